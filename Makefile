@@ -1,0 +1,47 @@
+# The secretariat gateway. `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+UV := $(VENV)/bin/uv
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed (PYTHON=... names another interpreter)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "this Python lacks venv or ensurepip: on Debian, apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet "uv>=0.8"
+
+$(INSTALLED): $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --frozen --inexact --python $(VENV)/bin/python
+	@touch $@
+
+install: $(INSTALLED) ## build the environment in .venv (leaves .venv/bin/gateway)
+
+demo: install ## a morning at the hospital, played into a real gateway
+	$(VENV)/bin/gateway demo
+
+test: install ## the whole suite; services that are not installed are skipped, and said
+	$(VENV)/bin/python -m pytest -q
+
+check: install ## ruff, mypy, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: install ## let ruff lay out and repair the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: install ## print the benchmarks of tests/bench
+	$(VENV)/bin/python -m pytest -q -s tests/bench --override-ini python_files='bench_*.py'
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

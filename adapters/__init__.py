@@ -1,0 +1,1 @@
+"""How bytes and rows come and go."""

@@ -1,0 +1,1 @@
+"""Work items to other systems: the embedded bus and RabbitMQ."""

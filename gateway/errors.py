@@ -1,0 +1,258 @@
+"""Everything that can go wrong, as one tree.
+
+    GatewayError
+    ├── SenderError            the sender is wrong: AE / AR with an ERR segment, 4xx with OperationOutcome
+    │   ├── NotHl7, HeaderInvalid, CharsetUndecodable, LimitExceeded
+    │   ├── UnsupportedMessageType, UnsupportedEvent, UnsupportedProcessingId, UnsupportedVersion
+    │   ├── SourceUndeclared
+    │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown
+    │   └── ResourceInvalid, ResourceUnsupported, ResourceNotFound, PreconditionFailed, AccessRefused
+    ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
+    │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable
+    ├── UndecidedError         nobody can decide: a person must look (quarantine)
+    │   └── MessageIncoherent, ProductionGuard, ProcessingFailed
+    └── ConfigurationError     the operator's file is wrong: refused with path, line and what was expected
+
+A text holds a path, a rule and lengths, never a field's value (promise P6).
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class AckCode(StrEnum):
+    """Acknowledgment codes of HL7 table 0008 that this gateway answers in original mode."""
+
+    AA = "AA"
+    AE = "AE"
+    AR = "AR"
+
+
+class GatewayError(Exception):
+    """An error with a path and a rule, and the answer it deserves.
+
+    Attributes:
+        path: where in the message or file, in terser form (``PID-3[1].4``) or FHIRPath; empty for the whole.
+        rule: what was expected there, in words that hold no value from the message.
+        acknowledgment: HL7 table 0008 code to answer.
+        condition: HL7 table 0357 message error condition code for ERR-3.
+        http_status: HTTP status to answer.
+        issue_type: FHIR R4 issue-type code for an OperationOutcome.
+
+    """
+
+    acknowledgment: ClassVar[AckCode] = AckCode.AE
+    condition: ClassVar[int] = 207
+    http_status: ClassVar[int] = 500
+    issue_type: ClassVar[str] = "exception"
+
+    def __init__(self, rule: str, *, path: str = "") -> None:
+        super().__init__(f"{path}: {rule}" if path else rule)
+        self.rule = rule
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The class's name: the stable code that logs, outcomes and answers carry."""
+        return type(self).__name__
+
+
+class SenderError(GatewayError):
+    """The sender is wrong and should correct before it sends again."""
+
+    http_status = 400
+    issue_type = "invalid"
+
+
+class NotHl7(SenderError):
+    """The frame does not start with an MSH (or FHS / BHS) segment."""
+
+    acknowledgment = AckCode.AR
+    condition = 100
+
+
+class HeaderInvalid(SenderError):
+    """The MSH segment cannot be read: delimiters missing, doubled or of no use."""
+
+    acknowledgment = AckCode.AR
+    condition = 102
+
+
+class CharsetUndecodable(SenderError):
+    """The bytes are not of the character set that MSH-18 (or the source's setting) names."""
+
+    acknowledgment = AckCode.AR
+    condition = 102
+
+
+class LimitExceeded(SenderError):
+    """Too large: frame, field count or depth beyond the configured bound (promise P9)."""
+
+    acknowledgment = AckCode.AR
+    condition = 102
+    http_status = 413
+    issue_type = "too-long"
+
+
+class UnsupportedMessageType(SenderError):
+    """MSH-9.1 is no message type that this gateway takes."""
+
+    acknowledgment = AckCode.AR
+    condition = 200
+    http_status = 422
+    issue_type = "not-supported"
+
+
+class UnsupportedEvent(SenderError):
+    """MSH-9.2 is no trigger event that this gateway takes for that message type."""
+
+    acknowledgment = AckCode.AR
+    condition = 201
+    http_status = 422
+    issue_type = "not-supported"
+
+
+class UnsupportedProcessingId(SenderError):
+    """MSH-11 is none of P, T, D."""
+
+    acknowledgment = AckCode.AR
+    condition = 202
+
+
+class UnsupportedVersion(SenderError):
+    """MSH-12 is no HL7 v2 version that this gateway reads."""
+
+    acknowledgment = AckCode.AR
+    condition = 203
+
+
+class SourceUndeclared(SenderError):
+    """No source of the site's data matches the sender."""
+
+    acknowledgment = AckCode.AR
+    condition = 207
+    http_status = 403
+    issue_type = "forbidden"
+
+
+class SegmentMissing(SenderError):
+    """A segment that the message cannot do without is absent, or out of order."""
+
+    condition = 100
+    issue_type = "required"
+
+
+class FieldMissing(SenderError):
+    """A field that the message cannot do without is absent."""
+
+    condition = 101
+    http_status = 422
+    issue_type = "required"
+
+
+class DataTypeInvalid(SenderError):
+    """A field is not of its data type."""
+
+    condition = 102
+    http_status = 422
+    issue_type = "value"
+
+
+class ValueUnknown(SenderError):
+    """A coded field holds a code that its table does not."""
+
+    condition = 103
+    http_status = 422
+    issue_type = "code-invalid"
+
+
+class ResourceInvalid(SenderError):
+    """A FHIR resource breaks its definition."""
+
+    http_status = 422
+    issue_type = "structure"
+
+
+class ResourceUnsupported(SenderError):
+    """A FHIR resource type or interaction that this gateway does not offer."""
+
+    http_status = 404
+    issue_type = "not-supported"
+
+
+class ResourceNotFound(SenderError):
+    """No resource has this id."""
+
+    http_status = 404
+    issue_type = "not-found"
+
+
+class PreconditionFailed(SenderError):
+    """A conditional request met several resources (FHIR R4 http.html#cond-update)."""
+
+    http_status = 412
+    issue_type = "multiple-matches"
+
+
+class AccessRefused(SenderError):
+    """The principal is unknown, or lacks the right for this act."""
+
+    acknowledgment = AckCode.AR
+    http_status = 403
+    issue_type = "forbidden"
+
+
+class TroubleError(GatewayError):
+    """We are in trouble: nothing was promised, try again later."""
+
+    http_status = 503
+    issue_type = "transient"
+
+
+class StorageUnavailable(TroubleError):
+    """The store did not confirm the commit."""
+
+
+class DurabilityUnverified(TroubleError):
+    """The store's settings do not keep what is committed (promise P1): the gateway does not start."""
+
+
+class StoreInUse(TroubleError):
+    """Another process serves this SQLite file: one process at a time."""
+
+
+class BrokerUnavailable(TroubleError):
+    """The broker did not confirm."""
+
+
+class UndecidedError(GatewayError):
+    """Nobody but a person can decide: the message goes to quarantine with this cause."""
+
+    http_status = 422
+    issue_type = "business-rule"
+
+
+class MessageIncoherent(UndecidedError):
+    """The message contradicts itself."""
+
+
+class ProductionGuard(UndecidedError):
+    """Test matter met production: MSH-11 T / D, or an INS of test or demonstration (OID .10 / .11)."""
+
+
+class ProcessingFailed(UndecidedError):
+    """Our own code failed on this message; the class of the fault is named, its text is not."""
+
+
+class ConfigurationError(GatewayError):
+    """A setting or site file is wrong.
+
+    Attributes:
+        path: the file, and the key in it.
+        line: line in the file, from 1; None where there is none (environment).
+
+    """
+
+    def __init__(self, rule: str, *, path: str = "", line: int | None = None) -> None:
+        super().__init__(rule, path=f"{path}:{line}" if line else path)
+        self.line = line

@@ -1,0 +1,374 @@
+"""Facts: what a message says happened, in the hospital's words. Values are frozen; nothing here reads or writes.
+
+Dates of birth are ISO texts as precise as the sender gave them (``1958``, ``1958-03``, ``1958-03-21``); instants are
+aware datetimes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class IdentifierKind(StrEnum):
+    """What an identifier identifies (HL7 table 0203, as PAM.FR uses it)."""
+
+    PATIENT = "PI"
+    """Patient internal identifier: an IPP, or a department's own number."""
+    INS = "INS"
+    """Matricule INS: recognised by its OID *and* its type, never the billing NIR (type NH)."""
+    OTHER = "OTHER"
+    """Any other (NH, NDP ...): kept with the message, never used to find a person."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identifier:
+    """A value in an identification domain.
+
+    Attributes:
+        authority: assigning authority: OID without ``urn:oid:``, else namespace, after the site's aliases.
+        value: the identifier as sent, trimmed.
+        kind: what it identifies.
+
+    """
+
+    authority: str
+    value: str
+    kind: IdentifierKind = IdentifierKind.PATIENT
+
+
+class IdentityStatus(StrEnum):
+    """The four exclusive statuses of RNIV 1 (§3.2.1, EXI SI 07)."""
+
+    PROVISOIRE = "provisoire"
+    RECUPEREE = "récupérée"
+    VALIDEE = "validée"
+    QUALIFIEE = "qualifiée"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Identity traits (RNIV 1 §3.1.4). An empty text is "not sent"; traits never have defaults (EXI SI 19).
+
+    Attributes:
+        birth_family_name: nom de naissance (PID-5 type L).
+        used_family_name: nom utilisé (PID-5 type D).
+        first_given_name: premier prénom de naissance.
+        given_names: liste des prénoms de naissance, the first included.
+        used_given_name: prénom utilisé.
+        birth_date: ISO date, possibly partial.
+        sex: ``M``, ``F`` or ``U``.
+        birth_place_code: INSEE COG of commune or country; ``99999`` is unknown.
+        multiple_birth_rank: rang gémellaire, empty for a single birth.
+
+    """
+
+    birth_family_name: str = ""
+    used_family_name: str = ""
+    first_given_name: str = ""
+    given_names: str = ""
+    used_given_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    birth_place_code: str = ""
+    multiple_birth_rank: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The patient as one message shows them.
+
+    Attributes:
+        identifiers: all identifiers sent, in the sender's order.
+        traits: identity traits.
+        status: RNIV status that the sender declares (PID-32 with INS, FHIR identityStatus).
+        attributes: RNIV and table 0445 attributes (HOMA, DOUT, FICT, CACH ...).
+        deceased: PID-30 = Y, or a date of death.
+
+    """
+
+    identifiers: tuple[Identifier, ...] = ()
+    traits: Traits = Traits()
+    status: IdentityStatus = IdentityStatus.PROVISOIRE
+    attributes: frozenset[str] = frozenset()
+    deceased: bool = False
+
+    def of_kind(self, kind: IdentifierKind) -> tuple[Identifier, ...]:
+        """The identifiers of one kind, in the sender's order."""
+        return tuple(i for i in self.identifiers if i.kind is kind)
+
+
+class Priority(StrEnum):
+    """How urgent an item is; stat outranks urgent outranks routine, and priority outranks age."""
+
+    STAT = "stat"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+
+@dataclass(frozen=True, slots=True)
+class PatientReported:
+    """Admissions or a department told who a patient is (A28, A31, A04 ..., A08)."""
+
+    patient: Patient
+    correction: bool = False
+    """The message is meant to change traits (A31, A08, A47), so a difference is no contradiction."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatientMerged:
+    """Admissions merged a retired identifier into the patient (A40; older A18, A34, A36)."""
+
+    patient: Patient
+    retired: Identifier
+
+
+class VisitState(StrEnum):
+    """Where a stay stands after a movement."""
+
+    PLANNED = "planned"
+    ADMITTED = "admitted"
+    DISCHARGED = "discharged"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitReported:
+    """A stay or an out-patient visit began, moved, ended or was cancelled.
+
+    Attributes:
+        patient: the patient.
+        visit: visit number (PID-18 NDA, else PV1-19).
+        state: where the stay stands now.
+        patient_class: PV1-2 (I, O, E, ...).
+        unit: responsible unit code (ZBE-7, else PV1-3.1, PV1-10).
+        location: point of care as sent (PV1-3).
+        start: begin of this movement, or planned date of a pre-admission.
+        movement: the movement's key (ZBE-1), if any.
+        historic: ZBE-5 = Y: enters history without re-routing.
+
+    """
+
+    patient: Patient
+    visit: Identifier
+    state: VisitState
+    patient_class: str = ""
+    unit: str = ""
+    location: str = ""
+    start: datetime | None = None
+    movement: str = ""
+    historic: bool = False
+
+
+class AppointmentStatus(StrEnum):
+    """FHIR R4 appointmentstatus."""
+
+    PROPOSED = "proposed"
+    PENDING = "pending"
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+    ENTERED_IN_ERROR = "entered-in-error"
+    CHECKED_IN = "checked-in"
+    WAITLIST = "waitlist"
+
+
+class AppointmentAct(StrEnum):
+    """What the message does to the appointment; a change of something never booked waits for its booking."""
+
+    BOOK = "book"
+    CHANGE = "change"
+    CANCEL = "cancel"
+    DECLARE = "declare"
+    """The whole state as it stands (FHIR PUT): needs no earlier booking."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentReported:
+    """An agenda booked, changed or cancelled an appointment.
+
+    Attributes:
+        patient: the patient.
+        keys: business identifiers (SCH-2 filler, SCH-1 placer, Appointment.identifier); any of them finds it.
+        act: what the message does.
+        status: status after it.
+        start: start; None if not set yet.
+        end: end, if known.
+        unit: unit code that receives the patient.
+        location: place, as shown to people.
+        practitioner: practitioner, as shown to people.
+        service_code: kind of appointment or exam.
+        service_text: the same, for people.
+        priority: how urgent.
+        notes: instructions to the patient.
+
+    """
+
+    patient: Patient
+    keys: tuple[Identifier, ...]
+    act: AppointmentAct
+    status: AppointmentStatus
+    start: datetime | None = None
+    end: datetime | None = None
+    unit: str = ""
+    location: str = ""
+    practitioner: str = ""
+    service_code: str = ""
+    service_text: str = ""
+    priority: Priority = Priority.ROUTINE
+    notes: str = ""
+
+
+class ResultStatus(StrEnum):
+    """Status of a report or of one observation (HL7 tables 0085 and 0123, the worse of the two wins)."""
+
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    CORRECTED = "corrected"
+    WITHDRAWN = "withdrawn"
+    UNOBTAINABLE = "unobtainable"
+    UNKNOWN = "unknown"
+
+
+class Abnormality(StrEnum):
+    """Grade of OBX-8; what is not understood is "unclassified", never "normal"."""
+
+    CRITICAL = "critical"
+    ABNORMAL = "abnormal"
+    NORMAL = "normal"
+    UNCLASSIFIED = "unclassified"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One OBX.
+
+    Attributes:
+        code: OBX-3.1.
+        label: OBX-3.2.
+        sub_id: OBX-4.
+        value: OBX-5 as sent, decoded.
+        unit: OBX-6.1.
+        reference_range: OBX-7.
+        abnormality: grade of OBX-8.
+        status: OBX-11.
+
+    """
+
+    code: str
+    label: str
+    sub_id: str
+    value: str
+    unit: str = ""
+    reference_range: str = ""
+    abnormality: Abnormality = Abnormality.UNCLASSIFIED
+    status: ResultStatus = ResultStatus.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class ResultReported:
+    """A laboratory or examination result for one order (one OBR).
+
+    Attributes:
+        patient: the patient.
+        key: the report: filler order number (OBR-3, else OBR-2 / ORC-3) and battery (OBR-4) in one value.
+        code: battery code (OBR-4.1).
+        label: battery name (OBR-4.2).
+        status: worst of OBR-25 and the OBX-11.
+        observations: the lines.
+        ordering_unit: unit that ordered (ORC-17, OBR-16 organisation, ORC-13, else PV1-3).
+        location: where the patient is (PV1-3).
+        priority: from TQ1-9 / OBR-27.6 / OBR-5, and critical values.
+        abnormality: worst grade of the lines.
+
+    """
+
+    patient: Patient
+    key: Identifier
+    code: str
+    label: str
+    status: ResultStatus
+    observations: tuple[Observation, ...] = ()
+    ordering_unit: str = ""
+    location: str = ""
+    priority: Priority = Priority.ROUTINE
+    abnormality: Abnormality = Abnormality.UNCLASSIFIED
+
+
+class DocumentAct(StrEnum):
+    """What the message does to the document."""
+
+    CREATE = "create"
+    REPLACE = "replace"
+    WITHDRAW = "withdraw"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReported:
+    """A letter or report was written, replaced or withdrawn.
+
+    Attributes:
+        patient: the patient.
+        key: the document (TXA-12).
+        act: what the message does.
+        replaces: the document that this one replaces (TXA-13), for REPLACE.
+        type_code: document type (LOINC where TXA-2 or OBX-3 gives one).
+        type_label: the same, for people.
+        unit: unit that wrote it (TXA-9 / TXA-5 organisation, PV1-3, ORC-17).
+        author: author, as shown to people.
+        completion: TXA-17 as sent (DI, IP, PA, AU, LA ...).
+        media_type: of the embedded content, e.g. ``application/pdf``; empty if none.
+        size: decoded size of the embedded content, in bytes.
+        sha256: hex digest of the embedded content; empty if none.
+
+    """
+
+    patient: Patient
+    key: Identifier
+    act: DocumentAct
+    replaces: Identifier | None = None
+    type_code: str = ""
+    type_label: str = ""
+    unit: str = ""
+    author: str = ""
+    completion: str = ""
+    media_type: str = ""
+    size: int = 0
+    sha256: str = ""
+
+
+Fact = (
+    PatientReported | PatientMerged | VisitReported | AppointmentReported | ResultReported | DocumentReported
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Something odd that was tolerated: path and rule, never a value."""
+
+    path: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What one message says.
+
+    Attributes:
+        facts: in the message's order; empty only if ``ignored`` says why.
+        occurred_at: the facts' own time (ZBE-2, else EVN-2, else MSH-7); orders facts within a source (promise P3).
+        ignored: name of the rule by which the message is out of scope; empty if it is in scope.
+        flags: what was odd.
+        segments: how many segments of each name came in.
+        kept: names of segments that were kept and counted but that no rule reads (promise P5).
+
+    """
+
+    facts: tuple[Fact, ...] = ()
+    occurred_at: datetime | None = None
+    ignored: str = ""
+    flags: tuple[Flag, ...] = ()
+    segments: tuple[tuple[str, int], ...] = ()
+    kept: tuple[str, ...] = ()

@@ -1,0 +1,74 @@
+"""Who acts: every service function takes a Principal, and no parameter names the actor."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.errors import AccessRefused
+
+
+class Right(StrEnum):
+    """What a principal may do; each act of the operator's view is a right of its own."""
+
+    SEND = "send"
+    """Send messages and appointments into the gateway."""
+    MESSAGES_READ = "messages:read"
+    """List messages and show them with values masked."""
+    MESSAGES_REVEAL = "messages:reveal"
+    """Show a stored message with its values, with a reason."""
+    MESSAGES_REPLAY = "messages:replay"
+    """Process a stored message again, with a reason."""
+    WORKLIST_READ = "worklist:read"
+    """Read the worklists of the principal's own secretariats."""
+    WORKLIST_READ_ALL = "worklist:read-all"
+    """Read every secretariat's worklist."""
+    APPOINTMENT_READ = "appointment:read"
+    """Read appointments by the FHIR interface."""
+    AUDIT_READ = "audit:read"
+    """Search the audit trail."""
+    AUDIT_VERIFY = "audit:verify"
+    """Verify the audit chain."""
+    OPERATE = "operate"
+    """Start, migrate and configure the gateway."""
+
+
+class PrincipalKind(StrEnum):
+    """A natural person, or a system."""
+
+    PERSON = "person"
+    MACHINE = "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One person or machine, with what it may do (PGSSI-S: each action is attributed to one of them).
+
+    Attributes:
+        id: stable identifier: an account, a client or a source.
+        kind: person or machine.
+        profession: professional role, e.g. ``secretary``, ``physician``, ``operator``; empty for a machine.
+        secretariats: the secretariats it works for.
+        rights: what it may do.
+        purpose: purpose of use of this act, e.g. ``TREAT`` or ``HOPERAT`` (HL7 v3 PurposeOfUse).
+
+    """
+
+    id: str
+    kind: PrincipalKind
+    profession: str = ""
+    secretariats: frozenset[str] = field(default_factory=frozenset)
+    rights: frozenset[Right] = field(default_factory=frozenset)
+    purpose: str = "HOPERAT"
+
+    def require(self, right: Right) -> None:
+        """Return when the principal has the right; raise AccessRefused otherwise."""
+        if right not in self.rights:
+            raise AccessRefused(f"the right {right} is needed")
+
+    def may_read_worklist(self, secretariat: str) -> bool:
+        """Whether this principal may see that secretariat's items."""
+        own = Right.WORKLIST_READ in self.rights and secretariat in self.secretariats
+        return own or Right.WORKLIST_READ_ALL in self.rights
+
+
+WORKER = Principal("gateway", PrincipalKind.MACHINE)
+"""The gateway itself, when it processes what a source sent."""

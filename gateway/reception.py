@@ -1,0 +1,103 @@
+"""What came in over the wire, before anyone knows what it means."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.errors import AckCode, SenderError
+
+
+class Transport(StrEnum):
+    """How it came."""
+
+    MLLP = "mllp"
+    HTTP = "http"
+
+
+class Format(StrEnum):
+    """What it is written in."""
+
+    HL7V2 = "hl7v2"
+    FHIR = "fhir"
+
+
+class State(StrEnum):
+    """How a received message ends (promise P4); pending until then."""
+
+    PENDING = "pending"
+    PROCESSED = "processed"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """One complete frame or request body, and the answer that it will get once it is on disk.
+
+    Attributes:
+        raw: bytes as received; kept as they are.
+        transport: how it came.
+        format: what it is written in.
+        source: the site's source id; empty if undeclared.
+        control_id: MSH-10, or the request's own id; may be empty.
+        message_type: ``ADT^A01``, ``Appointment:create``; empty if unreadable.
+        received_at: aware instant.
+        principal: id of the sender as a principal.
+        code: the acknowledgment that the answer carries.
+        answer: the answer's bytes (an ACK message); empty for HTTP, whose answer follows the outcome.
+        error: why it is refused; such a reception is kept and quarantined.
+
+    """
+
+    raw: bytes
+    transport: Transport
+    format: Format
+    source: str
+    control_id: str
+    message_type: str
+    received_at: datetime
+    principal: str
+    code: AckCode = AckCode.AA
+    answer: bytes = b""
+    error: SenderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A reception that is on disk.
+
+    Attributes:
+        message: its number in the inbox, in order of reception.
+        state: pending, duplicate or quarantined.
+        code: the acknowledgment to answer: for a duplicate, the first one's.
+        answer: the bytes to answer: for a duplicate, the first ones.
+        duplicate_of: the first message's number.
+
+    """
+
+    message: int
+    state: State
+    code: AckCode
+    answer: bytes
+    duplicate_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a message ended.
+
+    Attributes:
+        message: its number.
+        state: how it ended, or pending.
+        error: name of the error class; empty if none.
+        path: where, in terser form or FHIRPath.
+        rule: which rule was broken, or by which rule it was ignored.
+
+    """
+
+    message: int
+    state: State
+    error: str = ""
+    path: str = ""
+    rule: str = ""

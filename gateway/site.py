@@ -1,0 +1,146 @@
+"""A hospital as its site data describes it; mappings/site.py reads the files."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.principal import Principal
+from gateway.routing import Rule
+
+
+class Environment(StrEnum):
+    """Production quarantines test matter (MSH-11 T / D, test and demonstration INS); test accepts it."""
+
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+class SourceRole(StrEnum):
+    """What a source is to patient identity."""
+
+    ADMISSIONS = "admissions"
+    """Bureau des entrées: the référentiel, authoritative for identity traits in its own domain."""
+    DEPARTMENT = "department"
+    """Any other system: what it says never overwrites admissions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A system that sends.
+
+    Attributes:
+        id: name in logs, metrics and lists.
+        role: admissions or department.
+        label: name for people.
+        applications: MSH-3.1 values that identify it; empty: any.
+        facilities: MSH-4.1 values that identify it; empty: any.
+        clients: HTTP client ids that identify it.
+        authority: assigning authority of its identifiers where the message names none.
+        charset: overrides MSH-18 where the label is known to be untrue; a code of HL7 table 0211.
+
+    """
+
+    id: str
+    role: SourceRole
+    label: str = ""
+    applications: tuple[str, ...] = ()
+    facilities: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    authority: str = ""
+    charset: str = ""
+
+    def sends(self, application: str, facility: str) -> bool:
+        """Whether MSH-3.1 and MSH-4.1 are this source's; a source known only by its HTTP clients sends no HL7 v2."""
+        if self.clients and not self.applications and not self.facilities:
+            return False
+        by_application = not self.applications or application in self.applications
+        return by_application and (not self.facilities or facility in self.facilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Secretariat:
+    """A secretariat and its queue.
+
+    Attributes:
+        id: name of the queue: lower-case ASCII letters, digits and hyphens.
+        label: name for people.
+        units: unit codes (UF) that it serves.
+        services: codes of kinds of appointment or exam that it serves.
+        sensitive: titles are masked to everyone outside it.
+
+    """
+
+    id: str
+    label: str
+    units: frozenset[str] = field(default_factory=frozenset)
+    services: frozenset[str] = field(default_factory=frozenset)
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may act on this site.
+
+    Attributes:
+        accounts: operating-system account -> principal, for the CLI; ``*`` (test sites only) is any account.
+        clients: HTTP client id (the token's ``iss``) -> principal.
+        client_keys: HTTP client id -> PEM public key that verifies its tokens.
+        anonymous: principal of an HTTP request without a token (test sites only); None: refused.
+
+    """
+
+    accounts: dict[str, Principal] = field(default_factory=dict)
+    clients: dict[str, Principal] = field(default_factory=dict)
+    client_keys: dict[str, str] = field(default_factory=dict)
+    anonymous: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One establishment.
+
+    Attributes:
+        id: short name.
+        label: name for people.
+        environment: production or test.
+        facility: MSH-4 of what the gateway sends.
+        time_zone: IANA name; HL7 times without offset are read in it.
+        authorities: namespace (HD-1) or OID as sent -> assigning authority.
+        sources: in order; the first that matches the sender wins.
+        secretariats: by id.
+        default_secretariat: the queue of what no rule catches.
+        identity_desk: the secretariat that answers identity questions (cellule d'identitovigilance).
+        rules: routing rules, first match wins within a kind.
+        access: who may act.
+
+    """
+
+    id: str
+    label: str
+    environment: Environment
+    facility: str
+    time_zone: str
+    authorities: dict[str, str]
+    sources: tuple[Source, ...]
+    secretariats: dict[str, Secretariat]
+    default_secretariat: str
+    identity_desk: str
+    rules: tuple[Rule, ...]
+    access: Access
+
+    def source_of(self, application: str, facility: str) -> Source | None:
+        """The first source that sends under this application and facility."""
+        return next((s for s in self.sources if s.sends(application, facility)), None)
+
+    def source_of_client(self, client: str) -> Source | None:
+        """The source of an HTTP client."""
+        return next((s for s in self.sources if client in s.clients), None)
+
+    def source(self, source_id: str) -> Source | None:
+        """The source with this id."""
+        return next((s for s in self.sources if s.id == source_id), None)
+
+    def authority(self, *names: str) -> str:
+        """The assigning authority that any of these names means (OID first); the first as sent if none is known."""
+        given = [n.removeprefix("urn:oid:") for n in names if n]
+        known = next((self.authorities[n] for n in given if n in self.authorities), None)
+        return known or (given[0] if given else "")

@@ -1,0 +1,1 @@
+"""FHIR R4 into facts, and facts into FHIR R4."""
