@@ -339,9 +339,7 @@ class DocumentReported:
     sha256: str = ""
 
 
-Fact = (
-    PatientReported | PatientMerged | VisitReported | AppointmentReported | ResultReported | DocumentReported
-)
+Fact = PatientReported | PatientMerged | VisitReported | AppointmentReported | ResultReported | DocumentReported
 
 
 @dataclass(frozen=True, slots=True)
