@@ -33,7 +33,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One routing rule. Every condition given must hold; within a condition any pattern may (``*`` and ``?`` as in a shell).
+    """One routing rule: every condition given must hold, by any of its patterns (``*`` and ``?`` as in a shell).
 
     Attributes:
         name: unique name, shown as the reason.

@@ -1,0 +1,1 @@
+"""HTTP: the server, and who is calling."""
