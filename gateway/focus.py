@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.facts import AppointmentReported
+from gateway.facts import (
+    AppointmentReported,
+    DocumentReported,
+    Identifier,
+    ResultReported,
+    VisitReported,
+)
 
 
 class FocusKind(StrEnum):
@@ -15,6 +21,90 @@ class FocusKind(StrEnum):
     DOCUMENT = "document"
     VISIT = "visit"
     QUESTION = "question"
+
+
+class Doubt(StrEnum):
+    """Why an identity needs a person."""
+
+    UNKNOWN = "unknown"
+    """Only a department has named this patient so far."""
+    COLLISION = "collision"
+    """One identifier, traits that contradict each other: perhaps two people."""
+    SEVERAL = "several"
+    """The identifiers of one message belong to different people."""
+    INS_COLLISION = "ins-collision"
+    """One INS, traits that contradict each other."""
+    MERGE_REFUSED = "merge-refused"
+    """A source that is not admissions asked for a merge (EXI SI 36)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to the identity desk.
+
+    Attributes:
+        doubt: why.
+        other: the identity that the doubtful one was held against; empty if none.
+        traits: names of the strict traits that contradict each other.
+        answered: nothing is left to ask.
+
+    """
+
+    doubt: Doubt
+    other: str = ""
+    traits: tuple[str, ...] = ()
+    answered: bool = False
+
+
+ObjectFact = AppointmentReported | ResultReported | DocumentReported | VisitReported
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A fact about an object that has not come yet (a reschedule before its booking).
+
+    Attributes:
+        fact: the fact.
+        told_at: its own time.
+        source: who told it.
+        message: in which message.
+
+    """
+
+    fact: ObjectFact
+    told_at: datetime | None
+    source: str
+    message: int
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """One object as it stands.
+
+    Attributes:
+        id: logical id (UUID text).
+        kind: kind of object.
+        identity: the identity record that it came by; the person follows from it.
+        version: rises with each fact applied.
+        fact: the last fact applied; None on a placeholder that only holds facts for an object yet to come.
+        told_at: that fact's own time.
+        source: who told it.
+        message: in which message.
+        held: facts that wait for the object.
+        updated_at: aware instant of the last change.
+
+    """
+
+    id: str
+    kind: FocusKind
+    identity: str
+    version: int
+    fact: ObjectFact | Question | None
+    told_at: datetime | None
+    source: str
+    message: int
+    updated_at: datetime
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +125,21 @@ class StoredAppointment:
     updated_at: datetime
     fact: AppointmentReported
     resource: bytes = b""
+
+
+def question_key(identity: str) -> Identifier:
+    """Give the key of the question about an identity."""
+    return Identifier("question", identity)
+
+
+def keys_of(fact: ObjectFact) -> tuple[FocusKind, tuple[Identifier, ...]]:
+    """Give the kind of object that a fact is about and the keys that find it, the one it replaces included."""
+    match fact:
+        case AppointmentReported(keys=keys):
+            return FocusKind.APPOINTMENT, keys
+        case ResultReported(key=key):
+            return FocusKind.RESULT, (key,)
+        case DocumentReported(key=key, replaces=replaced):
+            return FocusKind.DOCUMENT, (key, replaced) if replaced else (key,)
+        case VisitReported(visit=visit):
+            return FocusKind.VISIT, (visit,)

@@ -4,9 +4,46 @@ An Identity is one record per (assigning authority, identifier). A Person is a s
 which one an identity belongs to is a pointer on the identity, so a merge or a link never rewrites anything else.
 """
 
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from gateway.facts import Identifier, IdentityStatus, Traits
+from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
+
+UNKNOWN_BIRTH_PLACE = "99999"
+"""COG of an unknown birth place (RNIV 1, EXI SI 18): missing, not agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One record of one identification domain.
+
+    Attributes:
+        id: opaque identifier (UUID text); work items and objects point at it for ever.
+        key: assigning authority and value; a provisional record of a doubt has a key of ours.
+        person: the person it belongs to now.
+        source: the source that told it last.
+        authoritative: admissions vouches for it; otherwise it is internal and provisional (« identité à confirmer »).
+        patient: identifiers, traits, status and attributes as last told.
+        retired: merged away by admissions (A40); late messages still find it.
+        told_at: the time of the fact that last changed it; None if none was given.
+
+    """
+
+    id: str
+    key: Identifier
+    person: str
+    source: str
+    authoritative: bool
+    patient: Patient
+    retired: bool = False
+    told_at: datetime | None = None
+
+    @property
+    def ins(self) -> Identifier | None:
+        """The matricule INS, if this identity is qualifiée; no other may be referenced by it (EXI SI 08)."""
+        return qualified_ins(self.patient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +68,89 @@ class Person:
     confirmed: bool
     attributes: frozenset[str] = frozenset()
     deceased: bool = False
+
+
+def qualified_ins(patient: Patient) -> Identifier | None:
+    """Give the INS of a patient who is qualifiée; None otherwise. A NIR goes before a NIA (PAM.FR 4.4.1)."""
+    if patient.status is not IdentityStatus.QUALIFIEE:
+        return None
+    return min(patient.of_kind(IdentifierKind.INS), default=None)
+
+
+def normalise(name: str) -> str:
+    """Give a name in capitals without diacritics, other signs than letters as one space (RNIV 1, annexe III)."""
+    decomposed = unicodedata.normalize("NFKD", name.replace("œ", "oe").replace("Œ", "OE").replace("æ", "ae"))
+    letters = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
+    return " ".join(letters.upper().split())
+
+
+def _begins(name: str, names: str) -> bool:
+    return names == name or names.startswith(name + " ")
+
+
+def _given_names_agree(a: Traits, b: Traits) -> bool:
+    """EXI SI 29: the first given name is a prefix of the list of given names; hyphen and space are one."""
+    first, second = normalise(a.first_given_name), normalise(b.first_given_name)
+    return (
+        first == second
+        or _begins(first, normalise(b.given_names) or second)
+        or _begins(second, normalise(a.given_names) or first)
+    )
+
+
+def contradictions(a: Traits, b: Traits) -> tuple[str, ...]:
+    """Name the strict traits on which two sets contradict each other (RNIV 1 §3.1.4.1).
+
+    A trait that either side does not hold is no contradiction; a date of birth known in part agrees with one that
+    continues it; sex U and place 99999 say nothing.
+    """
+    found = []
+    if a.birth_family_name and b.birth_family_name and normalise(a.birth_family_name) != normalise(b.birth_family_name):
+        found.append("birth_family_name")
+    if a.first_given_name and b.first_given_name and not _given_names_agree(a, b):
+        found.append("first_given_name")
+    if not (a.birth_date.startswith(b.birth_date) or b.birth_date.startswith(a.birth_date)):
+        found.append("birth_date")
+    if {a.sex, b.sex} == {"M", "F"}:
+        found.append("sex")
+    places = {a.birth_place_code, b.birth_place_code} - {"", UNKNOWN_BIRTH_PLACE}
+    if len(places) > 1:
+        found.append("birth_place_code")
+    if a.multiple_birth_rank and b.multiple_birth_rank and a.multiple_birth_rank != b.multiple_birth_rank:
+        found.append("multiple_birth_rank")
+    return tuple(found)
+
+
+_STATUS_ORDER = (
+    IdentityStatus.QUALIFIEE,
+    IdentityStatus.VALIDEE,
+    IdentityStatus.RECUPEREE,
+    IdentityStatus.PROVISOIRE,
+)
+
+
+def _survivorship(identity: Identity) -> tuple[bool, bool, int, str]:
+    return (
+        identity.retired,
+        not identity.authoritative,
+        _STATUS_ORDER.index(identity.patient.status),
+        identity.id,
+    )
+
+
+def golden_record(person: str, identities: Iterable[Identity]) -> Person:
+    """Give the person that these identities make: the record in force that admissions vouches for wins."""
+    ordered = sorted(identities, key=_survivorship)
+    best = ordered[0]
+    in_force = [i.key for i in ordered if not i.retired and i.authoritative]
+    if best.ins is not None:
+        in_force.append(best.ins)
+    return Person(
+        id=person,
+        identifiers=tuple(in_force),
+        traits=best.patient.traits,
+        status=best.patient.status if best.authoritative else IdentityStatus.PROVISOIRE,
+        confirmed=best.authoritative,
+        attributes=best.patient.attributes,
+        deceased=any(i.patient.deceased for i in ordered),
+    )

@@ -1,0 +1,57 @@
+"""What is going on while one message takes effect: who said it, when, and the audit events it leaves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.audit import AuditAction, AuditEvent
+from gateway.principal import WORKER
+from gateway.site import Site, Source
+from gateway.state import State
+
+
+@dataclass(slots=True)
+class Act:
+    """One message taking effect.
+
+    Attributes:
+        site: the establishment.
+        state: the identity map of the batch.
+        source: who sent the message.
+        message: its number.
+        correlation: the sender's reference (MSH-10, X-Request-Id).
+        told_at: the facts' own time.
+        now: the instant of the decision.
+        new_id: gives a fresh opaque identifier.
+        events: audit events so far.
+        notes: counts for the message's outcome (``stale``, ``held`` ...).
+
+    """
+
+    site: Site
+    state: State
+    source: Source
+    message: int
+    correlation: str
+    told_at: datetime | None
+    now: datetime
+    new_id: Callable[[], str]
+    events: list[AuditEvent] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
+
+    def record(
+        self,
+        action: AuditAction,
+        *,
+        patients: tuple[str, ...] = (),
+        entities: tuple[str, ...] = (),
+        **detail: str | int | bool,
+    ) -> None:
+        """Leave an audit event of something the gateway did because of this message."""
+        self.events.append(
+            AuditEvent(self.now, action, WORKER.id, patients, self.message, entities, self.correlation, detail)
+        )
+
+    def count(self, note: str) -> None:
+        """Count something that the message's outcome should show."""
+        self.notes[note] = self.notes.get(note, 0) + 1

@@ -1,0 +1,185 @@
+"""The audit trail: one vocabulary, one canonical form, one chain.
+
+An event is written in the transaction of the act that it tells of. A sealer then appends it to a hash chain: chain
+order is sealing order. Whoever changes, removes, inserts or reorders a sealed event breaks the chain at that place.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class AuditAction(StrEnum):
+    """What was done, as ``subject:object:action``: who acts, on what, and what was done to it.
+
+    The subject is ``source`` (a sending system), ``gateway`` (the service itself), ``relay`` (its bus side) or ``user``
+    (a person or an HTTP client). Identifiers only: no event holds clinical content or a name.
+    """
+
+    MESSAGE_RECEIVED = "source:message:received"
+    MESSAGE_DUPLICATE = "gateway:message:recognised-duplicate"
+    MESSAGE_QUARANTINED = "gateway:message:quarantined"
+    MESSAGE_IGNORED = "gateway:message:ignored"
+    MESSAGE_PROCESSED = "gateway:message:processed"
+    FACT_STALE = "gateway:fact:found-stale"
+    FACT_HELD = "gateway:fact:held"
+    FACT_RELEASED = "gateway:fact:released"
+    IDENTITY_CREATED = "gateway:identity:created"
+    IDENTITY_MATCHED = "gateway:identity:matched"
+    IDENTITY_UPDATED = "gateway:identity:updated"
+    IDENTITY_CONFIRMED = "gateway:identity:confirmed"
+    IDENTITY_LINKED = "gateway:identity:linked"
+    IDENTITY_MERGED = "gateway:identity:merged"
+    IDENTITY_DOUBTED = "gateway:identity:doubted"
+    ITEM_CREATED = "gateway:item:created"
+    ITEM_UPDATED = "gateway:item:updated"
+    ITEM_WITHDRAWN = "gateway:item:withdrawn"
+    ITEM_PUBLISHED = "relay:item:published"
+    MESSAGE_LISTED = "user:message:listed"
+    MESSAGE_SHOWN = "user:message:shown"
+    MESSAGE_REPLAYED = "user:message:replayed"
+    MESSAGE_EXPLAINED = "user:message:explained"
+    WORKLIST_LISTED = "user:worklist:listed"
+    ITEM_SHOWN = "user:item:shown"
+    WORKLIST_FOLLOWED = "user:worklist:followed"
+    APPOINTMENT_READ = "user:appointment:read"
+    APPOINTMENT_SEARCHED = "user:appointment:searched"
+    AUDIT_SEARCHED = "user:audit:searched"
+    AUDIT_VERIFIED = "user:audit:verified"
+    ACCESS_REFUSED = "user:access:refused"
+    SERVICE_STARTED = "user:service:started"
+    SERVICE_STOPPED = "user:service:stopped"
+    STORE_MIGRATED = "user:store:migrated"
+
+
+Detail = Mapping[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One act.
+
+    Attributes:
+        at: aware instant of the act.
+        action: what was done.
+        principal: who did it.
+        patients: identity ids that it touched, without repetition.
+        message: number of the received message that it follows from, if any.
+        entities: what else it touched, as ``kind/id``.
+        correlation: the sender's own reference: MSH-10 or X-Request-Id.
+        detail: codes and counts; never clinical content or a trait.
+        id: number in the log; 0 until written.
+
+    """
+
+    at: datetime
+    action: AuditAction
+    principal: str
+    patients: tuple[str, ...] = ()
+    message: int | None = None
+    entities: tuple[str, ...] = ()
+    correlation: str = ""
+    detail: Detail = field(default_factory=dict)
+    id: int = 0
+
+
+def canonical(event: AuditEvent) -> bytes:
+    """Give the event's canonical JSON (RFC 8785 for the types it holds: ASCII keys, text, integers, booleans)."""
+    record = {
+        "action": event.action.value,
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "correlation": event.correlation,
+        "detail": dict(event.detail),
+        "entities": list(event.entities),
+        "id": event.id,
+        "message": event.message,
+        "patients": list(event.patients),
+        "principal": event.principal,
+    }
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+GENESIS = hashlib.sha256(b"secretariat-gateway audit chain 1").hexdigest()
+"""What the first seal follows."""
+
+
+def seal(previous: str, event: AuditEvent) -> str:
+    """Give the hex SHA-256 that binds the event to everything sealed before it."""
+    return hashlib.sha256(bytes.fromhex(previous) + canonical(event)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One link of the chain.
+
+    Attributes:
+        sequence: place in the chain, from 1, without gaps.
+        event: number of the event.
+        digest: hex SHA-256 over the previous digest and the event's canonical form.
+
+    """
+
+    sequence: int
+    event: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place where the chain does not hold.
+
+    Attributes:
+        sequence: place in the chain.
+        event: number of the event there, as far as it is known.
+        problem: ``seal missing``, ``event missing`` or ``event changed``.
+
+    """
+
+    sequence: int
+    event: int | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        events: events in the log.
+        sealed: seals checked.
+        first_bad: the first break; None if the chain holds.
+
+    """
+
+    events: int
+    sealed: int
+    first_bad: Break | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the chain holds."""
+        return self.first_bad is None
+
+
+def verify(chain: Iterable[tuple[Seal, AuditEvent | None]], events: int) -> Verification:
+    """Walk the chain from its start; stop at the first link that does not hold.
+
+    Args:
+        chain: seals by sequence, each with its event, or None where the event is gone.
+        events: how many events the log holds.
+
+    """
+    digest, sealed = GENESIS, 0
+    for link, event in chain:
+        if link.sequence != sealed + 1:
+            return Verification(events, sealed, Break(sealed + 1, None, "seal missing"))
+        if event is None:
+            return Verification(events, sealed, Break(link.sequence, link.event, "event missing"))
+        digest = seal(digest, event)
+        if digest != link.digest:
+            return Verification(events, sealed, Break(link.sequence, link.event, "event changed"))
+        sealed += 1
+    return Verification(events, sealed, None)

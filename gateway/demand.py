@@ -1,0 +1,171 @@
+"""What an object asks of a secretariat, now: the decision from an appointment, report, document, stay or question to work.
+
+Nothing here remembers: a demand follows from the object alone, and gateway/worklist.py holds it against the items that
+exist. That is why repetitions, permutations and replays end in the same items.
+"""
+
+from dataclasses import dataclass
+
+from gateway.facts import (
+    Abnormality,
+    AppointmentReported,
+    AppointmentStatus,
+    DocumentAct,
+    DocumentReported,
+    Priority,
+    ResultReported,
+    ResultStatus,
+    VisitReported,
+    VisitState,
+)
+from gateway.focus import Doubt, Focus, Question
+from gateway.routing import Subject
+from gateway.worklist import ItemKind, ItemState
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the items about an object should be.
+
+    Attributes:
+        subject: what the routing rules look at.
+        kind: kind of item.
+        state: NEW: someone must act; DONE: closed by the facts; WITHDRAWN: there is nothing to do any more.
+        priority: urgency by the facts alone.
+        title: key of the text catalogue.
+        detail: what the medical view adds.
+        content: what a reader would see; a change of it makes a new version and reopens what was done.
+
+    """
+
+    subject: Subject
+    kind: ItemKind
+    state: ItemState
+    priority: Priority
+    title: str
+    detail: str
+    content: tuple[object, ...]
+
+
+_APPOINTMENT_TITLES = {
+    AppointmentStatus.PROPOSED: "convocation.to-schedule",
+    AppointmentStatus.PENDING: "convocation.to-schedule",
+    AppointmentStatus.WAITLIST: "convocation.to-schedule",
+    AppointmentStatus.BOOKED: "convocation.to-send",
+}
+_APPOINTMENT_OVER = {
+    AppointmentStatus.ARRIVED,
+    AppointmentStatus.CHECKED_IN,
+    AppointmentStatus.FULFILLED,
+    AppointmentStatus.NOSHOW,
+}
+
+
+def _of_appointment(fact: AppointmentReported, source: str) -> Demand:
+    title = _APPOINTMENT_TITLES.get(fact.status, "convocation.closed")
+    state = ItemState.NEW
+    if fact.status in _APPOINTMENT_OVER:
+        state = ItemState.DONE
+    elif fact.status in {AppointmentStatus.CANCELLED, AppointmentStatus.ENTERED_IN_ERROR}:
+        state, title = ItemState.WITHDRAWN, "convocation.cancelled"
+    return Demand(
+        Subject(ItemKind.CONVOCATION, source, fact.unit, fact.location, fact.service_code, priority=fact.priority),
+        ItemKind.CONVOCATION,
+        state,
+        fact.priority,
+        title,
+        fact.service_text or fact.service_code,
+        (title, fact.start, fact.end, fact.location, fact.practitioner, fact.service_code, fact.notes),
+    )
+
+
+_RESULT_TITLES = {
+    ResultStatus.PRELIMINARY: "result.preliminary",
+    ResultStatus.FINAL: "result.final",
+    ResultStatus.CORRECTED: "result.corrected",
+    ResultStatus.WITHDRAWN: "result.withdrawn",
+    ResultStatus.UNOBTAINABLE: "result.unobtainable",
+    ResultStatus.UNKNOWN: "result.unknown-status",
+}
+
+
+def _of_result(fact: ResultReported, source: str) -> Demand:
+    withdrawn = fact.status is ResultStatus.WITHDRAWN
+    critical = fact.abnormality is Abnormality.CRITICAL and not withdrawn
+    title = "result.critical" if critical else _RESULT_TITLES[fact.status]
+    corrected = fact.status is ResultStatus.CORRECTED
+    content = tuple((o.code, o.sub_id, o.value, o.unit, o.abnormality) for o in fact.observations)
+    return Demand(
+        Subject(ItemKind.RESULT, source, fact.ordering_unit, fact.location, fact.code, priority=fact.priority),
+        ItemKind.RESULT,
+        ItemState.WITHDRAWN if withdrawn else ItemState.NEW,
+        Priority.STAT if critical else fact.priority,
+        title,
+        fact.label or fact.code,
+        (corrected, withdrawn, fact.abnormality, *content),
+    )
+
+
+def _of_document(fact: DocumentReported, source: str) -> Demand:
+    titles = {
+        DocumentAct.REPLACE: "correspondence.replaced",
+        DocumentAct.WITHDRAW: "correspondence.withdrawn",
+        DocumentAct.STATUS: "correspondence.status",
+    }
+    return Demand(
+        Subject(ItemKind.CORRESPONDENCE, source, fact.unit, code=fact.type_code),
+        ItemKind.CORRESPONDENCE,
+        ItemState.WITHDRAWN if fact.act is DocumentAct.WITHDRAW else ItemState.NEW,
+        Priority.ROUTINE,
+        titles.get(fact.act, "correspondence.new"),
+        fact.type_label or fact.type_code,
+        (fact.key, fact.sha256, fact.act is DocumentAct.WITHDRAW),
+    )
+
+
+def _of_visit(fact: VisitReported, source: str) -> Demand:
+    titles = {
+        VisitState.PLANNED: "admission.planned",
+        VisitState.ADMITTED: "admission.arrived",
+        VisitState.DISCHARGED: "admission.left",
+        VisitState.CANCELLED: "admission.cancelled",
+    }
+    return Demand(
+        Subject(ItemKind.ADMISSION, source, fact.unit, fact.location, patient_class=fact.patient_class),
+        ItemKind.ADMISSION,
+        ItemState.WITHDRAWN if fact.state is VisitState.CANCELLED else ItemState.NEW,
+        Priority.ROUTINE,
+        titles[fact.state],
+        fact.location,
+        (fact.state, fact.unit, fact.location),
+    )
+
+
+def _of_question(question: Question, source: str) -> Demand:
+    urgent = question.doubt is not Doubt.UNKNOWN
+    return Demand(
+        Subject(ItemKind.IDENTITY, source, code=question.doubt),
+        ItemKind.IDENTITY,
+        ItemState.WITHDRAWN if question.answered else ItemState.NEW,
+        Priority.URGENT if urgent else Priority.ROUTINE,
+        f"identity.{question.doubt}",
+        ", ".join(question.traits),
+        (question,),
+    )
+
+
+def demand(focus: Focus) -> Demand | None:
+    """Give what the object asks for; None while it is only a placeholder, or when it only enters history."""
+    match focus.fact:
+        case AppointmentReported() as fact:
+            return _of_appointment(fact, focus.source)
+        case ResultReported() as fact:
+            return _of_result(fact, focus.source)
+        case DocumentReported() as fact:
+            return _of_document(fact, focus.source)
+        case VisitReported(historic=True) | None:
+            return None
+        case VisitReported() as fact:
+            return _of_visit(fact, focus.source)
+        case Question() as question:
+            return _of_question(question, focus.source)

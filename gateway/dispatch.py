@@ -1,0 +1,128 @@
+"""Work items follow their object: what it demands is held against the items that exist, and the difference is made."""
+
+from dataclasses import replace
+
+from gateway.act import Act
+from gateway.audit import AuditAction
+from gateway.demand import Demand, demand
+from gateway.facts import Priority
+from gateway.focus import Focus
+from gateway.routing import DEFAULT_RULE, Route, route
+from gateway.worklist import ItemKind, ItemState, WorkItem
+
+_URGENCY = (Priority.STAT, Priority.URGENT, Priority.ROUTINE)
+
+WAS_DONE = "-after-done"
+"""Suffix of the title of an item that was done (a letter sent, a result read) before its object was withdrawn."""
+
+
+def more_urgent(a: Priority, b: Priority | None) -> Priority:
+    """Give the more urgent of two priorities."""
+    return a if b is None else min(a, b, key=_URGENCY.index)
+
+
+def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
+    """Make the items about an object what it demands now, on the queues that the rules name.
+
+    An item on a queue that is no longer named is withdrawn; what was done is opened again when a reader would see
+    something else; an unchanged one gets no new version.
+    """
+    wanted = demand(after)
+    if wanted is None:
+        return
+    where = _route(act, wanted)
+    reads_new = before is None or (old := demand(before)) is None or old.content != wanted.content
+    existing = {item.secretariat: item for item in act.state.items_about(after.id)}
+    stays = set(where.secretariats) if wanted.state is not ItemState.WITHDRAWN else set()
+    for item in existing.values():
+        if item.secretariat not in stays:
+            _withdraw(act, item, after, wanted)
+    for secretariat in where.secretariats:
+        if secretariat not in stays:
+            continue
+        if secretariat in existing:
+            _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new)
+        elif wanted.state is ItemState.NEW:
+            _create(act, secretariat, after, wanted, where)
+
+
+def _route(act: Act, wanted: Demand) -> Route:
+    default = act.site.identity_desk if wanted.kind is ItemKind.IDENTITY else act.site.default_secretariat
+    return route(wanted.subject, act.site.rules, default)
+
+
+def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Route) -> None:
+    item = WorkItem(
+        id=act.new_id(),
+        kind=wanted.kind,
+        secretariat=secretariat,
+        priority=more_urgent(wanted.priority, where.priority),
+        state=wanted.state,
+        identity=focus.identity,
+        focus=focus.id,
+        title=wanted.title,
+        detail=wanted.detail,
+        rule=where.rule,
+        reason=where.label,
+        source_message=act.message,
+        version=1,
+        created_at=act.now,
+        updated_at=act.now,
+    )
+    act.state.put_item(item)
+    _record(act, AuditAction.ITEM_CREATED, item)
+
+
+def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route, *, reads_new: bool) -> None:
+    state = item.state
+    if wanted.state is ItemState.DONE:
+        state = ItemState.DONE if item.open else state
+    elif item.state is ItemState.WITHDRAWN or (reads_new and item.state is ItemState.DONE):
+        state = ItemState.NEW
+    changed = replace(
+        item,
+        state=state,
+        priority=more_urgent(wanted.priority, where.priority),
+        title=wanted.title,
+        detail=wanted.detail,
+        rule=where.rule,
+        reason=where.label,
+        identity=focus.identity,
+    )
+    if changed != item or reads_new:
+        _change(act, changed, AuditAction.ITEM_UPDATED)
+
+
+def _withdraw(act: Act, item: WorkItem, focus: Focus, wanted: Demand) -> None:
+    """Take an item away; if someone has acted on it already, tell that secretariat instead."""
+    moved_on = wanted.state is not ItemState.WITHDRAWN
+    if item.open:
+        title = item.title if moved_on else wanted.title
+        _change(act, replace(item, state=ItemState.WITHDRAWN, title=title), AuditAction.ITEM_WITHDRAWN)
+    elif item.state is ItemState.DONE and item.focus == focus.id and not moved_on:
+        title = wanted.title + WAS_DONE
+        _change(act, replace(item, state=ItemState.NEW, title=title), AuditAction.ITEM_UPDATED)
+
+
+def retell(act: Act, item: WorkItem) -> None:
+    """Give an open item a new version because its patient is shown otherwise now (a correction, a merge)."""
+    _change(act, item, AuditAction.ITEM_UPDATED)
+
+
+def _change(act: Act, item: WorkItem, action: AuditAction) -> None:
+    changed = replace(item, version=item.version + 1, source_message=act.message, updated_at=act.now)
+    act.state.put_item(changed)
+    _record(act, action, changed)
+
+
+def _record(act: Act, action: AuditAction, item: WorkItem) -> None:
+    act.record(
+        action,
+        patients=(item.identity,),
+        entities=(f"item/{item.id}", f"secretariat/{item.secretariat}"),
+        kind=item.kind,
+        state=item.state,
+        priority=item.priority,
+        rule=item.rule or DEFAULT_RULE,
+        version=item.version,
+    )

@@ -1,0 +1,346 @@
+"""From the inbox to the work items: a batch is decided in memory, message by message, and flushed as one.
+
+Decide never queries and never writes: it reads and changes the State that was loaded for the batch, and gives what is
+to be written beside it. A message either takes effect as a whole or not at all.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from gateway.act import Act
+from gateway.audit import AuditAction, AuditEvent
+from gateway.dispatch import dispatch, retell
+from gateway.errors import GatewayError, MessageIncoherent, ProcessingFailed, TroubleError
+from gateway.facts import (
+    AppointmentAct,
+    AppointmentReported,
+    DocumentAct,
+    DocumentReported,
+    Fact,
+    Identifier,
+    IdentifierKind,
+    Patient,
+    PatientMerged,
+    PatientReported,
+    Translation,
+)
+from gateway.focus import Focus, FocusKind, Held, ObjectFact, keys_of, question_key
+from gateway.identity import Identity, Person, qualified_ins
+from gateway.outbox import OutboxEntry
+from gateway.principal import WORKER
+from gateway.reception import Outcome
+from gateway.reception import State as MessageState
+from gateway.reconciliation import merge, provisional_key, reconcile
+from gateway.site import Site, Source
+from gateway.state import FocusKey, State, focus_key
+from gateway.worklist import WorkItem
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One pending message, translated (or refused by its translator).
+
+    Attributes:
+        message: its number.
+        source: who sent it.
+        correlation: MSH-10 or X-Request-Id.
+        translation: what it says, or why it cannot be told.
+
+    """
+
+    message: int
+    source: Source
+    correlation: str
+    translation: Translation | GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a batch may touch: the keys by which the store loads its State.
+
+    Attributes:
+        identities: authority and value of every identifier named, provisional keys included.
+        ins: authority and value of every qualified INS.
+        foci: keys of every object named.
+
+    """
+
+    identities: frozenset[tuple[str, str]]
+    ins: frozenset[tuple[str, str]]
+    foci: frozenset[FocusKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one message ended, with what was odd about it."""
+
+    outcome: Outcome
+    notes: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """One step in an item's life, for its history."""
+
+    item: WorkItem
+    message: int
+    principal: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the batch writes beside the rows that changed in its State."""
+
+    endings: list[Ending] = field(default_factory=list)
+    history: list[Retold] = field(default_factory=list)
+    outbox: list[OutboxEntry] = field(default_factory=list)
+    audit: list[AuditEvent] = field(default_factory=list)
+
+
+Render = Callable[[WorkItem, Person, str], bytes]
+"""Gives the bus message's body for an item, its person and the message id."""
+
+
+def needs(jobs: Iterable[Job]) -> Needs:
+    """Name what the jobs may touch."""
+    identities: set[tuple[str, str]] = set()
+    ins: set[tuple[str, str]] = set()
+    foci: set[FocusKey] = set()
+    for job in jobs:
+        if isinstance(job.translation, GatewayError):
+            continue
+        for fact in job.translation.facts:
+            _name_patient(fact.patient, identities, ins)
+            if isinstance(fact, PatientMerged):
+                identities.add((fact.retired.authority, fact.retired.value))
+            elif not isinstance(fact, PatientReported):
+                kind, keys = keys_of(fact)
+                foci.update(focus_key(kind, key) for key in keys)
+    return Needs(frozenset(identities), frozenset(ins), frozenset(foci))
+
+
+def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[tuple[str, str]]) -> None:
+    for identifier in patient.of_kind(IdentifierKind.PATIENT):
+        aside = provisional_key(identifier, patient)
+        identities.update({(identifier.authority, identifier.value), (aside.authority, aside.value)})
+    if matricule := qualified_ins(patient):
+        ins.add((matricule.authority, matricule.value))
+
+
+def question_keys(identities: Iterable[str]) -> list[FocusKey]:
+    """Name the questions that may exist about identities."""
+    return [focus_key(FocusKind.QUESTION, question_key(i)) for i in identities]
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Decides batches.
+
+    Attributes:
+        site: the establishment.
+        installation: this database's own identifier: namespace of the bus's message ids.
+        render: makes the bus message's body.
+        new_id: gives a fresh opaque identifier (UUID text).
+
+    """
+
+    site: Site
+    installation: UUID
+    render: Render
+    new_id: Callable[[], str]
+
+    def decide(self, jobs: Sequence[Job], state: State, now: datetime) -> Changes:
+        """Let each message take effect in the State, in order; one that cannot leaves nothing but its ending."""
+        changes = Changes()
+        for job in jobs:
+            self._decide_one(job, state, now, changes)
+        return changes
+
+    def _decide_one(self, job: Job, state: State, now: datetime, changes: Changes) -> None:
+        told_at = None if isinstance(job.translation, GatewayError) else job.translation.occurred_at
+        act = Act(self.site, state, job.source, job.message, job.correlation, told_at, now, self.new_id)
+        try:
+            ending = self._take_effect(act, job)
+        except TroubleError:
+            raise
+        except GatewayError as error:
+            ending = _quarantine(act, error)
+        except Exception as fault:  # noqa: BLE001 - one message's fault must not stop the others; it is quarantined
+            ending = _quarantine(act, ProcessingFailed(f"processing failed with {type(fault).__name__}"))
+        else:
+            self._publish(act, changes)
+        changes.endings.append(ending)
+        changes.audit.extend(act.events)
+        state.mark()
+
+    def _take_effect(self, act: Act, job: Job) -> Ending:
+        if isinstance(job.translation, GatewayError):
+            raise job.translation
+        if job.translation.ignored:
+            act.record(AuditAction.MESSAGE_IGNORED, rule=job.translation.ignored)
+            outcome = Outcome(act.message, MessageState.IGNORED, rule=job.translation.ignored)
+            return Ending(outcome, _notes(job.translation, act))
+        touched = dict.fromkeys(apply(act, fact).id for fact in job.translation.facts)
+        _retell_open_items(act)
+        counts = {name: act.notes.get(name, 0) for name in ("stale", "held", "released")}
+        act.record(AuditAction.MESSAGE_PROCESSED, patients=tuple(touched), facts=len(job.translation.facts), **counts)
+        return Ending(Outcome(act.message, MessageState.PROCESSED), _notes(job.translation, act))
+
+    def _publish(self, act: Act, changes: Changes) -> None:
+        for item_id in act.state.items.touched():
+            item = act.state.items[item_id]
+            person = act.state.person_of(item.identity)
+            message_id = str(uuid5(self.installation, f"{item.id}/{item.version}"))
+            body = self.render(item, act.state.persons[person], message_id)
+            changes.history.append(Retold(item, act.message, WORKER.id))
+            changes.outbox.append(
+                OutboxEntry(0, message_id, item.secretariat, person, item.id, item.version, body, act.now)
+            )
+
+
+def _notes(translation: Translation, act: Act) -> dict[str, object]:
+    return {
+        "facts": [type(fact).__name__ for fact in translation.facts],
+        "flags": [{"path": flag.path, "rule": flag.rule} for flag in translation.flags],
+        "segments": dict(translation.segments),
+        "kept": list(translation.kept),
+        **act.notes,
+    }
+
+
+def _quarantine(act: Act, error: GatewayError) -> Ending:
+    act.state.roll_back()
+    act.events.clear()
+    act.record(AuditAction.MESSAGE_QUARANTINED, error=error.name, path=error.path, rule=error.rule)
+    return Ending(Outcome(act.message, MessageState.QUARANTINED, error.name, error.path, error.rule), {})
+
+
+def apply(act: Act, fact: Fact) -> Identity:
+    """Let one fact take effect and give the identity that it is about.
+
+    Raises:
+        FieldMissing: no patient identifier.
+        MessageIncoherent: the object belongs to another patient.
+
+    """
+    match fact:
+        case PatientReported():
+            identity = reconcile(act, fact.patient, correction=fact.correction)
+        case PatientMerged():
+            identity = merge(act, fact)
+        case _:
+            identity = reconcile(act, fact.patient)
+            _apply_to_object(act, fact, identity)
+    _dispatch_questions(act)
+    return identity
+
+
+def _dispatch_questions(act: Act) -> None:
+    for focus_id in act.state.foci.touched():
+        focus = act.state.foci[focus_id]
+        if focus.kind is FocusKind.QUESTION and focus.message == act.message:
+            dispatch(act, act.state.foci.before(focus_id), focus)
+
+
+def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity) -> None:
+    kind, keys = keys_of(fact)
+    known = act.state.focus(kind, keys)
+    if known is not None:
+        _guard_filing(act, known, identity)
+    if known is not None and known.fact is not None and _is_stale(act, known):
+        act.count("stale")
+        act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
+        return
+    if _waits(fact) and (known is None or known.fact is None):
+        _hold(act, fact, known, identity, keys)
+        return
+    _place(act, fact, known, identity, keys)
+
+
+def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
+    """The patient of the message must be the patient of the object (the trade's filing error)."""
+    if act.state.person_of(known.identity) != identity.person:
+        raise MessageIncoherent(f"the {known.kind} belongs to another patient", path="PID-3")
+
+
+def _is_stale(act: Act, known: Focus) -> bool:
+    """Within a source by the fact's own time; between sources, and for ties, by reception (promise P3)."""
+    same_source = known.source == act.source.id
+    return same_source and bool(act.told_at and known.told_at and act.told_at < known.told_at)
+
+
+def _waits(fact: ObjectFact) -> bool:
+    """Whether a fact has an effect only on an object that is there."""
+    match fact:
+        case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL):
+            return True
+        case DocumentReported(act=DocumentAct.REPLACE | DocumentAct.WITHDRAW | DocumentAct.STATUS):
+            return True
+    return False
+
+
+def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
+    kind, _ = keys_of(fact)
+    held = Held(fact, act.told_at, act.source.id, act.message)
+    if known is None:
+        known = Focus(act.new_id(), kind, identity.id, 0, None, None, act.source.id, act.message, act.now)
+    if any(h.message == act.message and h.fact == fact for h in known.held):
+        return
+    act.state.put_focus(replace(known, held=(*known.held, held), updated_at=act.now), keys)
+    act.count("held")
+    act.record(AuditAction.FACT_HELD, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
+
+
+def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
+    kind, _ = keys_of(fact)
+    placed = Focus(
+        id=known.id if known else act.new_id(),
+        kind=kind,
+        identity=identity.id,
+        version=known.version + (known.fact != fact) if known else 1,
+        fact=fact,
+        told_at=act.told_at or (known.told_at if known else None),
+        source=act.source.id,
+        message=act.message,
+        updated_at=act.now,
+    )
+    waiting = known.held if known else ()
+    after = _release(act, placed, waiting)
+    act.state.put_focus(after, keys)
+    dispatch(act, known if known and known.fact else None, after)
+
+
+def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
+    """Let what waited for the object take effect, in order, but for what is older than it."""
+    for held in waiting:
+        if held.source == placed.source and held.told_at and placed.told_at and held.told_at < placed.told_at:
+            act.count("stale")
+            act.record(AuditAction.FACT_STALE, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
+            continue
+        placed = replace(
+            placed,
+            fact=held.fact,
+            told_at=held.told_at or placed.told_at,
+            source=held.source,
+            message=held.message,
+            version=placed.version + 1,
+        )
+        act.count("released")
+        act.record(AuditAction.FACT_RELEASED, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
+    return placed
+
+
+def _retell_open_items(act: Act) -> None:
+    """What is open on a person who is shown otherwise now gets a new version."""
+    told = set(act.state.items.touched())
+    for person_id in act.state.persons.touched():
+        before = act.state.persons.before(person_id)
+        if before == act.state.persons[person_id]:
+            continue
+        for identity in sorted(act.state.members[person_id]):
+            for item_id in sorted(act.state.items_of_identity.get(identity) or ()):
+                item = act.state.items[item_id]
+                if item.open and item_id not in told:
+                    retell(act, item)

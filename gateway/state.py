@@ -1,0 +1,185 @@
+"""Everything that a batch may touch, in memory: loaded, decided on and flushed by one statement per table."""
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from gateway.facts import Identifier
+from gateway.focus import Focus, FocusKind
+from gateway.identity import Identity, Person, golden_record
+from gateway.worklist import WorkItem
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Table(Generic[K, V]):
+    """Rows by key, with what changed since they were loaded, and an undo of what one message changed."""
+
+    def __init__(self) -> None:
+        self._rows: dict[K, V] = {}
+        self._changed: dict[K, None] = {}
+        self._undo: list[tuple[K, V | None]] = []
+
+    def load(self, key: K, row: V) -> None:
+        """Hold a row as the store has it."""
+        self._rows[key] = row
+
+    def get(self, key: K) -> V | None:
+        """Give the row, or None."""
+        return self._rows.get(key)
+
+    def __getitem__(self, key: K) -> V:
+        return self._rows[key]
+
+    def put(self, key: K, row: V) -> None:
+        """Hold a new or changed row."""
+        self._undo.append((key, self._rows.get(key)))
+        self._rows[key] = row
+        self._changed[key] = None
+
+    def touched(self) -> list[K]:
+        """Give the keys put since the last mark, each once, in order."""
+        return list(dict.fromkeys(key for key, _ in self._undo))
+
+    def before(self, key: K) -> V | None:
+        """Give the row as it was at the last mark."""
+        return next((row for k, row in self._undo if k == key), self._rows.get(key))
+
+    def mark(self) -> None:
+        """Make what was put so far final: the next roll-back ends here."""
+        self._undo.clear()
+
+    def roll_back(self) -> None:
+        """Be again as at the last mark; a row put before it stays among the changes."""
+        for key, row in reversed(self._undo):
+            if row is None:
+                del self._rows[key]
+                self._changed.pop(key, None)
+            else:
+                self._rows[key] = row
+        self._undo.clear()
+
+    def changes(self) -> list[tuple[K, V]]:
+        """Give all rows put since the load."""
+        return [(key, self._rows[key]) for key in self._changed if key in self._rows]
+
+
+FocusKey = tuple[FocusKind, str, str]
+
+
+def focus_key(kind: FocusKind, identifier: Identifier) -> FocusKey:
+    """Give the key under which an object is found."""
+    return kind, identifier.authority, identifier.value
+
+
+class State:
+    """The identity map of one batch."""
+
+    def __init__(self) -> None:
+        self.identities = Table[str, Identity]()
+        self.identity_keys = Table[tuple[str, str], str]()
+        self.ins = Table[tuple[str, str], frozenset[str]]()
+        self.members = Table[str, frozenset[str]]()
+        self.persons = Table[str, Person]()
+        self.foci = Table[str, Focus]()
+        self.focus_keys = Table[FocusKey, str]()
+        self.items = Table[str, WorkItem]()
+        self.items_of_focus = Table[str, frozenset[str]]()
+        self.items_of_identity = Table[str, frozenset[str]]()
+
+    def _tables(self) -> tuple[Table[str, Identity], ...]:
+        return tuple(vars(self).values())
+
+    def mark(self) -> None:
+        """Make what the message changed final."""
+        for table in self._tables():
+            table.mark()
+
+    def roll_back(self) -> None:
+        """Forget what the message changed."""
+        for table in self._tables():
+            table.roll_back()
+
+    # -- loading ---------------------------------------------------------------------------------------------------
+
+    def load_identity(self, identity: Identity) -> None:
+        """Hold an identity as the store has it."""
+        self.identities.load(identity.id, identity)
+        self.identity_keys.load((identity.key.authority, identity.key.value), identity.id)
+        if ins := identity.ins:
+            key = (ins.authority, ins.value)
+            self.ins.load(key, (self.ins.get(key) or frozenset()) | {identity.id})
+        self.members.load(identity.person, (self.members.get(identity.person) or frozenset()) | {identity.id})
+
+    def load_focus(self, focus: Focus, keys: Iterable[FocusKey]) -> None:
+        """Hold an object as the store has it."""
+        self.foci.load(focus.id, focus)
+        for key in keys:
+            self.focus_keys.load(key, focus.id)
+
+    def load_item(self, item: WorkItem) -> None:
+        """Hold a work item as the store has it."""
+        self.items.load(item.id, item)
+        self.items_of_focus.load(item.focus, (self.items_of_focus.get(item.focus) or frozenset()) | {item.id})
+        own = self.items_of_identity.get(item.identity) or frozenset()
+        self.items_of_identity.load(item.identity, own | {item.id})
+
+    # -- identities ------------------------------------------------------------------------------------------------
+
+    def identity(self, key: Identifier) -> Identity | None:
+        """Give the identity with this authority and value."""
+        found = self.identity_keys.get((key.authority, key.value))
+        return self.identities.get(found) if found else None
+
+    def identities_with(self, ins: Identifier) -> list[Identity]:
+        """Give the qualified identities that hold this INS."""
+        ids = sorted(self.ins.get((ins.authority, ins.value)) or ())
+        return [i for i in map(self.identities.__getitem__, ids) if i.ins == ins]
+
+    def put_identity(self, identity: Identity) -> None:
+        """Hold a new or changed identity, and make its person's golden record anew."""
+        before = self.identities.get(identity.id)
+        self.identities.put(identity.id, identity)
+        self.identity_keys.put((identity.key.authority, identity.key.value), identity.id)
+        if ins := identity.ins:
+            key = (ins.authority, ins.value)
+            self.ins.put(key, (self.ins.get(key) or frozenset()) | {identity.id})
+        if before is not None and before.person != identity.person:
+            self.members.put(before.person, self.members[before.person] - {identity.id})
+            self._golden(before.person)
+        self.members.put(identity.person, (self.members.get(identity.person) or frozenset()) | {identity.id})
+        self._golden(identity.person)
+
+    def _golden(self, person: str) -> None:
+        members = self.members[person]
+        if members:
+            self.persons.put(person, golden_record(person, map(self.identities.__getitem__, sorted(members))))
+
+    def person_of(self, identity: str) -> str:
+        """Give the id of the person to whom an identity belongs now."""
+        return self.identities[identity].person
+
+    # -- objects and items -----------------------------------------------------------------------------------------
+
+    def focus(self, kind: FocusKind, keys: Iterable[Identifier]) -> Focus | None:
+        """Give the object that any of these keys finds."""
+        found = (self.focus_keys.get(focus_key(kind, key)) for key in keys)
+        return next((self.foci[f] for f in found if f), None)
+
+    def put_focus(self, focus: Focus, keys: Iterable[Identifier]) -> None:
+        """Hold a new or changed object, found by these keys from now on."""
+        self.foci.put(focus.id, focus)
+        for key in keys:
+            if self.focus_keys.get(focus_key(focus.kind, key)) is None:
+                self.focus_keys.put(focus_key(focus.kind, key), focus.id)
+
+    def items_about(self, focus: str) -> list[WorkItem]:
+        """Give the items about an object."""
+        return [self.items[i] for i in sorted(self.items_of_focus.get(focus) or ())]
+
+    def put_item(self, item: WorkItem) -> None:
+        """Hold a new or changed item."""
+        self.items.put(item.id, item)
+        self.items_of_focus.put(item.focus, (self.items_of_focus.get(item.focus) or frozenset()) | {item.id})
+        own = self.items_of_identity.get(item.identity) or frozenset()
+        self.items_of_identity.put(item.identity, own | {item.id})
