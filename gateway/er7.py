@@ -6,6 +6,7 @@ LimitExceeded, and nothing else. No repr shows a value.
 """
 
 import re
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,6 @@ NULL: Final = '""'
 """The HL7 null: "delete what you hold", as opposed to an empty value, "nothing said" (2.5.1 §2.5.3)."""
 
 CODECS: Final[Mapping[str, str]] = {
-    "": "ascii",
     "ASCII": "ascii",
     "USASCII": "ascii",
     "ISOIR6": "ascii",
@@ -48,15 +48,20 @@ UNICODE (deprecated in 2.5) is UTF-8 here: a frame in a wider Unicode form would
 
 _BOM: Final = b"\xef\xbb\xbf"
 _DEFAULTS: Final = "^~\\&"
-_NOT_C1: Final = bytes(b for b in range(256) if not 0x80 <= b <= 0x9F)  # noqa: PLR2004 -- the C1 range is the standard's
+_PUNCTUATION: Final = frozenset(string.punctuation) - {'"'}
+_MOST_ENCODING_CHARACTERS: Final = 5
+_NAME_LENGTH: Final = 3
+_ENCODING_FIELD: Final = 2
+_CHARSET_FIELD: Final = 18
+_NOT_C1: Final = bytes(set(range(256)) - set(range(0x80, 0xA0)))
 _HEADER_LINE: Final = re.compile(rb"(?:MSH|FHS|BHS)[^\r\n]*", re.IGNORECASE)
 _MSH_LINE: Final = re.compile(rb"(?<![^\r\n])MSH[^\r\n]*", re.IGNORECASE)
 _PATH: Final = re.compile(
     r"([A-Za-z][A-Za-z0-9]{2})(?:\[([1-9][0-9]{0,5})\])?-([1-9][0-9]{0,3})"
     r"(?:\[([1-9][0-9]{0,5})\])?(?:\.([1-9][0-9]{0,5}))?(?:\.([1-9][0-9]{0,5}))?"
 )
-_HEXADECIMAL: Final = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
-_COMMAND: Final = re.compile(r"\.(br|ce|fi|nf|in|ti|sp|sk)\s*[+-]?([0-9]{0,2})", re.IGNORECASE)
+_HEXADECIMAL: Final = re.compile(r"X([0-9A-Fa-f]+)")
+_COMMAND: Final = re.compile(r"\.(br|ce|fi|nf|in|ti|sp|sk)[+-]?([0-9]{0,4})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ def read(raw: bytes, *, charset: str = "", limits: Limits = DEFAULT_LIMITS) -> "
     separators = _separators(stripped)
     text, read_as = _decoded(stripped, _label(stripped, separators), charset, flags, marked=len(body) < len(raw))
     segments = _segments(_lines(text, limits, flags), separators, flags)
-    _check(text, segments, separators, limits)
+    _check(segments, separators, limits)
     return Message(raw, separators, read_as, tuple(flags), segments)
 
 
@@ -155,27 +160,31 @@ def _separators(body: bytes) -> Separators:
     header = _HEADER_LINE.match(body)
     if header is None:
         raise NotHl7("the frame starts with MSH, FHS or BHS")
-    field = header[0][3:4]
-    encoding = header[0][4:].split(field, 1)[0] if field else b""
-    name = header[0][:3].decode("ascii").upper()
-    if not field or not encoding or len(encoding) > 5:  # noqa: PLR2004 -- 2.7 §2.14.9.2: at most five
-        raise HeaderInvalid("a field separator and one to five encoding characters", path=f"{name}-2")
-    if any(not 0x21 <= b <= 0x7E or chr(b).isalnum() or b == ord('"') for b in field + encoding):  # noqa: PLR2004 -- ASCII's printable range
-        raise HeaderInvalid("delimiters are ASCII punctuation other than the quotation mark", path=f"{name}-2")
-    sent = encoding.decode("ascii")
-    separators = (field.decode("ascii"), *(sent + _DEFAULTS[len(sent) :]))
+    name, rest = header[0][:_NAME_LENGTH].upper(), header[0][_NAME_LENGTH:].decode("latin-1")
+    encoding = rest[1:].split(rest[0], 1)[0] if rest else ""
+    return _declared(rest[:1], encoding, f"{name.decode('ascii')}-2")
+
+
+@lru_cache(maxsize=64)
+def _declared(field: str, encoding: str, path: str) -> Separators:
+    """MSH-1 and MSH-2 as separators; the path names the header for errors."""
+    if not encoding or len(encoding) > _MOST_ENCODING_CHARACTERS:
+        raise HeaderInvalid("a field separator and one to five encoding characters", path=path)
+    if not _PUNCTUATION.issuperset(field + encoding):
+        raise HeaderInvalid("delimiters are ASCII punctuation other than the quotation mark", path=path)
+    separators = field + encoding + _DEFAULTS[len(encoding) :]
     if len(set(separators)) < len(separators):
-        raise HeaderInvalid("no delimiter stands for two things", path=f"{name}-2")
+        raise HeaderInvalid("no delimiter stands for two things", path=path)
     return Separators(*separators)
 
 
 def _label(body: bytes, separators: Separators) -> str:
     """MSH-18 of the first MSH, first repetition, as sent."""
     header = _MSH_LINE.search(body)
-    fields = header[0].split(separators.field.encode(), 18) if header else []
-    if len(fields) < 18:  # noqa: PLR2004 -- MSH-1 is the separator itself, so MSH-18 is the eighteenth
+    fields = header[0].split(separators.field.encode(), _CHARSET_FIELD) if header else []
+    if len(fields) < _CHARSET_FIELD:  # MSH-1 is the separator itself, so MSH-18 is the eighteenth part
         return ""
-    label = fields[17].split(separators.repetition.encode(), 1)[0].decode("latin-1").strip()
+    label = fields[_CHARSET_FIELD - 1].decode("latin-1").split(separators.repetition, 1)[0].strip()
     return "" if label == NULL else label
 
 
@@ -188,15 +197,14 @@ def codec_of(code: str) -> str:
     """
     codec = CODECS.get("".join(c for c in code.upper() if c.isalnum()))
     if codec is None:
-        raise CharsetUndecodable(
-            "a character set that is read here: UTF-8, 8859/1, 8859/15, CP1252, ASCII", path="MSH-18"
-        )
+        rule = "a character set that is read here: UTF-8, 8859/1, 8859/15, CP1252 or ASCII"
+        raise CharsetUndecodable(rule, path="MSH-18")
     return codec
 
 
 def _decoded(body: bytes, label: str, override: str, flags: list[Flag], *, marked: bool) -> tuple[str, Charset]:
     """The frame's text; nothing is replaced, and what the label did not decide is flagged."""
-    codec = codec_of(override or label)
+    codec = codec_of(override or label) if override or label else "ascii"
     if body.isascii():
         return body.decode("ascii"), Charset(label, codec, guessed=False)
     if codec == "ascii" or (marked and codec != "utf-8" and not override):
@@ -250,9 +258,10 @@ def _lines(text: str, limits: Limits, flags: list[Flag]) -> list[str]:
         ends = "CRLF" if pairs == feeds == returns else "LF" if returns == 0 else "CR, LF and CRLF mixed"
         flags.append(Flag("", f"lines end in {ends}; the standard wants CR"))
         text = text.replace("\r\n", "\r").replace("\n", "\r")
-    if (count := text.count("\r")) > limits.segments:
-        raise LimitExceeded(f"{count} lines; at most {limits.segments} are read")
-    return text.split("\r")
+    lines = text.split("\r", limits.segments + 1)
+    if len(lines) > limits.segments + (lines[-1] == ""):
+        raise LimitExceeded(f"at most {limits.segments} lines are read")
+    return lines
 
 
 def _segments(lines: list[str], separators: Separators, flags: list[Flag]) -> tuple["Segment", ...]:
@@ -277,17 +286,18 @@ def _segments(lines: list[str], separators: Separators, flags: list[Flag]) -> tu
 
 def _name(line: str, separator: str) -> str:
     """The line's segment name as sent: three ASCII letters or digits before a separator or the end; else empty."""
-    name = line[:3]
-    ended = line[3:4] in ("", separator)
-    return name if ended and len(name) == 3 and name.isascii() and name.isalnum() else ""  # noqa: PLR2004 -- 2.5.1 §2.5.2: three characters
+    name = line[:_NAME_LENGTH]
+    ended = line[_NAME_LENGTH : _NAME_LENGTH + 1] in ("", separator)
+    return name if ended and len(name) == _NAME_LENGTH and name.isascii() and name.isalnum() else ""
 
 
-def _check(text: str, segments: Iterable["Segment"], separators: Separators, limits: Limits) -> None:
-    """Return when no segment and no field is larger than the limits; most frames are too short to be."""
-    if len(text) < min(limits.fields, limits.repetitions, limits.components):
-        return
+def _check(segments: Iterable["Segment"], separators: Separators, limits: Limits) -> None:
+    """Return when no segment and no field is larger than the limits; most segments are too short to be."""
+    smallest = min(limits.fields, limits.repetitions, limits.components)
     for segment in segments:
-        if _many(segment.raw, separators.field, limits.fields):
+        if len(segment.raw) < smallest:
+            continue
+        if _many(segment.raw, separators.field, limits.fields + 1):  # the name is a part too
             raise LimitExceeded(f"at most {limits.fields} fields in a segment are read", path=segment.name)
         _check_fields(segment, separators.repetition, limits.repetitions, "repetitions")
         _check_fields(segment, separators.component, limits.components, "components")
@@ -304,8 +314,15 @@ def _check_fields(segment: "Segment", separator: str, limit: int, parts: str) ->
 
 
 def _many(text: str, separator: str, limit: int) -> bool:
-    """Whether the text has more parts than the limit; the search before the count is the faster way through base64."""
-    return len(text) >= limit and separator in text and text.count(separator) >= limit
+    """Whether the text has more parts than the limit; one search after the other is the fastest way through base64."""
+    if len(text) < limit:
+        return False
+    at = -1
+    for _ in range(limit):
+        at = text.find(separator, at + 1)
+        if at < 0:
+            return False
+    return True
 
 
 class Message:
@@ -416,16 +433,19 @@ class Segment:
     def whole(self, field: int) -> str:
         """The field as sent, separators and escapes untouched; "" if absent."""
         fields = self._fields or self._split()
+        if 0 < field < len(fields):
+            return fields[field]
         if field < 1:
             raise ValueError("fields are numbered from 1")
-        return fields[field] if field < len(fields) else ""
+        return ""
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1, *, repetition: int = 1) -> str:
         """The value, decoded and unescaped; "" if absent or null."""
         whole = self.whole(field)
-        if self.opaque(field):
+        if not whole or (field == _ENCODING_FIELD and self.opaque(field)):
             return whole
-        return _text(_nth(whole, self._separators.repetition, repetition), component, subcomponent, self._separators)
+        separators = self._separators
+        return _text(_nth(whole, separators.repetition, repetition), component, subcomponent, separators)
 
     def is_null(self, field: int, component: int = 1, *, repetition: int = 1) -> bool:
         """Whether the value is the HL7 null: the sender wants it deleted."""
@@ -442,7 +462,7 @@ class Segment:
 
     def opaque(self, field: int) -> bool:
         """Whether the field is the encoding characters themselves."""
-        return field == 2 and self.name in HEADERS  # noqa: PLR2004 -- MSH-2, FHS-2, BHS-2
+        return field == _ENCODING_FIELD and self.name in HEADERS
 
     def _split(self) -> list[str]:
         """The fields by number, the name at 0."""
@@ -471,6 +491,11 @@ class Repetition:
     def __repr__(self) -> str:
         return f"<Repetition of {len(self.whole)} characters>"
 
+    @property
+    def component_count(self) -> int:
+        """How many components were sent, empty ones included; 0 for an empty repetition."""
+        return self.whole.count(self._separators.component) + 1 if self.whole else 0
+
     def text(self, component: int = 1, subcomponent: int = 1) -> str:
         """The value, decoded and unescaped; "" if absent or null."""
         return _text(self.whole, component, subcomponent, self._separators)
@@ -482,10 +507,11 @@ class Repetition:
 
 def _nth(text: str, separator: str, number: int) -> str:
     """The n-th part of the text, from 1; "" if it has fewer. Parts behind it are not looked at."""
+    if number == 1:
+        end = text.find(separator)
+        return text if end < 0 else text[:end]
     if number < 1:
         raise ValueError("repetitions, components and sub-components are numbered from 1")
-    if separator not in text:
-        return text if number == 1 else ""
     parts = text.split(separator, number)
     return parts[number - 1] if number <= len(parts) else ""
 
@@ -494,7 +520,9 @@ def _text(repetition: str, component: int, subcomponent: int, separators: Separa
     """The unescaped value inside one repetition; "" if absent or null."""
     part = _nth(repetition, separators.component, component)
     value = _nth(part, separators.subcomponent, subcomponent)
-    return "" if value == NULL else unescape(value, separators)
+    if value == NULL:
+        return ""
+    return unescape(value, separators) if separators.escape in value else value
 
 
 def escape(text: str, separators: Separators = DEFAULT_SEPARATORS) -> str:
@@ -543,7 +571,7 @@ def unescape(text: str, separators: Separators = DEFAULT_SEPARATORS) -> str:
 @lru_cache(maxsize=256)
 def _escape_syntax(separators: Separators) -> tuple[re.Pattern[str], dict[str, str]]:
     mark = re.escape(separators.escape)
-    return re.compile(rf"{mark}((?!{mark})[A-Z.](?:(?!{mark})\S)*){mark}"), _delimiters(separators)
+    return re.compile(rf"{mark}((?!{mark})[A-Z.][^{mark}\s]*){mark}"), _delimiters(separators)
 
 
 def _meaning(code: str, as_sent: str, delimiters: dict[str, str]) -> str:
@@ -552,7 +580,7 @@ def _meaning(code: str, as_sent: str, delimiters: dict[str, str]) -> str:
         return delimiters[code]
     if code in {"H", "N"}:
         return ""
-    if code[0] == "X" and (hexadecimal := _HEXADECIMAL.fullmatch(code)):
+    if len(code) % 2 and (hexadecimal := _HEXADECIMAL.fullmatch(code)):  # X and whole bytes
         return _characters(bytes.fromhex(hexadecimal[1]))
     if command := _COMMAND.fullmatch(code):
         return _layout(command[1].lower(), int(command[2] or 1))
@@ -565,7 +593,10 @@ def _characters(data: bytes) -> str:
 
 
 def _layout(command: str, count: int) -> str:
-    """A formatting command of 2.5.1 §2.7.6 in plain text; indents and fill modes have none."""
+    """A formatting command of 2.5.1 §2.7.6 in plain text; indents and fill modes have none.
+
+    At most nine spaces or lines are skipped, so that a text hardly outgrows its field (promise P9).
+    """
     if command in {"br", "ce"}:
         return "\n"
-    return {"sp": "\n", "sk": " "}.get(command, "") * count
+    return {"sp": "\n", "sk": " "}.get(command, "") * min(count, 9)

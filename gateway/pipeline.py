@@ -184,8 +184,13 @@ class Decider:
             return Ending(outcome, _notes(job.translation, act))
         touched = dict.fromkeys(apply(act, fact).id for fact in job.translation.facts)
         _retell_open_items(act)
-        counts = {name: act.notes.get(name, 0) for name in ("stale", "held", "released")}
-        act.record(AuditAction.MESSAGE_PROCESSED, patients=tuple(touched), facts=len(job.translation.facts), **counts)
+        act.record(
+            AuditAction.MESSAGE_PROCESSED,
+            patients=tuple(touched),
+            facts=len(job.translation.facts),
+            stale=act.notes.get("stale", 0),
+            held=act.notes.get("held", 0),
+        )
         return Ending(Outcome(act.message, MessageState.PROCESSED), _notes(job.translation, act))
 
     def _publish(self, act: Act, changes: Changes) -> None:

@@ -10,14 +10,14 @@ from uuid import NAMESPACE_OID, uuid5
 
 from gateway.act import Act
 from gateway.audit import AuditAction
-from gateway.errors import FieldMissing
+from gateway.errors import FieldMissing, MessageIncoherent
 from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
 from gateway.identity import Identity, contradictions, normalise, qualified_ins
 from gateway.site import SourceRole
 
-PROVISIONAL_AUTHORITY = "provisional"
-"""Assigning authority of records that only this gateway knows; never emitted as an identifier."""
+PROVISIONAL_AUTHORITY = "urn:secretariat-gateway:provisional"
+"""Assigning authority of records that only this gateway knows; never emitted, and refused from a sender."""
 
 GRAVE = 2
 """Admissions may correct one strict trait in any message; from two on it is more likely another person (COLP)."""
@@ -39,11 +39,14 @@ def primary_identifier(act: Act, patient: Patient) -> Identifier:
 
     Raises:
         FieldMissing: the message has no patient identifier at all.
+        MessageIncoherent: it claims an assigning authority that is ours.
 
     """
     candidates = patient.of_kind(IdentifierKind.PATIENT)
     if not candidates:
         raise FieldMissing("a patient identifier (PI) is needed", path="PID-3")
+    if any(c.authority == PROVISIONAL_AUTHORITY for c in candidates):
+        raise MessageIncoherent("this assigning authority is the gateway's own", path="PID-3")
     domains = {s.authority for s in act.site.sources if s.role is SourceRole.ADMISSIONS}
     return next((c for c in candidates if c.authority in domains), candidates[0])
 

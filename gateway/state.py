@@ -31,6 +31,10 @@ class Table(Generic[K, V]):
     def __getitem__(self, key: K) -> V:
         return self._rows[key]
 
+    def rows(self) -> list[tuple[K, V]]:
+        """Give all rows."""
+        return list(self._rows.items())
+
     def put(self, key: K, row: V) -> None:
         """Hold a new or changed row."""
         self._undo.append((key, self._rows.get(key)))

@@ -1,0 +1,121 @@
+"""The composition root: the settings and the site's data, read once, become the parts of one gateway."""
+
+import os
+import pwd
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
+
+from adapters.bus.embedded import EmbeddedPublisher
+from adapters.bus.rabbitmq import RabbitPublisher
+from adapters.bus.relay import Publisher
+from adapters.operations import Operations
+from adapters.settings import Settings
+from adapters.store.audit import AuditTrail
+from adapters.store.database import Database
+from adapters.store.inbox import Inbox
+from adapters.store.outbox import StoredOutbox
+from adapters.store.work import Work
+from adapters.store.worklist import Worklist
+from adapters.worker import Worker
+from gateway.audit import AuditAction, AuditEvent
+from gateway.errors import AccessRefused
+from gateway.identity import Person
+from gateway.pipeline import Decider
+from gateway.principal import Principal, Right
+from gateway.site import Site
+from gateway.worklist import WorkItem
+from mappings.fhir.bundle import message_bundle
+from mappings.site import load_site
+from mappings.texts import text
+
+
+class Assembly:
+    """The parts of one gateway, each made when it is first asked for.
+
+    Args:
+        settings: what the operator set.
+
+    Raises:
+        ConfigurationError: the site's data or the database URL is wrong.
+
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.site: Site = load_site(settings.site)
+        self.database = Database(settings.database_url)
+        self.inbox = Inbox(self.database)
+        self.worklist = Worklist(self.database)
+        self.trail = AuditTrail(self.database)
+        self.outbox = StoredOutbox(self.database)
+        self.work = Work(self.database)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def prepare_database(self, principal: Principal) -> None:
+        """Make the schema of an empty database; require this program's in any other, and durability in both.
+
+        Raises:
+            ConfigurationError: the schema is another program's.
+            DurabilityUnverified: a setting does not keep what is committed.
+
+        """
+        if self.database.is_empty():
+            self.migrate(principal)
+        self.database.require_current_schema()
+        self.database.verify_durability()
+
+    def migrate(self, principal: Principal) -> None:
+        """Bring the schema to this program's revision (audited)."""
+        principal.require(Right.OPERATE)
+        self.database.migrate()
+        revision = self.database.head()
+        now = datetime.now(UTC)
+        self.trail.record(AuditEvent(now, AuditAction.STORE_MIGRATED, principal.id, detail={"revision": revision}))
+
+    def operations(self, principal: Principal) -> Operations:
+        """Give the acts of a principal; in an empty database there is nothing to ask yet, so it is made."""
+        if self.database.is_empty():
+            self.database.migrate()
+        self.database.require_current_schema()
+        return Operations(principal, self.inbox, self.worklist, self.trail)
+
+    def decider(self) -> Decider:
+        """Give what decides batches."""
+        return Decider(self.site, self.database.installation(), partial(render, self.site), lambda: str(uuid4()))
+
+    def worker(self, published: Callable[[], None]) -> Worker:
+        """Give the worker."""
+        return Worker(self.work, self.decider(), self.site, published)
+
+    def publisher(self) -> Publisher:
+        """Give the bus that the settings name."""
+        if self.settings.broker_url.startswith("embedded"):
+            return EmbeddedPublisher()
+        return RabbitPublisher(self.settings.broker_url, self.site.secretariats)
+
+
+def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:
+    """Give the bus message's body for an item."""
+    return message_bundle(item, person, site=site, message_id=message_id, title=text("title", item.title))
+
+
+def account_principal(site: Site) -> Principal:
+    """Give the principal of the operating-system account that runs this command.
+
+    Raises:
+        AccessRefused: the site's access.toml names neither the account nor, on a test site, any account.
+
+    """
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    accounts = site.access.accounts
+    found = accounts.get(account) or accounts.get("*")
+    if found is None:
+        raise AccessRefused("this operating-system account is not in the site's access.toml", path="accounts")
+    return Principal(
+        f"account:{account}", found.kind, found.profession, found.secretariats, found.rights, found.purpose
+    )

@@ -1,0 +1,31 @@
+"""`gateway demo`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from adapters.demo.run import run_demo
+
+
+@click.command()
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave database and log in this folder.")
+@click.option("--pace", default=0.0, type=click.FloatRange(min=0), help="Seconds between two messages.")
+@click.pass_context
+def demo(ctx: click.Context, keep: Path | None, pace: float) -> None:
+    r"""Play a morning at the hospital into a real gateway, and show what came of it.
+
+    Exit 0 only if everything ended as the scenario says. GATEWAY_DATABASE_URL (an empty database) and
+    GATEWAY_BROKER_URL are taken where they are set; otherwise SQLite in a folder of its own, and the embedded bus.
+
+    \b
+    Examples:
+      gateway demo
+      gateway demo --keep ./morning
+      GATEWAY_BROKER_URL=amqp://guest:guest@127.0.0.1/ gateway demo --pace 0.3
+    """
+    result = run_demo(keep=keep, pace=pace, environment=os.environ)
+    click.echo(result.page)
+    for difference in result.differences:
+        click.echo(f"NOT AS THE SCENARIO SAYS: {difference}", err=True)
+    ctx.exit(0 if result.ok else 1)

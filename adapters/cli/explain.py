@@ -1,0 +1,144 @@
+"""`gateway explain`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.cli.session import Session, json_option, print_json, print_segments, session
+from adapters.cli.worklist import reason
+from adapters.hl7v2.display import describe, read_for_display
+from adapters.store.work import PendingMessage
+from gateway.audit import AuditAction
+from gateway.errors import GatewayError
+from gateway.pipeline import Changes
+from gateway.reception import Format
+from gateway.state import State
+from mappings.hl7v2 import examine
+from mappings.texts import text
+
+UNSTORED = 0
+"""Number of a message that is not in the inbox."""
+
+_IDENTITY = "gateway:identity:"
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", default="", help="FHIR: the source that would send it (HL7 v2 says so itself).")
+@click.option("--reveal", metavar="REASON", default="", help="Show values instead of their lengths.")
+@json_option
+def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
+    r"""Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.
+
+    Nothing is changed but the audit trail, which keeps that it was asked.
+
+    \b
+    Examples:
+      gateway explain admission.hl7
+      gateway explain appointment.json --source agenda-fhir --json
+    """
+    raw = file.read_bytes()
+    with session() as current:
+        told = current.operations.explain(lambda: _explain(current, raw, source, reveal=bool(reveal)))
+    if as_json:
+        print_json(told)
+    else:
+        _print(told)
+
+
+def _explain(current: Session, raw: bytes, source: str, *, reveal: bool) -> dict[str, Any]:
+    if raw.lstrip()[:1] == b"{":
+        pending = PendingMessage(UNSTORED, source, Format.FHIR, "Appointment:create", "", raw)
+        return {"format": "fhir", **_decided(current, pending)}
+    examination = examine(raw, current.assembly.site)
+    message = read_for_display(raw)
+    told: dict[str, Any] = {
+        "format": "hl7v2",
+        "source": examination.source.id if examination.source else None,
+        "type": examination.message_type,
+        "answer": examination.error.acknowledgment if examination.error else "AA",
+        "error": _error(examination.error),
+        "segments": describe(message, reveal=reveal) if message else [],
+    }
+    if examination.error or not examination.source:
+        return told
+    source_id = examination.source.id
+    pending = PendingMessage(UNSTORED, source_id, Format.HL7V2, examination.message_type, examination.control_id, raw)
+    return {**told, **_decided(current, pending)}
+
+
+def _error(error: GatewayError | None) -> dict[str, str] | None:
+    return {"error": error.name, "path": error.path, "rule": error.rule} if error else None
+
+
+def _decided(current: Session, pending: PendingMessage) -> dict[str, Any]:
+    job, state, changes = current.assembly.worker(lambda: None).explain(pending)
+    ending = changes.endings[0]
+    return {
+        "ends": ending.outcome.state,
+        "why": {"error": ending.outcome.error, "path": ending.outcome.path, "rule": ending.outcome.rule},
+        "facts": [] if isinstance(job.translation, GatewayError) else list(map(_fact, job.translation.facts)),
+        "notes": ending.notes,
+        "identity": _identity(changes),
+        "route": _route(state),
+    }
+
+
+def _fact(fact: object) -> str:
+    parts = [
+        f"{name}={getattr(fact, name)}"
+        for name in ("act", "state", "status", "unit", "priority")
+        if getattr(fact, name, "")
+    ]
+    return " ".join([type(fact).__name__, *parts])
+
+
+def _identity(changes: Changes) -> list[dict[str, Any]]:
+    return [
+        {"decision": text("audit", event.action), "action": event.action, **event.detail}
+        for event in changes.audit
+        if event.action.startswith(_IDENTITY) or event.action is AuditAction.FACT_STALE
+    ]
+
+
+def _route(state: State) -> list[dict[str, Any]]:
+    return [
+        {
+            "secretariat": item.secretariat,
+            "kind": item.kind,
+            "priority": item.priority,
+            "state": item.state,
+            "title": text("title", item.title),
+            "rule": item.rule,
+            "reason": reason(item),
+        }
+        for _, item in state.items.changes()
+    ]
+
+
+def _print(told: dict[str, Any]) -> None:
+    print_segments(told.get("segments", []))
+    click.echo("")
+    for label, line in _lines(told):
+        click.echo(f"{label:9} {line}")
+
+
+def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in ("source", "type", "answer", "ends"):
+        yield key, told.get(key) or "-"
+    for key in ("error", "why"):
+        if any((told.get(key) or {}).values()):
+            yield key, " ".join(v for v in told[key].values() if v)
+    for fact in told.get("facts", []):
+        yield "fact", fact
+    for name, note in told.get("notes", {}).items():
+        if note and name not in {"facts", "segments"}:
+            yield name, str(note)
+    for decision in told.get("identity", []):
+        more = (f"{key}={value}" for key, value in decision.items() if key not in {"decision", "action"})
+        yield "identity", ", ".join([decision["decision"], *more])
+    for item in told.get("route", []):
+        yield "route", f"{item['secretariat']}: {item['title']} [{item['priority']}, {item['state']}]"
+        yield "", f"{item['rule']}: {item['reason']}"

@@ -1,0 +1,107 @@
+"""`gateway send`."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.cli.session import json_option, print_json
+from adapters.mllp.client import Client, PeerUnavailable
+from gateway import er7
+from gateway.errors import AckCode, GatewayError
+
+WINDOW = 16
+"""Messages sent ahead of their answers."""
+
+_POSITIVE = {AckCode.AA, "CA"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "address", required=True, metavar="HOST:PORT", help="The MLLP listener.")
+@click.option("--timeout", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds an answer.")
+@json_option
+@click.pass_context
+def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float, *, as_json: bool) -> None:
+    r"""Send HL7 v2 messages by MLLP and print each acknowledgment.
+
+    A file that holds several messages (each begins with MSH at the beginning of a line) is sent as several frames;
+    its bytes are not changed otherwise. Exit 0: all acknowledged positively; 1: some were refused; 3: some got no
+    answer.
+
+    \b
+    Examples:
+      gateway send admission.hl7 --to 127.0.0.1:2575
+      gateway send results/*.hl7 --to 127.0.0.1:2575 --json
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise click.BadParameter("HOST:PORT is expected", ctx, param_hint="--to")
+    answers = asyncio.run(_send(files, host.strip("[]"), int(port), timeout, quiet=as_json))
+    refused = sum(a["code"] not in _POSITIVE for a in answers if a["code"])
+    unanswered = sum(a["code"] is None for a in answers)
+    if as_json:
+        print_json(answers)
+    else:
+        click.echo(f"{len(answers)} sent, {refused} refused, {unanswered} without answer", err=True)
+    ctx.exit(3 if unanswered else 1 if refused else 0)
+
+
+async def _send(files: Sequence[Path], host: str, port: int, timeout: float, *, quiet: bool) -> list[dict[str, Any]]:  # noqa: ASYNC109 - handed on
+    parts = [(file, n, part) for file in files for n, part in enumerate(split(file.read_bytes()), start=1)]
+    answers: list[dict[str, Any]] = []
+    async with Client(host, port) as client, aclosing(_answers(client, [p for *_, p in parts], timeout)) as arriving:
+        async for answer in arriving:
+            file, n, _ = parts[len(answers)]
+            answers.append({"file": str(file), "message": n, **read_answer(answer)})
+            if not quiet:
+                click.echo(_line(answers[-1]))
+    return answers
+
+
+async def _answers(client: Client, payloads: Sequence[bytes], timeout: float) -> AsyncGenerator[bytes | None, None]:  # noqa: ASYNC109 - handed on
+    """Give each payload's answer, None where none came; after a failure the rest goes on by a new connection."""
+    done = 0
+    while done < len(payloads):
+        try:
+            async with aclosing(client.send_all(payloads[done:], WINDOW, timeout)) as arriving:
+                async for answer in arriving:
+                    done += 1
+                    yield answer
+        except PeerUnavailable:
+            done += 1
+            yield None
+
+
+def split(content: bytes) -> list[bytes]:
+    """Give the messages of a file: without MLLP frames, cut where MSH begins a line; a batch (FHS, BHS) stays whole."""
+    unframed = content.replace(b"\x0b", b"").replace(b"\x1c", b"")
+    if unframed.lstrip()[:3] in {b"FHS", b"BHS"}:
+        return [unframed]
+    starts = [m.start() for m in re.finditer(rb"(?:^|(?<=[\r\n]))MSH(?=[^A-Za-z0-9\r\n])", unframed)]
+    if len(starts) <= 1:
+        return [unframed]
+    starts[0] = 0
+    return [unframed[a:b] for a, b in zip(starts, [*starts[1:], len(unframed)], strict=True)]
+
+
+def read_answer(answer: bytes | None) -> dict[str, Any]:
+    """Give what an acknowledgment says."""
+    if answer is None:
+        return {"code": None, "control_id": None, "error": None}
+    try:
+        message = er7.read(answer)
+    except GatewayError as error:
+        return {"code": "?", "control_id": None, "error": str(error)}
+    said = " ".join(t for t in (message.text("ERR-2"), message.text("ERR-3"), message.text("ERR-8")) if t)
+    return {"code": message.text("MSA-1"), "control_id": message.text("MSA-2"), "error": said or None}
+
+
+def _line(answer: dict[str, Any]) -> str:
+    code = answer["code"] or "--"
+    said = answer["error"] or ("no answer" if answer["code"] is None else "")
+    return f"{code}  {answer['file']}#{answer['message']}  {answer['control_id'] or ''}  {said}".rstrip()

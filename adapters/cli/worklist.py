@@ -1,0 +1,237 @@
+"""`gateway worklist`."""
+
+import json
+import signal
+import threading
+from typing import Any
+
+import click
+
+from adapters.bus.consumer import follow as follow_queue
+from adapters.bus.delivery import Delivery
+from adapters.bus.embedded import EmbeddedConsumer
+from adapters.cli.session import json_option, print_json, print_table, session
+from adapters.store.worklist import ItemView
+from gateway.errors import ConfigurationError
+from gateway.identity import Person
+from gateway.routing import DEFAULT_RULE
+from gateway.worklist import ItemKind, ItemState, WorkItem
+from mappings.texts import text
+
+
+@click.group()
+def worklist() -> None:
+    """Read the secretariats' worklists (corbeilles)."""
+
+
+@worklist.command("list")
+@click.argument("secretariat", default="")
+@click.option("--kind", type=click.Choice([k.value for k in ItemKind]), help="Only items of this kind.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([s.value for s in ItemState]), help="Only in these states."
+)
+@click.option("--all", "everything", is_flag=True, help="Also what is done or withdrawn.")
+@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000))
+@json_option
+def list_(
+    secretariat: str, kind: str | None, states: tuple[str, ...], limit: int, *, everything: bool, as_json: bool
+) -> None:
+    r"""List items in the order in which they are to be done: priority, then age. Without SECRETARIAT, all one may read.
+
+    With --json, everything is listed unless --state says otherwise.
+
+    \b
+    Examples:
+      gateway worklist list cardiology
+      gateway worklist list --kind result --state new --json
+    """
+    wanted = [ItemState(s) for s in states]
+    if not (wanted or everything or as_json):
+        wanted = [ItemState.NEW, ItemState.CLAIMED, ItemState.ON_HOLD]
+    with session() as current:
+        _require_known(secretariat, current.assembly.site.secretariats)
+        views = current.operations.list_worklist(
+            secretariat, kind=ItemKind(kind) if kind else None, states=wanted, limit=limit
+        )
+    if as_json:
+        print_json([item_json(view) for view in views])
+        return
+    columns = ("corbeille", "priorité", "genre", "état", "objet", "patient", "depuis", "id")
+    print_table(columns, [_row(view) for view in views])
+
+
+def _require_known(secretariat: str, known: dict[str, Any]) -> None:
+    if secretariat and secretariat not in known:
+        raise ConfigurationError(f"one of {', '.join(known)} is expected", path="SECRETARIAT")
+
+
+def _row(view: ItemView) -> dict[str, object]:
+    item = view.item
+    return {
+        "corbeille": item.secretariat,
+        "priorité": text("priority", item.priority),
+        "genre": text("kind", item.kind),
+        "état": text("state", item.state),
+        "objet": text("title", item.title),
+        "patient": person_line(view.person),
+        "depuis": item.created_at,
+        "id": item.id,
+    }
+
+
+def person_line(person: Person) -> str:
+    """Give a person in one line, each trait named (EXI SI 11, EXI SI 16)."""
+    traits = person.traits
+    used = f", nom utilisé {traits.used_family_name}" if traits.used_family_name else ""
+    given = f", prénom utilisé {traits.used_given_name}" if traits.used_given_name else ""
+    status = person.status if person.confirmed else f"{person.status}, à confirmer"
+    return (
+        f"né(e) {traits.birth_family_name} (1er prénom {traits.first_given_name}{used}{given}) "
+        f"le {traits.birth_date} [{traits.sex}] {status}"
+    )
+
+
+def item_json(view: ItemView) -> dict[str, Any]:
+    """Give an item for a program."""
+    item = view.item
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "secretariat": item.secretariat,
+        "priority": item.priority,
+        "state": item.state,
+        "title": item.title,
+        "patient": person_json(view.person),
+        "focus": item.focus,
+        "rule": item.rule,
+        "reason": reason(item),
+        "source_message": item.source_message,
+        "version": item.version,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+
+
+def reason(item: WorkItem) -> str:
+    """Give, in the reader's words, why an item is where it is."""
+    if item.rule != DEFAULT_RULE:
+        return item.reason
+    return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
+
+
+def person_json(person: Person) -> dict[str, Any]:
+    """Give a person for a program; the IPP only once admissions vouches for it."""
+    return {
+        "person": person.id,
+        "ipp": person.identifiers[0].value if person.confirmed and person.identifiers else None,
+        "confirmed": person.confirmed,
+        "identity_status": person.status,
+        "birth_family_name": person.traits.birth_family_name,
+        "used_family_name": person.traits.used_family_name,
+        "first_given_name": person.traits.first_given_name,
+        "used_given_name": person.traits.used_given_name,
+        "birth_date": person.traits.birth_date,
+        "sex": person.traits.sex,
+    }
+
+
+@worklist.command()
+@click.argument("item")
+@json_option
+def show(item: str, *, as_json: bool) -> None:
+    r"""Show one item with every version of it.
+
+    \b
+    Example:
+      gateway worklist show 0b9f6c1e-7d0c-4b4e-9d53-5f2f6f0a3c11
+    """
+    with session() as current:
+        view, history = current.operations.show_item(item)
+    steps = [
+        {
+            "version": s.version,
+            "at": s.at,
+            "state": s.state,
+            "priority": s.priority,
+            "title": s.title,
+            "message": s.message,
+            "by": s.principal,
+        }
+        for s in history
+    ]
+    if as_json:
+        print_json({**item_json(view), "detail": view.item.detail, "history": steps})
+        return
+    click.echo(f"{text('title', view.item.title)} ({view.item.detail})" if view.item.detail else view.item.title)
+    click.echo(person_line(view.person))
+    click.echo(f"{view.item.secretariat} : {reason(view.item)}")
+    shown = [{**step, "title": text("title", str(step["title"]))} for step in steps]
+    print_table(("version", "at", "state", "priority", "title", "message", "by"), shown)
+
+
+@worklist.command()
+@click.argument("secretariat")
+@click.option("--tap", is_flag=True, help="RabbitMQ: look on, by a queue of one's own, and take nothing.")
+@click.option("--subscription", default="follow", show_default=True, help="Embedded bus: name of the durable cursor.")
+@click.option("--for", "seconds", type=click.FloatRange(min=0), help="End after so many seconds.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many items.")
+@json_option
+def follow(
+    secretariat: str, subscription: str, seconds: float | None, count: int | None, *, tap: bool, as_json: bool
+) -> None:
+    r"""Show a secretariat's items as the bus delivers them, until Ctrl-C.
+
+    On RabbitMQ this takes the messages from the secretariat's queue, as a worklist system would: where one is
+    connected already, use --tap. On the embedded bus each subscription has a cursor of its own.
+
+    \b
+    Examples:
+      gateway worklist follow cardiology
+      gateway worklist follow cardiology --tap --json
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    if seconds is not None:
+        timer = threading.Timer(seconds, stop.set)
+        timer.daemon = True
+        timer.start()
+    left = [count]
+
+    def show_delivery(delivery: Delivery) -> None:
+        click.echo(json.dumps(_delivered(delivery), ensure_ascii=False) if as_json else _delivered_line(delivery))
+        if left[0] is not None:
+            left[0] -= 1
+            if left[0] == 0:
+                stop.set()
+
+    with session() as current:
+        _require_known(secretariat, current.assembly.site.secretariats)
+        current.operations.follow_worklist(secretariat)
+        if current.assembly.settings.broker_url.startswith("embedded"):
+            consumer = EmbeddedConsumer(current.assembly.outbox, subscription, secretariat)
+            for delivery in consumer.deliveries(stop):
+                show_delivery(delivery)
+        else:
+            follow_queue(current.assembly.settings.broker_url, secretariat, show_delivery, stop=stop, tap=tap)
+
+
+def _delivered(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "message_id": delivery.message_id,
+        "secretariat": delivery.secretariat,
+        "item": delivery.item,
+        "version": delivery.version,
+        "bundle": json.loads(delivery.body),
+    }
+
+
+def _delivered_line(delivery: Delivery) -> str:
+    resources = [entry["resource"] for entry in json.loads(delivery.body)["entry"]]
+    task = next(r for r in resources if r["resourceType"] == "Task")
+    patient: dict[str, Any] = next((r for r in resources if r["resourceType"] == "Patient"), {})
+    names = ", ".join(name.get("family", "") for name in patient.get("name", []))
+    return (
+        f"{task['priority']:8} {task['code']['coding'][0]['code']:14} v{delivery.version:<3} "
+        f"{task['status']:10} {task['description']}  ({names}, {patient.get('birthDate', '')})  {delivery.item}"
+    )

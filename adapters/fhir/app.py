@@ -1,0 +1,397 @@
+"""The FHIR R4 interface over HTTP: appointments in, appointments out, every error an OperationOutcome.
+
+An answer promises what it says: the request is on disk before anything is answered, and 200 / 201 come with the
+resource as the pipeline left it; what takes longer is answered 202 with a status URL.
+
+Logs name method, route template, status and milliseconds: no path, no query string, no body (promise P6). The server
+under it must not log requests either (uvicorn: ``access_log=False``).
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import structlog
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adapters.fhir import validation
+from adapters.fhir.exchange import Exchange
+from adapters.web.tokens import authenticate
+from gateway.errors import (
+    AccessRefused,
+    AckCode,
+    GatewayError,
+    LimitExceeded,
+    PreconditionFailed,
+    ProcessingFailed,
+    ResourceNotFound,
+    ResourceUnsupported,
+    SenderError,
+    SourceUndeclared,
+    TroubleError,
+)
+from gateway.facts import Identifier, IdentifierKind
+from gateway.focus import StoredAppointment
+from gateway.principal import Principal, Right
+from gateway.reception import Format, Outcome, Reception, State, Transport
+from gateway.site import Site, Source
+from mappings.fhir.appointment import Interaction, keys, render
+from mappings.fhir.bundle import searchset
+from mappings.fhir.capability import capability
+from mappings.fhir.outcome import error_of, note, outcome
+
+MAX_BODY = validation.MAX_BODY
+"""Bytes of a request body."""
+MAX_HEADERS = 16 * 1024
+"""Bytes of headers; the server bounds what has not come in whole by the same (``h11_max_incomplete_event_size``)."""
+MAX_FORM = 8 * 1024
+"""Bytes of a search sent as a form."""
+BODY_SECONDS = 30.0
+"""Time for a body to come in."""
+PATIENCE = 10.0
+"""Seconds to wait for a message's outcome before answering 202."""
+RETRY_SECONDS = 5
+"""What Retry-After says while we are in trouble, or a message is pending."""
+
+_HELD = "the change waits for the booking of its appointment"
+
+_log = structlog.get_logger("fhir")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_MESSAGE = re.compile(r"[1-9][0-9]{0,17}")
+_ENTITY_TAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})"')
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class BodyTooSlow(LimitExceeded):
+    """The body did not come in within its time."""
+
+    http_status = 408
+    issue_type = "timeout"
+
+
+class FhirResponse(JSONResponse):
+    """A resource as FHIR JSON, which no cache keeps."""
+
+    media_type = "application/fhir+json"
+
+    def __init__(self, resource: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(resource, status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def create_app(
+    exchange: Exchange, site: Site, *, clock: Callable[[], datetime], patience: float = PATIENCE
+) -> Starlette:
+    """Give the application.
+
+    Args:
+        exchange: the gateway behind it.
+        site: the establishment.
+        clock: gives the aware present.
+        patience: seconds to wait for an outcome before answering 202.
+
+    """
+    interface = _Interface(exchange, site, clock, patience)
+    routes = [
+        _route("/fhir/metadata", GET=interface.metadata),
+        _route("/fhir/Appointment", GET=interface.search, POST=interface.create, PUT=interface.update),
+        _route("/fhir/Appointment/_search", POST=interface.search_by_form),
+        _route("/fhir/Appointment/{id}", GET=interface.read),
+        _route("/fhir/_status/{message}", GET=interface.status),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+    app.router.redirect_slashes = False  # a redirect would repeat the query string in a header
+    return app
+
+
+def _route(path: str, **handlers: Handler) -> Route:
+    async def endpoint(request: Request) -> Response:
+        began = time.perf_counter()
+        response = await _answer(request, handlers.get(request.method) or handlers["GET"])
+        _tell(request.method, path, response.status_code, began)
+        return response
+
+    return Route(path, endpoint, methods=list(handlers))
+
+
+async def _answer(request: Request, handler: Handler) -> Response:
+    if sum(len(name) + len(value) for name, value in request.headers.raw) > MAX_HEADERS:
+        return _refusal(LimitExceeded(f"headers have at most {MAX_HEADERS} bytes"), status=431)
+    try:
+        return await handler(request)
+    except GatewayError as error:
+        return _refusal(error)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is left to read it
+    except Exception as fault:  # noqa: BLE001 - a fault's text may hold values: its class is logged, nothing is told
+        _log.error("fault", fault=type(fault).__name__)
+        return _refusal(ProcessingFailed("an internal fault"), status=500)
+
+
+def _not_routed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    rule = "this interaction is not offered here" if error.status_code == 405 else "this resource is not offered here"  # noqa: PLR2004 - HTTP's own number
+    method = request.method if request.method in _METHODS else "other"
+    _tell(method, "unmatched", error.status_code, time.perf_counter())
+    return _refusal(ResourceUnsupported(rule), status=error.status_code, headers=error.headers)
+
+
+def _tell(method: str, route: str, status: int, began: float) -> None:
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    _log.info("request", method=method, route=route, status=status, milliseconds=milliseconds)
+
+
+def _refusal(error: GatewayError, *, status: int = 0, headers: Mapping[str, str] | None = None) -> FhirResponse:
+    status = status or error.http_status
+    more = dict(headers or {})
+    if status == 401:  # noqa: PLR2004 - HTTP's own number
+        more["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TroubleError):
+        more["Retry-After"] = str(RETRY_SECONDS)
+    return FhirResponse(outcome(error), status, more)
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """The interactions, by their FHIR names."""
+
+    exchange: Exchange
+    site: Site
+    clock: Callable[[], datetime]
+    patience: float
+
+    async def metadata(self, _: Request) -> Response:
+        """Answer what is offered; open to all, as R4 http.html#capabilities has it."""
+        statement = capability(label=self.site.label, version=version("secretariat-gateway"))
+        return FhirResponse(statement)
+
+    async def create(self, request: Request) -> Response:
+        """Take in a new appointment."""
+        return await self._receive(request, "create")
+
+    async def update(self, request: Request) -> Response:
+        """Take in an appointment's whole state, found by its business identifier (GAP flow 6b)."""
+        return await self._receive(request, "update")
+
+    async def read(self, request: Request) -> Response:
+        """Answer one appointment."""
+        principal = await self._admit(request, "Appointment:read", Right.APPOINTMENT_READ)
+        logical_id = request.path_params["id"]
+        known = bool(_LOGICAL_ID.fullmatch(logical_id))
+        stored = await self.exchange.appointment(principal, logical_id) if known else None
+        if stored is None:
+            raise ResourceNotFound("no appointment has this id")
+        return FhirResponse(render(stored), 200, _version_of(stored))
+
+    async def search(self, request: Request) -> Response:
+        """Answer the appointments that a business identifier finds."""
+        principal = await self._admit(request, "Appointment:search", Right.APPOINTMENT_READ)
+        return await self._found(principal, request.query_params.multi_items())
+
+    async def search_by_form(self, request: Request) -> Response:
+        """Answer the same, asked for by a form: so the identifier stands in no URL."""
+        principal = await self._admit(request, "Appointment:search", Right.APPOINTMENT_READ)
+        form = await _body(request, MAX_FORM)
+        try:
+            asked = parse_qsl(form.decode(), keep_blank_values=True, max_num_fields=10)
+        except ValueError:
+            raise SenderError("application/x-www-form-urlencoded in UTF-8 is expected") from None
+        return await self._found(principal, [*request.query_params.multi_items(), *asked])
+
+    async def _found(self, principal: Principal, asked: list[tuple[str, str]]) -> Response:
+        identifier = _asked_identifier(asked, self.site.source_of_client(principal.id), self.site)
+        found = await self.exchange.appointments(principal, identifier)
+        return FhirResponse(searchset([render(stored) for stored in found]))
+
+    async def status(self, request: Request) -> Response:
+        """Answer how a message ended: states and opaque ids only, for message numbers can be guessed."""
+        await self._admit(request, "Appointment:status", Right.SEND)
+        if not _MESSAGE.fullmatch(number := request.path_params["message"]):
+            raise ResourceNotFound("no message has this number")
+        ending = await self.exchange.outcome(int(number), 0.0)
+        if ending.state is not State.PROCESSED:
+            return _unprocessed(ending)
+        stored = await self.exchange.appointment_of(ending.message)
+        if stored is None:
+            return _accepted(ending.message, _HELD)
+        return FhirResponse(note("informational", "processed"), 200, _version_of(stored) | _place_of(stored))
+
+    async def _admit(self, request: Request, act: str, *rights: Right) -> Principal:
+        """Give who acts, with the rights to; a refusal is audited."""
+        principal_id = ""
+        try:
+            principal = authenticate(
+                request.headers.get("authorization"), self.site.access, self.clock(), audience=self.site.id
+            )
+            principal_id = principal.id
+            for right in rights:
+                principal.require(right)
+        except AccessRefused:
+            await self.exchange.refused(principal_id, act)
+            raise
+        return principal
+
+    async def _receive(self, request: Request, act: Interaction) -> Response:
+        searching = (Right.APPOINTMENT_READ,) if act == "update" else ()  # its condition is a search, and tells what is
+        principal = await self._admit(request, f"Appointment:{act}", Right.SEND, *searching)
+        if _media_type(request) not in _JSON_TYPES or request.headers.get("content-encoding"):
+            return _refusal(ResourceUnsupported("application/fhir+json, not encoded, is expected"), status=415)
+        body = await _body(request, MAX_BODY)
+        source = self.site.source_of_client(principal.id)
+        error = await self._error_of(request, act, principal, source, body)
+        recorded = await self.exchange.record(self._reception(request, act, principal, source, body, error))
+        if error is not None:
+            return _refusal(error)
+        message = recorded.message if recorded.duplicate_of is None else recorded.duplicate_of
+        return await self._settled(message, act)
+
+    async def _error_of(
+        self, request: Request, act: Interaction, principal: Principal, source: Source | None, body: bytes
+    ) -> SenderError | None:
+        """Give why the request is refused; None if nothing speaks against it here."""
+        try:
+            if source is None:
+                raise SourceUndeclared("no source of the site has this client")
+            resource = await run_in_threadpool(validation.appointment, body)
+            await self._check_condition(request, act, resource, principal, source)
+        except SenderError as error:
+            return error
+        return None
+
+    async def _check_condition(
+        self, request: Request, act: Interaction, resource: dict[str, Any], principal: Principal, source: Source
+    ) -> None:
+        """Return when an update's query names the body, finds at most one, and of the version expected."""
+        if act == "create":
+            if "if-none-exist" in request.headers:
+                raise SenderError("conditional create is not offered: a known business identifier is found by itself")
+            return
+        asked = _asked_identifier(request.query_params.multi_items(), source, self.site)
+        if (asked.authority, asked.value) not in {(k.authority, k.value) for k in keys(resource, source, self.site)}:
+            raise SenderError("the query's identifier must be one of the body's", path="Appointment.identifier")
+        found = await self.exchange.appointments(principal, asked)
+        if len(found) > 1:
+            raise PreconditionFailed("the identifier finds several appointments")
+        expected = request.headers.get("if-match")
+        if expected is not None and _version(expected) != (found[0].version if found else None):
+            raise PreconditionFailed("the appointment is of another version than If-Match names")
+
+    def _reception(
+        self,
+        request: Request,
+        act: Interaction,
+        principal: Principal,
+        source: Source | None,
+        body: bytes,
+        error: SenderError | None,
+    ) -> Reception:
+        request_id = request.headers.get("x-request-id", "")
+        return Reception(
+            raw=body,
+            transport=Transport.HTTP,
+            format=Format.FHIR,
+            source=source.id if source else "",
+            control_id=request_id if _REQUEST_ID.fullmatch(request_id) else str(uuid4()),
+            message_type=f"Appointment:{act}",
+            received_at=self.clock(),
+            principal=principal.id,
+            code=error.acknowledgment if error else AckCode.AA,
+            error=error,
+        )
+
+    async def _settled(self, message: int, act: Interaction) -> Response:
+        """Answer by how the message ended, once it has or patience is at its end."""
+        ending = await self.exchange.outcome(message, self.patience)
+        if ending.state is not State.PROCESSED:
+            return _unprocessed(ending)
+        stored = await self.exchange.appointment_of(message)
+        if stored is None:
+            return _accepted(message, _HELD)
+        status = 201 if act == "create" or stored.version == 1 else 200
+        return FhirResponse(render(stored), status, _version_of(stored) | _place_of(stored))
+
+
+def _unprocessed(ending: Outcome) -> Response:
+    match ending.state:
+        case State.QUARANTINED:
+            error = error_of(ending)
+            return _refusal(error, status=error.http_status if isinstance(error, SenderError) else 422)
+        case State.IGNORED:
+            return _refusal(ResourceUnsupported("out of scope by a rule of the gateway"), status=422)
+        case State.DUPLICATE:
+            return FhirResponse(note("duplicate", "a duplicate of an earlier message"))
+        case _:
+            return _accepted(ending.message, "recorded, not processed yet")
+
+
+def _accepted(message: int, rule: str) -> Response:
+    headers = {"Content-Location": f"/fhir/_status/{message}", "Retry-After": str(RETRY_SECONDS)}
+    return FhirResponse(note("informational", rule), 202, headers)
+
+
+def _version_of(stored: StoredAppointment) -> dict[str, str]:
+    updated = format_datetime(stored.updated_at.astimezone(UTC), usegmt=True)
+    return {"ETag": f'W/"{stored.version}"', "Last-Modified": updated}
+
+
+def _place_of(stored: StoredAppointment) -> dict[str, str]:
+    return {"Location": f"/fhir/Appointment/{stored.id}"}
+
+
+def _version(entity_tag: str) -> int:
+    if not (tag := _ENTITY_TAG.fullmatch(entity_tag.strip())):
+        raise SenderError('If-Match names one version: W/"1"')
+    return int(tag[1])
+
+
+def _asked_identifier(asked: list[tuple[str, str]], source: Source | None, site: Site) -> Identifier:
+    """Give the identifier asked for: what is not understood is refused, for it would find too much."""
+    if any(name not in {"identifier", "_format", "_pretty"} for name, _ in asked):
+        raise SenderError("the only search parameter offered is identifier")
+    values = [value for name, value in asked if name == "identifier"]
+    system, bar, value = values[0].partition("|") if len(values) == 1 else ("", "", "")
+    authority = site.authority(system) or (source.authority if source else "")
+    if not bar or not value or not authority:
+        raise SenderError("one identifier is expected, as system|value")
+    return Identifier(authority, value, IdentifierKind.OTHER)
+
+
+def _media_type(request: Request) -> str:
+    """Give the media type; empty if it names a character set other than FHIR's own, UTF-8."""
+    media, *parameters = [part.strip().lower() for part in request.headers.get("content-type", "").split(";")]
+    charsets = [p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")]
+    return "" if any(charset not in {"utf-8", "utf8"} for charset in charsets) else media
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Give the body, read within the limit of bytes and time (promise P9)."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > limit:
+        raise LimitExceeded(f"a body has at most {limit} bytes")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise LimitExceeded(f"a body has at most {limit} bytes")
+    except TimeoutError:
+        raise BodyTooSlow(f"a body comes within {BODY_SECONDS:.0f} seconds") from None
+    return bytes(body)

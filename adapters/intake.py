@@ -1,0 +1,203 @@
+"""Intake: a frame or a body in, an answer out, and between the two the bytes are on disk (promise P1).
+
+Commits are grouped: what arrives while one commit is under way shares the next.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import structlog
+
+from adapters.mllp.listener import Peer
+from gateway.errors import AckCode, GatewayError, LimitExceeded, StorageUnavailable, TroubleError
+from gateway.reception import Format, Reception, Recorded, Transport
+from gateway.site import Site
+from mappings.hl7v2 import Examination, acknowledge, examine
+
+log = structlog.get_logger()
+
+GROUP_RECEPTIONS = 256
+GROUP_BYTES = 64 * 1024 * 1024
+"""One commit holds at most so many receptions and bytes, but at least one reception."""
+
+CONTROL_ID_LENGTH = 199
+"""Characters of MSH-10 that are kept apart for searching (HL7 v2.7: 1 to 199); the raw bytes keep it whole."""
+
+Commit = Callable[[Sequence[Reception]], list[Recorded]]
+
+
+class GroupCommit:
+    """Shares commits between receptions.
+
+    Args:
+        commit: puts receptions on disk by one commit; blocking, run in a thread of its own.
+
+    """
+
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
+        self._waiting: deque[tuple[Reception, asyncio.Future[Recorded]]] = deque()
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._task = asyncio.create_task(self._run(), name="group-commit")
+
+    async def stop(self) -> None:
+        """Commit what waits, then end."""
+        self._stopping = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        self._thread.shutdown()
+
+    async def record(self, reception: Reception) -> Recorded:
+        """Return when the reception is on disk.
+
+        Raises:
+            TroubleError: it is not; nothing may be promised.
+
+        """
+        done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+        self._waiting.append((reception, done))
+        self._arrived.set()
+        return await done
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._arrived.wait()
+            group = self._next_group()
+            if not group:
+                if self._stopping:
+                    return
+                self._arrived.clear()
+                continue
+            try:
+                await loop.run_in_executor(self._thread, self._commit_group, group, loop)
+            except Exception as fault:  # noqa: BLE001 - intake goes on; these senders get no promise
+                log.error("intake.failed", fault=type(fault).__name__, receptions=len(group))
+                _settle(group, StorageUnavailable("the store did not take the message"))
+
+    def _next_group(self) -> list[tuple[Reception, "asyncio.Future[Recorded]"]]:
+        group: list[tuple[Reception, asyncio.Future[Recorded]]] = []
+        size = 0
+        while self._waiting and len(group) < GROUP_RECEPTIONS:
+            size += len(self._waiting[0][0].raw)
+            if group and size > GROUP_BYTES:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+    def _commit_group(
+        self, group: Sequence[tuple[Reception, "asyncio.Future[Recorded]"]], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Commit a group; where the store refuses its data, commit each alone so that one cannot harm the others."""
+        try:
+            results: Sequence[Recorded | TroubleError] = self._commit([reception for reception, _ in group])
+        except TroubleError as error:
+            results = [error] * len(group)
+        except Exception:
+            if len(group) == 1:
+                raise
+            results = [self._commit_alone(reception) for reception, _ in group]
+        loop.call_soon_threadsafe(_settle_each, group, results)
+
+    def _commit_alone(self, reception: Reception) -> Recorded | TroubleError:
+        try:
+            return self._commit([reception])[0]
+        except TroubleError as error:
+            return error
+        except Exception as fault:  # noqa: BLE001 - as above
+            log.error("intake.failed", fault=type(fault).__name__, receptions=1)
+            return StorageUnavailable("the store did not take the message")
+
+
+def _settle(group: Sequence[tuple[Reception, "asyncio.Future[Recorded]"]], error: TroubleError) -> None:
+    _settle_each(group, [error] * len(group))
+
+
+def _settle_each(
+    group: Sequence[tuple[Reception, "asyncio.Future[Recorded]"]], results: Sequence[Recorded | TroubleError]
+) -> None:
+    for (_, done), result in zip(group, results, strict=True):
+        if done.done():  # the sender went away; the message is kept all the same
+            continue
+        if isinstance(result, TroubleError):
+            done.set_exception(result)
+        else:
+            done.set_result(result)
+
+
+class Hl7Intake:
+    """What the MLLP listener calls with each frame.
+
+    Args:
+        site: the establishment.
+        record: puts a reception on disk.
+        recorded: told of each commit, so that the pipeline wakes.
+
+    """
+
+    def __init__(self, site: Site, record: "GroupCommit", recorded: Callable[[], None]) -> None:
+        self._site = site
+        self._record = record
+        self._recorded = recorded
+
+    async def receive(self, frame: bytes, peer: Peer) -> bytes:
+        """Give the acknowledgment of a frame: positive only once it is on disk."""
+        examination = examine(frame, self._site)
+        error = examination.error
+        code = error.acknowledgment if error else AckCode.AA
+        reception = Reception(
+            raw=frame,
+            transport=Transport.MLLP,
+            format=Format.HL7V2,
+            source=examination.source.id if examination.source else "",
+            control_id=storable(examination.control_id),
+            message_type=storable(examination.message_type)[:64],
+            received_at=datetime.now(UTC),
+            principal=examination.source.id if examination.source else "undeclared",
+            code=code,
+            answer=self._acknowledge(examination, code, error),
+            error=error,
+        )
+        try:
+            recorded = await self._record.record(reception)
+        except TroubleError as trouble:
+            log.warning("intake.trouble", error=trouble.name, source=reception.source, connection=peer.connection)
+            return self._acknowledge(examination, trouble.acknowledgment, trouble)
+        self._recorded()
+        log.info(
+            "message.received",
+            message=recorded.message,
+            source=reception.source,
+            type=reception.message_type if error is None else "",
+            bytes=len(frame),
+            answer=recorded.code.value,
+            state=recorded.state.value,
+            error=error.name if error else None,
+        )
+        return recorded.answer
+
+    def refuse_oversize(self, limit: int, _peer: Peer) -> bytes:
+        """Give the answer to a frame beyond the limit, of which nothing was kept."""
+        error = LimitExceeded(f"a frame of at most {limit} bytes is taken")
+        return self._acknowledge(examine(b"", self._site), error.acknowledgment, error)
+
+    def _acknowledge(self, examination: Examination, code: AckCode, error: GatewayError | None) -> bytes:
+        return acknowledge(
+            examination, code, error, site=self._site, now=datetime.now(UTC), control_id=uuid4().hex[:20]
+        )
+
+
+def storable(text: str) -> str:
+    """Give a text as both stores can hold and index it: no NUL, bounded."""
+    return text.replace("\0", "")[:CONTROL_ID_LENGTH]

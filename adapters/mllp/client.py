@@ -1,0 +1,232 @@
+"""An MLLP sender: one connection at a time, made when it is needed, given up whenever an answer is in doubt."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+from ssl import SSLContext
+from typing import Self
+
+from adapters.mllp.framing import Frame, FrameEvent, FrameReader, Junk, frame
+from gateway.errors import TroubleError
+
+MAX_ANSWER = 1 << 20
+"""Largest answer taken, in bytes."""
+SETTLE_SECONDS = 0.2
+"""Silence after which an FS without its CR ends an answer."""
+
+TLS_CLOSE_SECONDS = 2
+"""How long a receiver may take to agree to the end of a TLS session."""
+
+
+class PeerUnavailable(TroubleError):
+    """The receiver gave no answer: it cannot be reached, closed the connection, or took too long.
+
+    Whether it took the message is not known; sent again under the same message control ID, it can tell.
+    """
+
+
+class Client:
+    """A sender to one receiver; connects at the first message, and again after any failure.
+
+    A connection serves one call at a time. It is closed when an answer is late, missing or not asked for, so that no
+    answer is ever taken for the next message's. Which message an answer means to acknowledge (MSA-2) is the caller's to
+    check.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, ssl: SSLContext | None = None, server_hostname: str | None = None
+    ) -> None:
+        """Keep where to send.
+
+        Args:
+            host: name or address of the receiver.
+            port: its TCP port.
+            ssl: TLS settings, with our certificate for mutual TLS; None sends in clear.
+            server_hostname: name that the receiver's certificate must bear, if it is not ``host``.
+
+        """
+        self._host = host
+        self._port = port
+        self._ssl = ssl
+        self._server_hostname = server_hostname
+        self._link: _Link | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """The connection is closed; the next message opens one again."""
+        link, self._link = self._link, None
+        if link:
+            await link.close()
+
+    async def send(self, payload: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - on time-out we close the connection
+        """Give the payload of the receiver's answer.
+
+        Args:
+            payload: one message, without frame.
+            timeout: seconds for everything: our turn, the connection, the answer.
+
+        Raises:
+            PeerUnavailable: no answer came.
+            ValueError: the payload holds a frame boundary.
+
+        """
+        try:
+            async with asyncio.timeout(timeout), self._turn:
+                return await self._exchange(payload)
+        except TimeoutError:
+            raise PeerUnavailable("no answer in time") from None
+
+    async def send_all(
+        self,
+        payloads: Iterable[bytes],
+        window: int,
+        timeout: float,  # noqa: ASYNC109 - as send
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the answers in the order of the payloads, sending up to ``window`` messages ahead of their answers.
+
+        The connection is this call's until its last answer; leave the loop early only under `contextlib.aclosing`.
+
+        Args:
+            payloads: messages, without frames; taken from as the window allows.
+            window: messages that may await their answer, at least 1.
+            timeout: seconds to connect, and for each answer.
+
+        Raises:
+            PeerUnavailable: an answer did not come; those yielded before it stand.
+            ValueError: a payload holds a frame boundary.
+
+        """
+        async with self._turn:
+            waiting: deque[asyncio.Future[bytes]] = deque()
+            try:
+                async with asyncio.timeout(timeout):
+                    link = await self._connected()
+                for payload in payloads:
+                    waiting.append(link.ask(payload))
+                    if len(waiting) >= window:
+                        yield await asyncio.wait_for(waiting.popleft(), timeout)
+                while waiting:
+                    yield await asyncio.wait_for(waiting.popleft(), timeout)
+            except TimeoutError:
+                raise PeerUnavailable("no answer in time") from None
+            finally:
+                self._forget_if_unanswered()
+
+    async def _exchange(self, payload: bytes) -> bytes:
+        link = await self._connected()
+        try:
+            return await link.ask(payload)
+        finally:
+            self._forget_if_unanswered()
+
+    def _forget_if_unanswered(self) -> None:
+        if self._link and not self._link.usable:
+            self._link.give_up("the answer was no longer waited for")
+            self._link = None
+
+    async def _connected(self) -> "_Link":
+        if self._link is None or not self._link.usable:
+            await self.close()
+            name = (self._server_hostname or self._host) if self._ssl else None
+            seconds = TLS_CLOSE_SECONDS if self._ssl else None
+            try:
+                _, self._link = await asyncio.get_running_loop().create_connection(
+                    _Link, self._host, self._port, ssl=self._ssl, server_hostname=name, ssl_shutdown_timeout=seconds
+                )
+            except OSError as error:
+                raise PeerUnavailable("the receiver cannot be reached") from error
+        return self._link
+
+
+class _Link(asyncio.Protocol):
+    """One connection, and the answers that it owes."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._framing = FrameReader(MAX_ANSWER)
+        self._owed: deque[asyncio.Future[bytes]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._lost = asyncio.Event()
+        self._settling: asyncio.TimerHandle | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the next answer can only be the next message's."""
+        return not (self._owed or self._framing.in_frame or self._transport.is_closing())
+
+    def ask(self, payload: bytes) -> asyncio.Future[bytes]:
+        """Give the answer to come; the message is on its way, unless the connection is gone already."""
+        answer = self._loop.create_future()
+        message = frame(payload)
+        self._owed.append(answer)
+        if self._transport.is_closing():
+            self._fail("the receiver closed the connection")
+        else:
+            self._transport.write(message)
+        return answer
+
+    def give_up(self, reason: str) -> None:
+        """The connection is ended, and whoever waits for an answer is told why."""
+        self._fail(reason)
+        self._transport.abort()
+
+    async def close(self) -> None:
+        """The connection is closed."""
+        self._fail("the connection was closed on our side")
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        self._transport.close()
+        await self._lost.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Part of asyncio.Protocol."""
+        self._take(self._framing.feed(data))
+        if self._settling:
+            self._settling.cancel()
+            self._settling = None
+        if self._framing.undecided:
+            self._settling = self._loop.call_later(SETTLE_SECONDS, self._settled)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of asyncio.Protocol."""
+        if self._settling:
+            self._settling.cancel()
+        last = self._framing.eof()
+        if exc is None and last:
+            self._take([last])
+        self._fail("the receiver closed the connection")
+        self._lost.set()
+
+    def _settled(self) -> None:
+        self._take(self._framing.flush_idle())
+
+    def _take(self, events: list[FrameEvent]) -> None:
+        for event in events:
+            match event:
+                case Frame(payload) if self._owed:
+                    answer = self._owed.popleft()
+                    if not answer.done():
+                        answer.set_result(payload)
+                case Junk():
+                    pass
+                case _:
+                    self.give_up("the receiver sent what is no answer")
+
+    def _fail(self, reason: str) -> None:
+        for answer in self._owed:
+            if not answer.done():
+                answer.set_exception(PeerUnavailable(reason))
+                answer.exception()  # nobody may be waiting for it any more
+        self._owed.clear()

@@ -1,0 +1,176 @@
+"""What people may ask of the gateway: each act needs a right and leaves an audit event, reads included (promise P8)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from adapters.store.audit import AuditQuery, AuditTrail
+from adapters.store.inbox import Inbox, StoredMessage
+from adapters.store.worklist import ItemView, Step, Worklist
+from gateway.audit import AuditAction, AuditEvent, Verification
+from gateway.errors import AccessRefused, ResourceNotFound
+from gateway.principal import Principal, Right
+from gateway.worklist import ItemKind, ItemState
+
+T = TypeVar("T")
+
+
+class Operations:
+    """The acts of one principal on one database.
+
+    Args:
+        principal: who acts; no method names an actor.
+        inbox: received messages.
+        worklist: work items.
+        trail: the audit trail.
+
+    """
+
+    def __init__(self, principal: Principal, inbox: Inbox, worklist: Worklist, trail: AuditTrail) -> None:
+        self._principal = principal
+        self._inbox = inbox
+        self._worklist = worklist
+        self._trail = trail
+
+    def require(self, right: Right, act: AuditAction) -> None:
+        """Return when the principal has the right; a refusal is audited.
+
+        Raises:
+            AccessRefused: it has not.
+
+        """
+        try:
+            self._principal.require(right)
+        except AccessRefused:
+            self._refuse(act)
+            raise
+
+    def _refuse(self, act: AuditAction) -> None:
+        self._record(AuditAction.ACCESS_REFUSED, act=act.value)
+
+    def _record(
+        self,
+        action: AuditAction,
+        *,
+        patients: Iterable[str] = (),
+        message: int | None = None,
+        entities: Iterable[str] = (),
+        **detail: str | int | bool,
+    ) -> None:
+        self._trail.record(self._event(action, patients=patients, message=message, entities=entities, **detail))
+
+    def _event(
+        self,
+        action: AuditAction,
+        *,
+        patients: Iterable[str] = (),
+        message: int | None = None,
+        entities: Iterable[str] = (),
+        **detail: str | int | bool,
+    ) -> AuditEvent:
+        touched = tuple(dict.fromkeys(patients))
+        return AuditEvent(
+            datetime.now(UTC), action, self._principal.id, touched, message, tuple(entities), detail=detail
+        )
+
+    # -- messages --------------------------------------------------------------------------------------------------
+
+    def summary(self) -> dict[str, int]:
+        """Count what came in and how it ended; numbers only, so no audit event."""
+        self._principal.require(Right.MESSAGES_READ)
+        return self._inbox.summary()
+
+    def list_messages(self, *, state: str, source: str, control_id: str, limit: int) -> list[StoredMessage]:
+        """Give the newest messages that match (audited)."""
+        self.require(Right.MESSAGES_READ, AuditAction.MESSAGE_LISTED)
+        found = self._inbox.list(state=state, source=source, control_id=control_id, limit=limit)
+        self._record(AuditAction.MESSAGE_LISTED, found=len(found), state=state, source=source)
+        return found
+
+    def show_message(self, number: int, reveal: str) -> tuple[StoredMessage, bytes, list[ItemView]]:
+        """Give one message, its bytes and the items that it changed (audited).
+
+        Args:
+            number: its number.
+            reveal: why its values must be seen; empty: they are to be masked.
+
+        """
+        right = Right.MESSAGES_REVEAL if reveal else Right.MESSAGES_READ
+        self.require(right, AuditAction.MESSAGE_SHOWN)
+        stored, items = self._inbox.show(number), self._worklist.of_message(number)
+        patients = [view.item.identity for view in items]
+        self._record(AuditAction.MESSAGE_SHOWN, patients=patients, message=number, revealed=bool(reveal), reason=reveal)
+        return stored, self._inbox.raw(number), items
+
+    def replay_message(self, number: int, reason: str) -> None:
+        """Make a message pending again (audited, with the reason)."""
+        self.require(Right.MESSAGES_REPLAY, AuditAction.MESSAGE_REPLAYED)
+        self._inbox.replay(number, self._event(AuditAction.MESSAGE_REPLAYED, message=number, reason=reason))
+
+    def explain(self, explanation: Callable[[], T]) -> T:
+        """Give an explanation of a message that is not stored (audited)."""
+        self.require(Right.MESSAGES_READ, AuditAction.MESSAGE_EXPLAINED)
+        explained = explanation()
+        self._record(AuditAction.MESSAGE_EXPLAINED)
+        return explained
+
+    # -- worklists -------------------------------------------------------------------------------------------------
+
+    def list_worklist(
+        self, secretariat: str, *, kind: ItemKind | None, states: Sequence[ItemState], limit: int
+    ) -> list[ItemView]:
+        """Give a secretariat's items, or those of all that the principal may read (audited)."""
+        readable = self._readable(secretariat, AuditAction.WORKLIST_LISTED)
+        views = self._worklist.items(readable, kind=kind, states=states, limit=limit)
+        patients = [view.item.identity for view in views]
+        self._record(AuditAction.WORKLIST_LISTED, patients=patients, secretariat=secretariat, found=len(views))
+        return views
+
+    def show_item(self, item_id: str) -> tuple[ItemView, list[Step]]:
+        """Give one item with its history (audited).
+
+        Raises:
+            ResourceNotFound: there is no such item.
+            AccessRefused: it is another secretariat's.
+
+        """
+        view = self._worklist.item(item_id)
+        if view is None:
+            raise ResourceNotFound("no work item has this id")
+        self._readable(view.item.secretariat, AuditAction.ITEM_SHOWN)
+        self._record(AuditAction.ITEM_SHOWN, patients=[view.item.identity], entities=[f"item/{item_id}"])
+        return view, self._worklist.history(item_id)
+
+    def follow_worklist(self, secretariat: str) -> None:
+        """Return when the principal may follow a secretariat's items (audited)."""
+        self._readable(secretariat, AuditAction.WORKLIST_FOLLOWED)
+        self._record(AuditAction.WORKLIST_FOLLOWED, secretariat=secretariat)
+
+    def _readable(self, secretariat: str, act: AuditAction) -> Sequence[str] | None:
+        """Give the secretariats to read: the one asked for, else all own ones; None is everybody's."""
+        if secretariat:
+            if not self._principal.may_read_worklist(secretariat):
+                self._refuse(act)
+                raise AccessRefused("the right to read this secretariat's worklist is needed")
+            return [secretariat]
+        if Right.WORKLIST_READ_ALL in self._principal.rights:
+            return None
+        self.require(Right.WORKLIST_READ, act)
+        return sorted(self._principal.secretariats)
+
+    # -- audit -----------------------------------------------------------------------------------------------------
+
+    def search_audit(self, query: AuditQuery) -> list[AuditEvent]:
+        """Give the audit events that match; the search itself is audited."""
+        self.require(Right.AUDIT_READ, AuditAction.AUDIT_SEARCHED)
+        found = self._trail.search(query)
+        patients = self._trail.identities(query.patient) if query.patient else []
+        self._record(AuditAction.AUDIT_SEARCHED, patients=patients, found=len(found))
+        return found
+
+    def verify_audit(self) -> Verification:
+        """Check the whole chain (audited)."""
+        self.require(Right.AUDIT_VERIFY, AuditAction.AUDIT_VERIFIED)
+        verification = self._trail.verify()
+        self._record(AuditAction.AUDIT_VERIFIED, ok=verification.ok, sealed=verification.sealed)
+        return verification

@@ -1,0 +1,194 @@
+"""The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, union
+
+from adapters.store import schema
+from adapters.store.database import Database
+from gateway import audit
+from gateway.audit import AuditAction, AuditEvent, Seal, Verification
+
+SEAL_BATCH = 2_000
+"""Events sealed by one transaction."""
+
+_events = schema.audit_event
+
+
+def append(connection: Connection, events: Sequence[AuditEvent]) -> None:
+    """Write events in the act's own transaction."""
+    if not events:
+        return
+    rows = [_row(event) for event in events]
+    statement = insert(_events).returning(_events.c.id, sort_by_parameter_order=True)
+    ids = connection.execute(statement, rows).scalars().all()
+    connection.execute(insert(schema.audit_unsealed), [{"event_id": i} for i in ids])
+    touched = [
+        {"identity_id": patient, "event_id": i}
+        for i, event in zip(ids, events, strict=True)
+        for patient in dict.fromkeys(event.patients)
+    ]
+    if touched:
+        connection.execute(insert(schema.audit_patient), touched)
+
+
+def _row(event: AuditEvent) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "action": event.action,
+        "principal": event.principal,
+        "message_id": event.message,
+        "correlation": event.correlation,
+        "patients": list(event.patients),
+        "entities": list(event.entities),
+        "detail": dict(event.detail),
+    }
+
+
+def _event(row: Any) -> AuditEvent:
+    return AuditEvent(
+        at=row.at,
+        action=AuditAction(row.action),
+        principal=row.principal,
+        patients=tuple(row.patients),
+        message=row.message_id,
+        entities=tuple(row.entities),
+        correlation=row.correlation,
+        detail=row.detail,
+        id=row.id,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """What to look for; every condition given must hold.
+
+    Attributes:
+        patient: an identifier's value (IPP, INS, a department's number).
+        message: number of a received message.
+        action: an action, or its beginning (``user:``).
+        principal: who acted.
+        since: from this instant on.
+        limit: at most so many events, the newest.
+
+    """
+
+    patient: str = ""
+    message: int | None = None
+    action: str = ""
+    principal: str = ""
+    since: datetime | None = None
+    limit: int = 1_000
+
+
+class AuditTrail:
+    """The audit trail of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, *events: AuditEvent) -> None:
+        """Write acts that change nothing else (reads, refusals), each an event."""
+        with self._database.write() as connection:
+            append(connection, events)
+
+    def seal(self) -> int:
+        """Append what is written but not sealed to the chain; give how many events.
+
+        One sealer at a time: on SQLite by the one writer, on PostgreSQL by a lock held to the end of the transaction.
+        """
+        sealed = 0
+        while (count := self._seal_batch()) > 0:
+            sealed += count
+        return sealed
+
+    def _seal_batch(self) -> int:
+        with self._database.write() as connection:
+            if not self._database.sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
+            waiting = _events.join(schema.audit_unsealed, schema.audit_unsealed.c.event_id == _events.c.id)
+            rows = connection.execute(
+                select(_events).select_from(waiting).order_by(_events.c.id).limit(SEAL_BATCH)
+            ).all()
+            if not rows:
+                return 0
+            last = connection.execute(
+                select(schema.audit_seal.c.sequence, schema.audit_seal.c.digest)
+                .order_by(schema.audit_seal.c.sequence.desc())
+                .limit(1)
+            ).first()
+            sequence, digest = (last.sequence, last.digest) if last else (0, audit.GENESIS)
+            seals = []
+            for row in rows:
+                sequence, digest = sequence + 1, audit.seal(digest, _event(row))
+                seals.append({"sequence": sequence, "event_id": row.id, "digest": digest})
+            connection.execute(insert(schema.audit_seal), seals)
+            ids = [row.id for row in rows]
+            connection.execute(delete(schema.audit_unsealed).where(schema.audit_unsealed.c.event_id.in_(ids)))
+        return len(rows)
+
+    def verify(self) -> Verification:
+        """Seal what is written, then check the whole chain against the events."""
+        self.seal()
+        with self._database.read() as connection:
+            events = connection.execute(select(func.count()).select_from(_events)).scalar_one()
+            return audit.verify(_chain(connection), events)
+
+    def search(self, query: AuditQuery) -> list[AuditEvent]:
+        """Give the events that match, oldest first.
+
+        A patient's story holds what was done to any of their records, and all that the same messages led to.
+        """
+        statement = select(_events).order_by(_events.c.id.desc()).limit(query.limit)
+        if query.message is not None:
+            statement = statement.where(_events.c.message_id == query.message)
+        if query.action:
+            statement = statement.where(_events.c.action.startswith(query.action, autoescape=True))
+        if query.principal:
+            statement = statement.where(_events.c.principal == query.principal)
+        if query.since:
+            statement = statement.where(_events.c.at >= query.since)
+        with self._database.read() as connection:
+            if query.patient:
+                identities = self._identities(connection, query.patient)
+                statement = statement.where(_of_patient(identities))
+            return [_event(row) for row in reversed(connection.execute(statement).all())]
+
+    def identities(self, identifier: str) -> list[str]:
+        """Give the ids of all identity records of the people whom this identifier's value names."""
+        with self._database.read() as connection:
+            return self._identities(connection, identifier)
+
+    @staticmethod
+    def _identities(connection: Connection, identifier: str) -> list[str]:
+        record = schema.identity
+        named = or_(record.c.value == identifier, record.c.ins_value == identifier)
+        people = select(record.c.person_id).where(named)
+        return list(connection.execute(select(record.c.id).where(record.c.person_id.in_(people))).scalars())
+
+
+_SEALER_LOCK = 0x5EA1
+
+
+def _of_patient(identities: Sequence[str]) -> Any:
+    touched = select(schema.audit_patient.c.event_id).where(schema.audit_patient.c.identity_id.in_(identities))
+    messages = select(_events.c.message_id).where(_events.c.id.in_(touched), _events.c.message_id.is_not(None))
+    from_messages = select(_events.c.id).where(_events.c.message_id.in_(messages))
+    return _events.c.id.in_(union(touched, from_messages))
+
+
+def _chain(connection: Connection) -> Iterator[tuple[Seal, AuditEvent | None]]:
+    seals = schema.audit_seal
+    joined = seals.outerjoin(_events, _events.c.id == seals.c.event_id)
+    statement = (
+        select(seals.c.sequence, seals.c.event_id, seals.c.digest, _events)
+        .select_from(joined)
+        .order_by(seals.c.sequence)
+        .execution_options(yield_per=5_000)
+    )
+    for row in connection.execute(statement):
+        link = Seal(row.sequence, row.event_id, row.digest)
+        yield link, None if row.id is None else _event(row)

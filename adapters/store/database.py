@@ -1,0 +1,228 @@
+"""One database: connections, transactions, durability, schema version."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from adapters.store import schema
+from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
+
+BUSY_SECONDS = 10
+"""How long a SQLite writer waits for another process (a command beside the service)."""
+
+
+class Database:
+    """A PostgreSQL or SQLite database, by its URL.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
+
+    Raises:
+        ConfigurationError: another kind of URL.
+
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except Exception as error:
+            raise ConfigurationError("a database URL is expected", path="GATEWAY_DATABASE_URL") from error
+        self.sqlite = parsed.drivername in {"sqlite", "sqlite+pysqlite"}
+        if not self.sqlite and parsed.drivername != "postgresql+psycopg":
+            raise ConfigurationError(
+                "sqlite:///FILE or postgresql+psycopg://... is expected", path="GATEWAY_DATABASE_URL"
+            )
+        self.file = Path(parsed.database or "") if self.sqlite else None
+        if self.file is not None and parsed.database in {None, "", ":memory:"}:
+            raise ConfigurationError("a SQLite file is expected", path="GATEWAY_DATABASE_URL")
+        self._writing = threading.Lock()
+        self._serving: int | None = None
+        self.engine = _sqlite_engine(url) if self.sqlite else _postgresql_engine(url)
+
+    def close(self) -> None:
+        """Close every connection, and give up the right to serve."""
+        self.engine.dispose()
+        if self._serving is not None:
+            os.close(self._serving)
+            self._serving = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database and changes nothing."""
+        with _trouble(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that is committed, durably, when the block ends.
+
+        Raises:
+            StorageUnavailable: the commit was not confirmed: nothing may be promised.
+
+        """
+        with _trouble(), self._turn(), self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True)  # noqa: PLW2901 - the same connection, told its purpose
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer: threads of this process queue here instead of polling the file's lock."""
+        if not self.sqlite:
+            yield
+            return
+        with self._writing:
+            yield
+
+    def claim_service(self) -> None:
+        """Take the right to serve this SQLite file, for as long as the process lives.
+
+        Raises:
+            StoreInUse: another process has it.
+
+        """
+        if self.file is None or self._serving is not None:
+            return
+        try:
+            handle = os.open(f"{self.file}.serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            rule = f"a file in a writable folder is expected: {error.strerror}"
+            raise ConfigurationError(rule, path="GATEWAY_DATABASE_URL") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise StoreInUse("another process serves this SQLite file", path="GATEWAY_DATABASE_URL") from error
+        self._serving = handle
+
+    def verify_durability(self) -> None:
+        """Return when the database keeps what it commits (promise P1).
+
+        Raises:
+            DurabilityUnverified: a setting says otherwise.
+
+        """
+        with self.read() as connection:
+            for setting, accepted in (_SQLITE_DURABLE if self.sqlite else _POSTGRESQL_DURABLE).items():
+                statement = f"PRAGMA {setting}" if self.sqlite else f"SHOW {setting}"
+                value = str(connection.exec_driver_sql(statement).scalar_one()).lower()
+                if value not in accepted:
+                    raise DurabilityUnverified(
+                        f"{setting} must be {' or '.join(sorted(accepted))}, it is {value}",
+                        path="GATEWAY_DATABASE_URL",
+                    )
+
+    def is_empty(self) -> bool:
+        """Whether no schema has been made yet."""
+        return self.revision() is None
+
+    def revision(self) -> str | None:
+        """Give the schema revision in force; None in an empty database."""
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def head(self) -> str:
+        """Give the schema revision that this program needs."""
+        return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
+
+    def migrate(self) -> None:
+        """Bring the schema to this program's revision."""
+        with self.write() as connection:
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if connection.execute(select(schema.installation.c.id)).first() is None:
+                connection.execute(insert(schema.installation).values(id=str(uuid4()), created_at=datetime.now(UTC)))
+
+    def require_current_schema(self) -> None:
+        """Return when the schema is this program's.
+
+        Raises:
+            ConfigurationError: it is older or newer; says what to run.
+
+        """
+        if self.revision() != self.head():
+            raise ConfigurationError("the schema is not this program's: run gateway migrate", path="database")
+
+    def installation(self) -> UUID:
+        """Give this database's own identifier."""
+        with self.read() as connection:
+            return UUID(connection.execute(select(schema.installation.c.id)).scalar_one())
+
+
+_SQLITE_DURABLE = {"synchronous": {"2", "3"}, "journal_mode": {"wal"}}
+_POSTGRESQL_DURABLE = {
+    "fsync": {"on"},
+    "full_page_writes": {"on"},
+    "synchronous_commit": {"on", "remote_write", "remote_apply"},
+}
+
+
+@contextmanager
+def _trouble() -> Iterator[None]:
+    """Turn a driver's connection, lock and disk errors into ours; their texts may hold parameters and are dropped."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StorageUnavailable(f"the store answered {type(error.orig).__name__}") from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StorageUnavailable(f"the store answered {type(error.orig).__name__}") from None
+        raise
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    keepalive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "connect_timeout": 10}
+    options = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c lock_timeout=30s"
+    return create_engine(
+        url,
+        connect_args={**keepalive, "options": options, "application_name": "secretariat-gateway"},
+        pool_pre_ping=True,
+        pool_size=10,
+        hide_parameters=True,
+    )
+
+
+def remove(url: str) -> None:
+    """Remove a SQLite database's files, if they are there."""
+    file = make_url(url).database or ""
+    for suffix in ("", "-wal", "-shm", ".serve.lock"):
+        with suppress(FileNotFoundError):
+            Path(file + suffix).unlink()

@@ -1,0 +1,318 @@
+"""The inbox in the store: receptions on disk, their outcomes, lists, replay."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from adapters.store import schema
+from adapters.store.audit import append
+from adapters.store.database import Database
+from gateway.audit import AuditAction, AuditEvent
+from gateway.errors import AckCode, ResourceNotFound
+from gateway.reception import Outcome, Reception, Recorded, State
+
+DUPLICATE_WINDOW = timedelta(hours=24)
+"""How long the same message again gets the first answer again."""
+
+_Key = tuple[str, str, str]
+_message, _outcome, _key = schema.message, schema.outcome, schema.received_key
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A received message as a list shows it.
+
+    Attributes:
+        id: number in the inbox.
+        received_at: aware instant.
+        transport: how it came.
+        format: ``hl7v2`` or ``fhir``.
+        source: the site's source id.
+        message_type: ``ADT^A01``, ``Appointment:create``.
+        control_id: MSH-10 or X-Request-Id.
+        size: bytes.
+        code: acknowledgment answered.
+        outcome: how it ended.
+        notes: facts, flags, segments kept, counts.
+        duplicate_of: the first message's number.
+
+    """
+
+    id: int
+    received_at: datetime
+    transport: str
+    format: str
+    source: str
+    message_type: str
+    control_id: str
+    size: int
+    code: str
+    outcome: Outcome
+    notes: dict[str, Any]
+    duplicate_of: int | None
+
+
+class Inbox:
+    """The inbox of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, receptions: Sequence[Reception]) -> list[Recorded]:
+        """Put receptions on disk, in order, by one commit; give what each is answered.
+
+        The same again (source, control ID, content) within the window is a duplicate: it gets the first answer and
+        is not processed. A refused one is kept and quarantined.
+
+        Raises:
+            StorageUnavailable: nothing was kept, so nothing may be promised.
+
+        """
+        keys = [_key_of(r) for r in receptions]
+        with self._database.write() as connection:
+            first = self._first_answers(connection, keys, receptions[0].received_at - DUPLICATE_WINDOW)
+            ids = _insert_messages(connection, receptions)
+            recorded = []
+            for number, reception, key in zip(ids, receptions, keys, strict=True):
+                answer = _decide(number, reception, first.get(key))
+                recorded.append(answer)
+                if answer.state is State.PENDING:
+                    first[key] = answer
+            _insert_consequences(connection, self._database, receptions, recorded, keys)
+        return recorded
+
+    @staticmethod
+    def _first_answers(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[_Key, Recorded]:
+        statement = select(_key).where(
+            tuple_(_key.c.source, _key.c.control_id, _key.c.content_hash).in_(list(set(keys))),
+            _key.c.received_at >= since,
+        )
+        return {
+            (row.source, row.control_id, row.content_hash): Recorded(
+                row.message_id, State.PENDING, AckCode(row.code), row.answer
+            )
+            for row in connection.execute(statement)
+        }
+
+    def outcome(self, number: int) -> Outcome:
+        """Give how a message ended; pending while it has not.
+
+        Raises:
+            ResourceNotFound: there is no such message.
+
+        """
+        return self.show(number).outcome
+
+    def summary(self) -> dict[str, int]:
+        """Count what came in and how it ended (promise P4)."""
+        with self._database.read() as connection:
+            ended = connection.execute(select(_outcome.c.state, func.count()).group_by(_outcome.c.state))
+            counts: dict[str, int] = {str(state): count for state, count in ended}
+            pending = connection.execute(select(func.count()).select_from(schema.pending)).scalar_one()
+            received = connection.execute(select(func.count()).select_from(_message)).scalar_one()
+        states = (State.PROCESSED, State.DUPLICATE, State.IGNORED, State.QUARANTINED)
+        return {"received": received, **{str(s): counts.get(s, 0) for s in states}, "pending": pending}
+
+    def list(self, *, state: str = "", source: str = "", control_id: str = "", limit: int = 100) -> list[StoredMessage]:
+        """Give the newest messages that match, oldest first."""
+        statement = _listing().order_by(_message.c.id.desc()).limit(limit)
+        if state == State.PENDING:
+            statement = statement.where(_outcome.c.state.is_(None))
+        elif state:
+            statement = statement.where(_outcome.c.state == state)
+        if source:
+            statement = statement.where(_message.c.source == source)
+        if control_id:
+            statement = statement.where(_message.c.control_id == control_id)
+        with self._database.read() as connection:
+            return [_stored(row) for row in reversed(connection.execute(statement).all())]
+
+    def show(self, number: int) -> StoredMessage:
+        """Give one message.
+
+        Raises:
+            ResourceNotFound: there is no such message.
+
+        """
+        with self._database.read() as connection:
+            row = connection.execute(_listing().where(_message.c.id == number)).first()
+        if row is None:
+            raise ResourceNotFound("no message has this number")
+        return _stored(row)
+
+    def raw(self, number: int) -> bytes:
+        """Give a message's bytes as received.
+
+        Raises:
+            ResourceNotFound: there is no such message.
+
+        """
+        with self._database.read() as connection:
+            raw = connection.execute(select(_message.c.raw).where(_message.c.id == number)).scalar()
+        if raw is None:
+            raise ResourceNotFound("no message has this number")
+        return bytes(raw)
+
+    def replay(self, number: int, event: AuditEvent) -> None:
+        """Make a message pending again, with the audit event of whoever asked.
+
+        Raises:
+            ResourceNotFound: there is no such message.
+
+        """
+        self.show(number)
+        with self._database.write() as connection:
+            already = select(schema.pending.c.message_id).where(schema.pending.c.message_id == number)
+            if connection.execute(already).first() is None:
+                connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
+                size = select(_message.c.size).where(_message.c.id == number).scalar_subquery()
+                connection.execute(insert(schema.pending).values(message_id=number, size=size))
+            append(connection, [event])
+
+
+def _key_of(reception: Reception) -> _Key:
+    return reception.source, reception.control_id, hashlib.sha256(reception.raw).hexdigest()
+
+
+def _insert_messages(connection: Connection, receptions: Sequence[Reception]) -> Sequence[int]:
+    rows = [
+        {
+            "received_at": r.received_at,
+            "transport": r.transport,
+            "format": r.format,
+            "source": r.source,
+            "principal": r.principal,
+            "control_id": r.control_id,
+            "message_type": r.message_type,
+            "code": r.code,
+            "size": len(r.raw),
+            "raw": r.raw,
+        }
+        for r in receptions
+    ]
+    statement = insert(_message).returning(_message.c.id, sort_by_parameter_order=True)
+    return connection.execute(statement, rows).scalars().all()
+
+
+def _decide(number: int, reception: Reception, first: Recorded | None) -> Recorded:
+    if first is not None:
+        return Recorded(number, State.DUPLICATE, first.code, first.answer, duplicate_of=first.message)
+    state = State.PENDING if reception.error is None else State.QUARANTINED
+    return Recorded(number, state, reception.code, reception.answer)
+
+
+def _insert_consequences(
+    connection: Connection,
+    database: Database,
+    receptions: Sequence[Reception],
+    recorded: Sequence[Recorded],
+    keys: Sequence[_Key],
+) -> None:
+    together = list(zip(receptions, recorded, keys, strict=True))
+    # A refused message leaves no first answer: sent again after a correction of the site's data, it is taken.
+    new_keys = [_key_row(r, answer, key) for r, answer, key in together if answer.state is State.PENDING]
+    if new_keys:
+        # A key outside the window may still be there: the new first answer takes its place.
+        upsert = (sqlite_insert if database.sqlite else postgresql_insert)(_key)
+        fresh = {name: upsert.excluded[name] for name in ("message_id", "code", "answer", "received_at")}
+        connection.execute(
+            upsert.on_conflict_do_update(index_elements=["source", "control_id", "content_hash"], set_=fresh),
+            new_keys,
+        )
+    pending = [
+        {"message_id": answer.message, "size": len(r.raw)} for r, answer, _ in together if answer.state is State.PENDING
+    ]
+    if pending:
+        connection.execute(insert(schema.pending), pending)
+    ended = [_outcome_row(r, answer) for r, answer, _ in together if answer.state is not State.PENDING]
+    if ended:
+        connection.execute(insert(_outcome), ended)
+    append(connection, [event for r, answer, _ in together for event in _events(r, answer)])
+
+
+def _key_row(reception: Reception, recorded: Recorded, key: _Key) -> dict[str, Any]:
+    return {
+        "source": key[0],
+        "control_id": key[1],
+        "content_hash": key[2],
+        "message_id": recorded.message,
+        "code": recorded.code,
+        "answer": recorded.answer,
+        "received_at": reception.received_at,
+    }
+
+
+def _outcome_row(reception: Reception, recorded: Recorded) -> dict[str, Any]:
+    error = reception.error if recorded.duplicate_of is None else None
+    return {
+        "message_id": recorded.message,
+        "state": recorded.state,
+        "error": error.name if error else "",
+        "path": error.path if error else "",
+        "rule": error.rule if error else "",
+        "notes": {},
+        "duplicate_of": recorded.duplicate_of,
+        "ended_at": reception.received_at,
+    }
+
+
+def _events(reception: Reception, recorded: Recorded) -> Iterable[AuditEvent]:
+    at, control_id = reception.received_at, reception.control_id
+    yield AuditEvent(
+        at,
+        AuditAction.MESSAGE_RECEIVED,
+        reception.principal,
+        message=recorded.message,
+        correlation=control_id,
+        detail={"type": reception.message_type, "transport": reception.transport, "answer": recorded.code},
+    )
+    if recorded.duplicate_of is not None:
+        yield AuditEvent(
+            at,
+            AuditAction.MESSAGE_DUPLICATE,
+            "gateway",
+            message=recorded.message,
+            correlation=control_id,
+            detail={"first": recorded.duplicate_of},
+        )
+    elif reception.error is not None:
+        error = reception.error
+        yield AuditEvent(
+            at,
+            AuditAction.MESSAGE_QUARANTINED,
+            "gateway",
+            message=recorded.message,
+            correlation=control_id,
+            detail={"error": error.name, "path": error.path, "rule": error.rule},
+        )
+
+
+def _listing() -> Select[Any]:
+    columns = [c for c in _message.c if c.name != "raw"]
+    ended = [_outcome.c[n] for n in ("state", "error", "path", "rule", "notes", "duplicate_of")]
+    return select(*columns, *ended).select_from(_message.outerjoin(_outcome, _outcome.c.message_id == _message.c.id))
+
+
+def _stored(row: Any) -> StoredMessage:
+    state = State(row.state) if row.state else State.PENDING
+    outcome = Outcome(row.id, state, row.error or "", row.path or "", row.rule or "")
+    return StoredMessage(
+        id=row.id,
+        received_at=row.received_at,
+        transport=row.transport,
+        format=row.format,
+        source=row.source,
+        message_type=row.message_type,
+        control_id=row.control_id,
+        size=row.size,
+        code=row.code,
+        outcome=outcome,
+        notes=row.notes or {},
+        duplicate_of=row.duplicate_of,
+    )

@@ -1,0 +1,99 @@
+"""The outbox in the store: what no broker has confirmed, and the embedded bus's durable cursors."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from adapters.store import schema
+from adapters.store.audit import append
+from adapters.store.database import Database
+from gateway.audit import AuditAction, AuditEvent
+from gateway.outbox import OutboxEntry
+
+_outbox = schema.outbox
+
+
+class StoredOutbox:
+    """The relay's side of one database, and the embedded bus's (gateway.outbox.Outbox and Subscriptions)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def unconfirmed(self, limit: int) -> Sequence[OutboxEntry]:
+        """Give the oldest entries that no broker has confirmed, by sequence."""
+        waiting = _outbox.join(schema.outbox_pending, schema.outbox_pending.c.sequence == _outbox.c.sequence)
+        statement = select(_outbox).select_from(waiting).order_by(_outbox.c.sequence).limit(limit)
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(statement)]
+
+    def waiting(self) -> int:
+        """Count the entries that no broker has confirmed."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(schema.outbox_pending)).scalar_one()
+
+    def confirm(self, entries: Sequence[OutboxEntry]) -> None:
+        """Record that the broker has taken these entries (audited, one transaction)."""
+        if not entries:
+            return
+        now = datetime.now(UTC)
+        pending = schema.outbox_pending
+        events = [
+            AuditEvent(
+                now,
+                AuditAction.ITEM_PUBLISHED,
+                "relay",
+                entities=(f"item/{entry.item}", f"secretariat/{entry.secretariat}"),
+                correlation=entry.message_id,
+                detail={"version": entry.version},
+            )
+            for entry in entries
+        ]
+        with self._database.write() as connection:
+            connection.execute(delete(pending).where(pending.c.sequence.in_([e.sequence for e in entries])))
+            append(connection, events)
+
+    def position(self, name: str, secretariat: str) -> int:
+        """Give the last sequence that this subscription has acknowledged; 0 if it is new."""
+        cursor = schema.subscription
+        statement = select(cursor.c.position).where(cursor.c.name == name, cursor.c.secretariat == secretariat)
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar() or 0
+
+    def published(self, secretariat: str, after: int, limit: int) -> Sequence[OutboxEntry]:
+        """Give the entries of a secretariat after a sequence, oldest first."""
+        statement = (
+            select(_outbox)
+            .where(_outbox.c.secretariat == secretariat, _outbox.c.sequence > after)
+            .order_by(_outbox.c.sequence)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(statement)]
+
+    def acknowledge(self, name: str, secretariat: str, sequence: int) -> None:
+        """Move the subscription's cursor."""
+        statement = (sqlite_insert if self._database.sqlite else postgresql_insert)(schema.subscription).values(
+            name=name, secretariat=secretariat, position=sequence
+        )
+        moved = statement.on_conflict_do_update(
+            index_elements=["name", "secretariat"], set_={"position": statement.excluded.position}
+        )
+        with self._database.write() as connection:
+            connection.execute(moved)
+
+
+def _entry(row: Any) -> OutboxEntry:
+    return OutboxEntry(
+        sequence=row.sequence,
+        message_id=row.message_id,
+        secretariat=row.secretariat,
+        order_key=row.order_key,
+        item=row.item_id,
+        version=row.version,
+        body=bytes(row.body),
+        created_at=row.created_at,
+    )

@@ -1,0 +1,148 @@
+"""Rows into the core's values, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from gateway.facts import (
+    AppointmentReported,
+    DocumentReported,
+    Identifier,
+    Patient,
+    Priority,
+    ResultReported,
+    VisitReported,
+)
+from gateway.focus import Focus, FocusKind, Held, Question
+from gateway.identity import Identity, Person
+from gateway.worklist import ItemKind, ItemState, WorkItem
+
+Row = dict[str, Any]
+Found = Mapping[str, Any]
+
+_FACTS: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in (AppointmentReported, ResultReported, DocumentReported, VisitReported, Question)
+}
+_PATIENT = TypeAdapter(Patient)
+_PERSON = TypeAdapter(Person)
+_HELD = TypeAdapter(tuple[Held, ...])
+
+
+def identity_row(identity: Identity) -> Row:
+    """Give the row of an identity."""
+    ins = identity.ins
+    return {
+        "id": identity.id,
+        "authority": identity.key.authority,
+        "value": identity.key.value,
+        "person_id": identity.person,
+        "source": identity.source,
+        "authoritative": identity.authoritative,
+        "retired": identity.retired,
+        "ins_authority": ins.authority if ins else None,
+        "ins_value": ins.value if ins else None,
+        "patient": _PATIENT.dump_python(identity.patient, mode="json"),
+        "told_at": identity.told_at,
+    }
+
+
+def identity(row: Found) -> Identity:
+    """Give the identity of a row."""
+    return Identity(
+        id=row["id"],
+        key=Identifier(row["authority"], row["value"]),
+        person=row["person_id"],
+        source=row["source"],
+        authoritative=row["authoritative"],
+        patient=_PATIENT.validate_python(row["patient"]),
+        retired=row["retired"],
+        told_at=row["told_at"],
+    )
+
+
+def person_row(person: Person) -> Row:
+    """Give the row of a person."""
+    return {"id": person.id, "golden": _PERSON.dump_python(person, mode="json")}
+
+
+def person(golden: object) -> Person:
+    """Give the person of a golden record as stored."""
+    return _PERSON.validate_python(golden)
+
+
+def focus_row(focus: Focus) -> Row:
+    """Give the row of an object."""
+    fact_type = type(focus.fact).__name__ if focus.fact else None
+    return {
+        "id": focus.id,
+        "kind": focus.kind,
+        "identity_id": focus.identity,
+        "version": focus.version,
+        "fact_type": fact_type,
+        "fact": _FACTS[fact_type].dump_python(focus.fact, mode="json") if fact_type else None,
+        "told_at": focus.told_at,
+        "source": focus.source,
+        "message_id": focus.message,
+        "held": _HELD.dump_python(focus.held, mode="json"),
+        "updated_at": focus.updated_at,
+    }
+
+
+def focus(row: Found) -> Focus:
+    """Give the object of a row."""
+    return Focus(
+        id=row["id"],
+        kind=FocusKind(row["kind"]),
+        identity=row["identity_id"],
+        version=row["version"],
+        fact=_FACTS[row["fact_type"]].validate_python(row["fact"]) if row["fact_type"] else None,
+        told_at=row["told_at"],
+        source=row["source"],
+        message=row["message_id"],
+        updated_at=row["updated_at"],
+        held=_HELD.validate_python(row["held"]),
+    )
+
+
+def item_row(item: WorkItem) -> Row:
+    """Give the row of a work item."""
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "secretariat": item.secretariat,
+        "priority": item.priority,
+        "state": item.state,
+        "identity_id": item.identity,
+        "focus_id": item.focus,
+        "title": item.title,
+        "detail": item.detail,
+        "rule": item.rule,
+        "reason": item.reason,
+        "source_message": item.source_message,
+        "version": item.version,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+
+
+def item(row: Found) -> WorkItem:
+    """Give the work item of a row."""
+    return WorkItem(
+        id=row["id"],
+        kind=ItemKind(row["kind"]),
+        secretariat=row["secretariat"],
+        priority=Priority(row["priority"]),
+        state=ItemState(row["state"]),
+        identity=row["identity_id"],
+        focus=row["focus_id"],
+        title=row["title"],
+        detail=row["detail"],
+        rule=row["rule"],
+        reason=row["reason"],
+        source_message=row["source_message"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

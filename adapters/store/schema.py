@@ -1,0 +1,304 @@
+"""The tables, one schema for PostgreSQL and SQLite.
+
+Received bodies and audit events are only ever inserted. What is still to do stands in small tables that rows are
+deleted from (``pending``, ``outbox_pending``), so that the cost of a message does not grow with what is stored.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON as PLAIN_JSON
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant with microseconds: timestamptz in PostgreSQL, UTC without offset in SQLite."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Use the timezone-aware type where there is one."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC to the driver."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give an aware instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = PLAIN_JSON().with_variant(JSONB(), "postgresql")
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers rows by itself only in an INTEGER primary key."""
+
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    comment="One row: this database's own identity, the namespace of the bus's message ids",
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("received_at", Instant, nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("format", String(8), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("control_id", Text, nullable=False),
+    Column("message_type", String(64), nullable=False),
+    Column("code", String(2), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Index(None, "control_id"),
+    sqlite_autoincrement=True,
+    comment="The inbox: every reception as it came, immutable",
+)
+
+received_key = Table(
+    "received_key",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("control_id", Text, primary_key=True),
+    Column("content_hash", String(64), primary_key=True),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("code", String(2), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Index(None, "received_at"),
+    comment="First answers within the duplicate window",
+)
+
+pending = Table(
+    "pending",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("size", Integer, nullable=False),
+    comment="What the pipeline has still to do",
+)
+
+outcome = Table(
+    "outcome",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),
+    Column("error", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("notes", Json, nullable=False),
+    Column("duplicate_of", BigInteger),
+    Column("ended_at", Instant, nullable=False),
+    Index(None, "state", "message_id"),
+    comment="How each message ended",
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("golden", Json, nullable=False),
+    comment="Golden records, made anew whenever a member changes",
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("authority", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("person_id", String(36), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("authoritative", Boolean, nullable=False),
+    Column("retired", Boolean, nullable=False),
+    Column("ins_authority", Text),
+    Column("ins_value", Text),
+    Column("patient", Json, nullable=False),
+    Column("told_at", Instant),
+    UniqueConstraint("authority", "value"),
+    Index(None, "person_id"),
+    Index(None, "value"),
+    Index(None, "ins_authority", "ins_value"),
+    comment="One record per identification domain and identifier",
+)
+
+focus = Table(
+    "focus",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("identity_id", ForeignKey("identity.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("fact_type", String(32)),
+    Column("fact", Json),
+    Column("told_at", Instant),
+    Column("source", String(64), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("held", Json, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "message_id"),
+    comment="Appointments, reports, documents, stays and identity questions as they stand",
+)
+
+focus_key = Table(
+    "focus_key",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("focus_id", ForeignKey("focus.id"), nullable=False),
+    Index(None, "focus_id"),
+    comment="Business identifiers by which objects are found",
+)
+
+work_item = Table(
+    "work_item",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("secretariat", String(64), nullable=False),
+    Column("priority", String(8), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("identity_id", ForeignKey("identity.id"), nullable=False),
+    Column("focus_id", ForeignKey("focus.id"), nullable=False),
+    Column("title", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("source_message", ForeignKey("message.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("focus_id", "secretariat"),
+    Index(None, "secretariat", "state"),
+    Index(None, "identity_id"),
+    comment="Work items, each on exactly one queue",
+)
+
+work_item_history = Table(
+    "work_item_history",
+    metadata,
+    Column("item_id", ForeignKey("work_item.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("priority", String(8), nullable=False),
+    Column("title", String(64), nullable=False),
+    Column("message_id", ForeignKey("message.id"), nullable=False),
+    Column("principal", String(64), nullable=False),
+    comment="Every version of every item",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sequence", Serial, primary_key=True),
+    Column("message_id", String(36), nullable=False, unique=True),
+    Column("secretariat", String(64), nullable=False),
+    Column("order_key", String(36), nullable=False),
+    Column("item_id", ForeignKey("work_item.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(None, "secretariat", "sequence"),
+    sqlite_autoincrement=True,
+    comment="Transactional outbox: what the bus is to be told, and the embedded bus's log",
+)
+
+outbox_pending = Table(
+    "outbox_pending",
+    metadata,
+    Column("sequence", ForeignKey("outbox.sequence"), primary_key=True, autoincrement=False),
+    comment="What no broker has confirmed yet",
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("secretariat", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    comment="Durable cursors of the embedded bus",
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("message_id", BigInteger),
+    Column("correlation", Text, nullable=False),
+    Column("patients", PLAIN_JSON, nullable=False),
+    Column("entities", PLAIN_JSON, nullable=False),
+    Column("detail", PLAIN_JSON, nullable=False),
+    Index(None, "message_id"),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+    comment="The audit trail, written in the act's own transaction, immutable",
+)
+
+audit_patient = Table(
+    "audit_patient",
+    metadata,
+    Column("identity_id", String(36), primary_key=True),
+    Column("event_id", ForeignKey("audit_event.id"), primary_key=True),
+    comment="Which events touched which identity",
+)
+
+audit_unsealed = Table(
+    "audit_unsealed",
+    metadata,
+    Column("event_id", ForeignKey("audit_event.id"), primary_key=True, autoincrement=False),
+    comment="Events that the sealer has not appended to the chain yet; a row is seen once its transaction is over",
+)
+
+audit_seal = Table(
+    "audit_seal",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", BigInteger, nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    comment="The hash chain over the audit trail, in sealing order",
+)

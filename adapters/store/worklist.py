@@ -1,0 +1,156 @@
+"""Work items and appointments as they stand, with the person of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, case, select
+
+from adapters.store import rows, schema
+from adapters.store.database import Database
+from gateway.facts import AppointmentReported, Identifier, Priority
+from gateway.focus import FocusKind, StoredAppointment
+from gateway.identity import Person
+from gateway.reception import Format
+from gateway.worklist import ItemKind, ItemState, WorkItem
+
+_item, _focus, _message = schema.work_item, schema.focus, schema.message
+_URGENCY = case({p.value: rank for rank, p in enumerate(Priority)}, value=_item.c.priority)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """A work item with the person that it concerns now."""
+
+    item: WorkItem
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One version of an item."""
+
+    version: int
+    at: datetime
+    state: ItemState
+    priority: Priority
+    title: str
+    message: int
+    principal: str
+
+
+class Worklist:
+    """The worklists of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def items(
+        self,
+        secretariats: Sequence[str] | None,
+        *,
+        kind: ItemKind | None = None,
+        states: Sequence[ItemState] = (),
+        limit: int = 1_000,
+    ) -> list[ItemView]:
+        """Give items in the order in which they are to be done: priority, then age.
+
+        Args:
+            secretariats: whose; None: everybody's.
+            kind: of which kind; None: of any.
+            states: in which states; empty: in any.
+            limit: at most so many.
+
+        """
+        statement = _viewing().order_by(_URGENCY, _item.c.created_at, _item.c.id).limit(limit)
+        if secretariats is not None:
+            statement = statement.where(_item.c.secretariat.in_(secretariats))
+        if kind is not None:
+            statement = statement.where(_item.c.kind == kind)
+        if states:
+            statement = statement.where(_item.c.state.in_(states))
+        with self._database.read() as connection:
+            return [_view(row) for row in connection.execute(statement).mappings()]
+
+    def item(self, item_id: str) -> ItemView | None:
+        """Give one item."""
+        with self._database.read() as connection:
+            row = connection.execute(_viewing().where(_item.c.id == item_id)).mappings().first()
+            return _view(row) if row else None
+
+    def of_message(self, number: int) -> list[ItemView]:
+        """Give the items that a message changed."""
+        changed = select(schema.work_item_history.c.item_id).where(schema.work_item_history.c.message_id == number)
+        with self._database.read() as connection:
+            return [_view(row) for row in connection.execute(_viewing().where(_item.c.id.in_(changed))).mappings()]
+
+    def history(self, item_id: str) -> list[Step]:
+        """Give every version of an item, oldest first."""
+        history = schema.work_item_history
+        statement = select(history).where(history.c.item_id == item_id).order_by(history.c.version)
+        with self._database.read() as connection:
+            return [
+                Step(
+                    row.version,
+                    row.at,
+                    ItemState(row.state),
+                    Priority(row.priority),
+                    row.title,
+                    row.message_id,
+                    row.principal,
+                )
+                for row in connection.execute(statement)
+            ]
+
+    def appointment(self, appointment_id: str) -> StoredAppointment | None:
+        """Give the appointment with this id; None if there is none, or only facts that wait for it."""
+        return next(iter(self._appointments(_focus.c.id == appointment_id)), None)
+
+    def appointment_of(self, message: int) -> StoredAppointment | None:
+        """Give the appointment that a message was the last to change."""
+        return next(iter(self._appointments(_focus.c.message_id == message)), None)
+
+    def appointments(self, key: Identifier) -> list[StoredAppointment]:
+        """Give the appointments that a business identifier finds."""
+        focus_key = schema.focus_key
+        found = select(focus_key.c.focus_id).where(
+            focus_key.c.kind == FocusKind.APPOINTMENT,
+            focus_key.c.authority == key.authority,
+            focus_key.c.value == key.value,
+        )
+        return self._appointments(_focus.c.id.in_(found))
+
+    def identities_of(self, foci: Sequence[str]) -> list[str]:
+        """Give the identity records by which these objects came."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(_focus.c.identity_id).where(_focus.c.id.in_(foci))).scalars())
+
+    def _appointments(self, where: Any) -> list[StoredAppointment]:
+        statement = (
+            select(_focus, _message.c.format, _message.c.raw)
+            .join(_message, _message.c.id == _focus.c.message_id)
+            .where(where, _focus.c.kind == FocusKind.APPOINTMENT, _focus.c.fact_type.is_not(None))
+        )
+        with self._database.read() as connection:
+            return [_appointment(row) for row in connection.execute(statement).mappings()]
+
+
+def _viewing() -> Select[Any]:
+    identity, person = schema.identity, schema.person
+    return (
+        select(_item, person.c.golden)
+        .join(identity, identity.c.id == _item.c.identity_id)
+        .join(person, person.c.id == identity.c.person_id)
+    )
+
+
+def _view(row: Any) -> ItemView:
+    return ItemView(rows.item(row), rows.person(row["golden"]))
+
+
+def _appointment(row: Any) -> StoredAppointment:
+    focus = rows.focus(row)
+    assert isinstance(focus.fact, AppointmentReported)
+    resource = bytes(row["raw"]) if row["format"] == Format.FHIR else b""
+    return StoredAppointment(focus.id, focus.version, focus.updated_at, focus.fact, resource)

@@ -1,0 +1,149 @@
+"""The worker: takes what is pending, translates it, lets it take effect, flushes it, batch by batch."""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from adapters.store.work import PendingMessage, Work
+from gateway import er7
+from gateway.errors import GatewayError, ProcessingFailed, SourceUndeclared, TroubleError
+from gateway.facts import Translation
+from gateway.pipeline import Changes, Decider, Job, needs
+from gateway.reception import Format
+from gateway.reception import State as MessageState
+from gateway.site import Site, Source, SourceRole
+from gateway.state import State
+from mappings.fhir import appointment
+from mappings.fhir.appointment import Interaction
+from mappings.hl7v2 import translate
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 0.5
+"""How long the worker sleeps when nothing wakes it: what another process made pending is taken by then."""
+
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Waits of the whole worker while the store is in trouble; the last one repeats."""
+
+_UNDECLARED = Source("", SourceRole.DEPARTMENT)
+
+
+class Worker:
+    """Processes one database's pending messages.
+
+    Args:
+        work: the store's side.
+        decider: decides batches.
+        site: the establishment.
+        published: told after each flush, so that the relay and the sealer wake.
+
+    """
+
+    def __init__(self, work: Work, decider: Decider, site: Site, published: Callable[[], None]) -> None:
+        self._work = work
+        self._decider = decider
+        self._site = site
+        self._published = published
+        self._arrived = threading.Event()
+
+    def wake(self) -> None:
+        """Tell that something is pending."""
+        self._arrived.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Process until told to stop; the batch in hand is finished."""
+        failures = 0
+        while not stop.is_set():
+            self._arrived.clear()
+            try:
+                processed = self.run_once()
+                failures = 0
+            except TroubleError as trouble:
+                log.warning("worker.trouble", error=trouble.name, rule=trouble.rule)
+                stop.wait(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+                failures += 1
+                continue
+            if not processed:
+                self._arrived.wait(IDLE_SECONDS)
+
+    def run_once(self) -> int:
+        """Process one batch; give how many messages."""
+        batch = self._work.oldest()
+        if batch:
+            self._process([self._job(message) for message in batch])
+            self._published()
+        return len(batch)
+
+    def explain(self, message: PendingMessage) -> tuple[Job, State, Changes]:
+        """Decide one message as it would take effect now, and change nothing."""
+        job = self._job(message)
+        with self._work.read() as connection:
+            state = self._work.load(connection, needs([job]))
+        return job, state, self._decider.decide([job], state, datetime.now(UTC))
+
+    def _job(self, message: PendingMessage) -> Job:
+        source = self._site.source(message.source)
+        translation: Translation | GatewayError
+        if source is None:
+            translation = SourceUndeclared("a source of the site's data is expected", path="MSH-3")
+        else:
+            translation = translate_stored(message, source, self._site)
+        return Job(message.number, source or _UNDECLARED, message.correlation, translation)
+
+    def _process(self, jobs: Sequence[Job]) -> None:
+        """Let a batch take effect; where the store refuses its data, halve it until the one bad message is alone."""
+        now = datetime.now(UTC)
+        try:
+            with self._work.transaction([job.message for job in jobs]) as connection:
+                if connection is None:
+                    return
+                state = self._work.load(connection, needs(jobs))
+                changes = self._decider.decide(jobs, state, now)
+                self._work.flush(connection, state, changes, now)
+        except DBAPIError as error:
+            self._bisect(jobs, error)
+        else:
+            _tell(changes)
+
+    def _bisect(self, jobs: Sequence[Job], error: DBAPIError) -> None:
+        if len(jobs) > 1:
+            middle = len(jobs) // 2
+            self._process(jobs[:middle])
+            self._process(jobs[middle:])
+            return
+        only = jobs[0]
+        if isinstance(only.translation, ProcessingFailed):
+            raise error
+        fault = ProcessingFailed(f"the store refused its data with {type(error.orig).__name__}")
+        self._process([Job(only.message, only.source, only.correlation, fault)])
+
+
+def translate_stored(message: PendingMessage, source: Source, site: Site) -> Translation | GatewayError:
+    """Give what a stored message says, or why it cannot be told."""
+    try:
+        if message.format is Format.FHIR:
+            act: Interaction = "update" if message.message_type.endswith(":update") else "create"
+            return appointment.translate(json.loads(message.raw), act, source, site)
+        return translate(er7.read(message.raw, charset=source.charset), source, site)
+    except GatewayError as error:
+        return error
+    except Exception as fault:  # noqa: BLE001 - one message's fault must not stop the others; it is quarantined
+        return ProcessingFailed(f"translation failed with {type(fault).__name__}")
+
+
+def _tell(changes: Changes) -> None:
+    for ending in changes.endings:
+        outcome = ending.outcome
+        level = log.warning if outcome.state is MessageState.QUARANTINED else log.info
+        level(
+            "message.ended",
+            message=outcome.message,
+            state=outcome.state.value,
+            error=outcome.error or None,
+            path=outcome.path or None,
+            rule=outcome.rule or None,
+        )

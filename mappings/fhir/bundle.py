@@ -1,0 +1,120 @@
+"""FHIR R4 Bundles: the bus message of a work item, and search results."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.facts import Priority
+from gateway.identity import Person
+from gateway.site import Site
+from gateway.worklist import ItemKind, ItemState, WorkItem
+from mappings.fhir.patient import shown_patient
+
+NAMESPACE = "urn:secretariat-gateway"
+
+FOCUS_TYPES = {
+    ItemKind.CONVOCATION: "Appointment",
+    ItemKind.RESULT: "DiagnosticReport",
+    ItemKind.CORRESPONDENCE: "DocumentReference",
+    ItemKind.ADMISSION: "Encounter",
+    ItemKind.IDENTITY: "Communication",
+}
+_TASK_STATUS = {
+    ItemState.NEW: "requested",
+    ItemState.CLAIMED: "accepted",
+    ItemState.ON_HOLD: "on-hold",
+    ItemState.DONE: "completed",
+    ItemState.WITHDRAWN: "cancelled",
+}
+_PRIORITY = {Priority.STAT: "stat", Priority.URGENT: "urgent", Priority.ROUTINE: "routine"}
+
+
+def message_bundle(item: WorkItem, person: Person, *, site: Site, message_id: str, title: str) -> bytes:
+    """Give the bus message of an item as UTF-8 JSON, the same bytes for the same input.
+
+    The default body is for readers of every right: what to do, about whom (RNIV 1, EXI SI 16) and where to read the
+    rest; the item's detail is not in it.
+
+    Args:
+        item: the item.
+        person: who it is about.
+        site: the establishment.
+        message_id: UUID text of this message.
+        title: the item's title in French, masked where its secretariat is sensitive.
+
+    """
+    at = _instant(item.updated_at)
+    bundle = {
+        "resourceType": "Bundle",
+        "id": message_id,
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{message_id}"},
+        "type": "message",
+        "timestamp": at,
+        "entry": [
+            _entry(_header(item, site, message_id)),
+            _entry(_task(item, person, site, title)),
+            _entry(shown_patient(person)),
+        ],
+    }
+    return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def searchset(resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Give the Bundle that answers a search; without a self link, for it would repeat the identifier in a URL."""
+    entries = [_entry(resource) | {"search": {"mode": "match"}} for resource in resources]
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    return bundle | ({"entry": entries} if entries else {})
+
+
+def _entry(resource: dict[str, Any]) -> dict[str, Any]:
+    return {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
+
+
+def _header(item: WorkItem, site: Site, message_id: str) -> dict[str, Any]:
+    endpoint = f"{NAMESPACE}:{site.id}"
+    return {
+        "resourceType": "MessageHeader",
+        "id": message_id,
+        "eventCoding": {"system": f"{NAMESPACE}:event", "code": "work-item-changed"},
+        "destination": [{"endpoint": f"{endpoint}:{item.secretariat}"}],
+        "source": {"software": "secretariat-gateway", "endpoint": endpoint},
+        "focus": [{"reference": f"urn:uuid:{item.id}"}],
+    }
+
+
+def _task(item: WorkItem, person: Person, site: Site, title: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Task",
+        "id": item.id,
+        "meta": {"versionId": str(item.version), "lastUpdated": _instant(item.updated_at)},
+        "identifier": [{"system": f"{NAMESPACE}:{site.id}:work-item", "value": item.id}],
+        "status": _TASK_STATUS[item.state],
+        "businessStatus": _concept("item-state", item.state),
+        "intent": "order",
+        "priority": _PRIORITY[item.priority],
+        "code": _concept("item-kind", item.kind),
+        "description": title,
+        "focus": {"reference": f"{FOCUS_TYPES[item.kind]}/{item.focus}"},
+        "for": {"reference": f"urn:uuid:{person.id}"},
+        "authoredOn": _instant(item.created_at),
+        "lastModified": _instant(item.updated_at),
+        "owner": _owner(item.secretariat, site),
+    }
+
+
+def _owner(secretariat: str, site: Site) -> dict[str, Any]:
+    owner = {
+        "type": "Organization",
+        "identifier": {"system": f"{NAMESPACE}:{site.id}:secretariat", "value": secretariat},
+    }
+    known = site.secretariats.get(secretariat)
+    return owner | ({"display": known.label} if known else {})
+
+
+def _concept(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": f"{NAMESPACE}:{system}", "code": str(code)}]}
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,43 @@
+"""What the FHIR interface offers, as R4 CapabilityStatement."""
+
+from typing import Any
+
+from mappings.fhir.appointment import PROFILES
+
+PUBLISHED = "2026-11-22"
+"""Date of the last change of what is offered here."""
+
+
+def capability(*, label: str, version: str) -> dict[str, Any]:
+    """Give the CapabilityStatement of one installation.
+
+    Args:
+        label: the establishment's name for people.
+        version: version of the software.
+
+    """
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": PUBLISHED,
+        "kind": "instance",
+        "software": {"name": "secretariat-gateway", "version": version},
+        "implementation": {"description": label},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json"],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT]}],
+    }
+
+
+_SECURITY = {"description": "Bearer token: a JWT signed by the client's own key (EdDSA, ES256 or RS256)."}
+
+_APPOINTMENT = {
+    "type": "Appointment",
+    "supportedProfile": sorted(PROFILES),
+    "interaction": [{"code": code} for code in ("create", "update", "read", "search-type")],
+    "versioning": "versioned",
+    "conditionalUpdate": True,
+    "updateCreate": True,
+    "documentation": "Updates are conditional: PUT Appointment?identifier=system|value; If-Match is honoured.",
+    "searchParam": [{"name": "identifier", "type": "token", "documentation": "system|value"}],
+}

@@ -1,0 +1,169 @@
+"""The general acknowledgment (2.5.1 §2.14.1, ACK): in the sender's version, delimiters and character set."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from gateway import er7
+from gateway.er7 import DEFAULT_SEPARATORS, Segment, Separators
+from gateway.errors import AckCode, GatewayError
+from gateway.site import Site
+from mappings.hl7v2 import times
+from mappings.hl7v2.examination import LONGEST_CONTROL_ID, Examination
+from mappings.hl7v2.tables import CONDITIONS, PROCESSING_IDS, VERSIONS
+
+APPLICATION = "SECRETARIAT"
+"""MSH-3 of what the gateway sends to one who named no receiver."""
+
+DEFAULT_VERSION = "2.5"
+
+_PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_EVENT = re.compile(r"[A-Z]\d\d", re.ASCII)
+_LONGEST_ECHO = 250
+_ERR_CHANGED = (2, 5)
+"""From 2.5 on ERR has fields of its own for location, condition, severity and text; before, one component list."""
+
+
+def acknowledge(
+    examination: Examination,
+    code: AckCode,
+    error: GatewayError | None,
+    *,
+    site: Site,
+    now: datetime,
+    control_id: str,
+) -> bytes:
+    """Give the acknowledgment's bytes, CR behind each segment.
+
+    Args:
+        examination: what the frame showed; without a readable header the answer is a 2.5 ACK to nobody in particular.
+        code: MSA-1.
+        error: what was wrong; its path and rule are told, no value is.
+        site: the establishment.
+        now: aware instant, for MSH-7.
+        control_id: the answer's own MSH-10.
+
+    """
+    echoed = _Echo.of(examination)
+    lines = [_msh(echoed, examination, site, now, control_id), _msa(echoed, code, error)]
+    if error is not None:
+        lines.append(_err(echoed, error))
+    return "".join(f"{line}\r" for line in lines).encode(echoed.codec, errors="replace")
+
+
+class _Echo:
+    """The sender's header, in the text that its bytes are."""
+
+    def __init__(self, header: Segment | None, separators: Separators, codec: str) -> None:
+        self._header = header
+        self.separators = separators
+        self.codec = codec
+
+    @classmethod
+    def of(cls, examination: Examination) -> "_Echo":
+        """Prefer the message as it was read; its header byte for byte where it could not be."""
+        for message in (examination.message, examination.header):
+            if message is not None and (header := message.first("MSH")) is not None:
+                return cls(header, message.separators, message.charset.codec)
+        return cls(None, DEFAULT_SEPARATORS, "ascii")
+
+    def field(self, number: int, limit: int = _LONGEST_ECHO) -> str:
+        """A field as sent; control characters, which would break the frame, are left out."""
+        return _CONTROL.sub("", self._header.whole(number))[:limit] if self._header else ""
+
+    def first(self, number: int) -> str:
+        """Its first component."""
+        return self._header.text(number).strip() if self._header else ""
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The sender's version as numbers; that of the default if it is none that is read here."""
+        told = self.first(12)
+        return tuple(int(n) for n in (told if told in VERSIONS else DEFAULT_VERSION).split("."))
+
+    def written(self, text: str) -> str:
+        """A text of ours, escaped for a field."""
+        return er7.escape(_CONTROL.sub(" ", text), self.separators)
+
+
+def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, control_id: str) -> str:
+    """MSH: sender and receiver exchanged; processing ID, version, country and character set as the sender has them."""
+    separators = echoed.separators
+    event = examination.message_type.partition("^")[2]
+    kind = ["ACK", event, "ACK"] if _EVENT.fullmatch(event) else ["ACK"]
+    known = echoed.first(12) in VERSIONS
+    fields = [
+        "MSH",
+        echoed.field(2) or encoding_characters(separators),
+        echoed.field(5) or echoed.written(APPLICATION),
+        echoed.field(6) or echoed.written(site.facility),
+        echoed.field(3),
+        echoed.field(4),
+        times.written(now, times.zone(site.time_zone)),
+        "",
+        separators.component.join(kind),
+        echoed.written(control_id),
+        echoed.field(11) if echoed.first(11) in PROCESSING_IDS else "P",
+        echoed.field(12) if known else DEFAULT_VERSION,
+        *("", "", "", ""),
+        echoed.field(17),
+        echoed.field(18).split(separators.repetition)[0],
+    ]
+    return separators.field.join(fields).rstrip(separators.field)
+
+
+def encoding_characters(separators: Separators) -> str:
+    """Give MSH-2 for these delimiters."""
+    declared = (separators.component, separators.repetition, separators.escape, separators.subcomponent)
+    return "".join(declared) + separators.truncation
+
+
+def _msa(echoed: _Echo, code: AckCode, error: GatewayError | None) -> str:
+    """MSA: the code and the sender's control ID as sent; before 2.5, where ERR has no text, MSA-3 holds the rule."""
+    fields = ["MSA", code.value, echoed.field(10, LONGEST_CONTROL_ID)]
+    if error is not None and echoed.version < _ERR_CHANGED:
+        fields.append(echoed.written(str(error)))
+    return echoed.separators.field.join(fields)
+
+
+def _err(echoed: _Echo, error: GatewayError) -> str:
+    """ERR: where, which condition of table 0357, severity E, and the rule (2.5.1 §2.15.5; before 2.5, ERR-1)."""
+    separators = echoed.separators
+    text = CONDITIONS.get(error.condition, "")
+    if echoed.version < _ERR_CHANGED:
+        condition = separators.subcomponent.join((str(error.condition), text, "HL70357"))
+        place = [*location(error.path)[:3], *[""] * 3][:3]
+        return separators.field.join(("ERR", separators.component.join((*place, condition))))
+    condition = separators.component.join((str(error.condition), text, "HL70357"))
+    where = separators.component.join(location(error.path))
+    return separators.field.join(("ERR", "", where, condition, "E", "", "", "", echoed.written(str(error))))
+
+
+def location(path: str) -> tuple[str, ...]:
+    """Give ERR-2 of a terser path: segment, its sequence, field, repetition, component, sub-component (2.5.1, ERL).
+
+    ``PID-3[2].4.1`` is PID, 1, 3, 2, 4, 1; what the path leaves out behind the last is left out. () if it is no path.
+    """
+    found = _PATH.fullmatch(path)
+    return tuple(_steps(*found.groups())) if found else ()
+
+
+def _steps(
+    segment: str,
+    sequence: str | None,
+    field: str | None,
+    repetition: str | None,
+    component: str | None,
+    subcomponent: str | None,
+) -> Iterator[str]:
+    yield segment
+    yield sequence or "1"
+    if field:
+        yield field
+    if repetition or component:
+        yield repetition or "1"
+    if component:
+        yield component
+    if subcomponent:
+        yield subcomponent

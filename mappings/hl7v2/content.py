@@ -1,0 +1,77 @@
+"""Embedded content: what an OBX of type ED holds (2.5.1, ED), known by type, size and digest."""
+
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.er7 import Repetition, Segment
+from gateway.errors import DataTypeInvalid
+from mappings.hl7v2.tables import ENCAPSULATED, MEDIA_TYPES
+
+_SPACES = str.maketrans("", "", " \t\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message carries.
+
+    Attributes:
+        media_type: e.g. ``application/pdf``; empty if there is none.
+        size: decoded size in bytes.
+        sha256: hex digest of the decoded bytes.
+
+    """
+
+    media_type: str = ""
+    size: int = 0
+    sha256: str = ""
+
+
+def media_type(value: Repetition) -> str:
+    """Give the MIME type of an ED: its type (table 0191) and subtype; ``application/octet-stream`` if it has none."""
+    kind, subtype = value.text(2).strip(), value.text(3).strip().lower()
+    kind = MEDIA_TYPES.get(kind.upper(), kind.lower())
+    if "/" in kind:
+        return kind
+    if kind == "text":
+        return f"text/{subtype or 'plain'}"
+    return f"{kind or 'application'}/{subtype}" if subtype else "application/octet-stream"
+
+
+def content_of(lines: Sequence[Segment], path: str) -> Content:
+    """Give the first embedded content of the OBX, else their text as one; nothing if they hold nothing.
+
+    Raises:
+        DataTypeInvalid: the content is not in the encoding that ED-4 names; ``path`` is where it is looked for.
+
+    """
+    embedded = next((s for s in lines if s.text(2).strip().upper() == ENCAPSULATED), None)
+    if embedded is not None:
+        return _embedded(embedded.repetitions(5), path)
+    text = "\n".join(r.text() for s in lines for r in s.repetitions(5))
+    return _content("text/plain", text.encode()) if text.strip() else Content()
+
+
+def _embedded(values: Sequence[Repetition], path: str) -> Content:
+    if not values or not values[0].text(5).strip():
+        return Content()
+    encoding, data = values[0].text(4).strip().upper(), values[0].text(5)
+    try:
+        return _content(media_type(values[0]), _decoded(encoding, data))
+    except ValueError:
+        rule = f"content of {len(data)} characters in the encoding that its fourth component names"
+        raise DataTypeInvalid(rule, path=path) from None
+
+
+def _decoded(encoding: str, data: str) -> bytes:
+    """The bytes, by table 0299: Base64, Hex, or A for none."""
+    if encoding == "BASE64":
+        return binascii.a2b_base64(data.translate(_SPACES).encode("ascii"), strict_mode=True)
+    if encoding == "HEX":
+        return bytes.fromhex(data)
+    return data.encode()
+
+
+def _content(kind: str, data: bytes) -> Content:
+    return Content(kind, len(data), hashlib.sha256(data).hexdigest())

@@ -1,0 +1,220 @@
+"""What is checked before the acknowledgment: what the message itself shows, and nothing that needs the store.
+
+Order of the checks: readable, declared source, MSH, segments, fields, data types (2.5.1 §2.9).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway import er7
+from gateway.er7 import Message, Segment
+from gateway.errors import (
+    DataTypeInvalid,
+    FieldMissing,
+    SegmentMissing,
+    SenderError,
+    SourceUndeclared,
+    UnsupportedEvent,
+    UnsupportedMessageType,
+    UnsupportedProcessingId,
+    UnsupportedVersion,
+)
+from gateway.facts import IdentifierKind
+from gateway.site import Site, Source
+from mappings.hl7v2 import adt, mdm, oru
+from mappings.hl7v2.header import Header, header_of, peek
+from mappings.hl7v2.patient import birth_date, identifiers_of
+from mappings.hl7v2.reading import Reading, field_path
+from mappings.hl7v2.tables import (
+    ADT_EVENTS,
+    ESSENTIAL_TIMES,
+    IGNORED_TYPES,
+    MDM_EVENTS,
+    PROCESSING_IDS,
+    REQUIRED_FIELDS,
+    REQUIRED_SEGMENTS,
+    SIU_EVENTS,
+    SIU_IGNORED,
+    VERSIONS,
+)
+
+EVENTS = {
+    "ADT": frozenset(ADT_EVENTS),
+    "MDM": frozenset(MDM_EVENTS),
+    "ORU": frozenset({"R01"}),
+    "SIU": frozenset(SIU_EVENTS) | frozenset(SIU_IGNORED),
+}
+"""Message type -> trigger events that are taken."""
+
+LONGEST_CONTROL_ID = 199
+"""MSH-10 (2.7; 20 characters before)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a frame showed.
+
+    Attributes:
+        message: the message; None if it cannot be read.
+        header: its MSH, read byte for byte; None if there is none that could be echoed.
+        source: who sent it; None if undeclared.
+        control_id: MSH-10; may be empty.
+        message_type: ``ADT^A01``; empty if unreadable.
+        processing_id: MSH-11.1; P if empty.
+        error: the first thing wrong; None if it is fit to be taken.
+
+    """
+
+    message: Message | None
+    header: Message | None
+    source: Source | None
+    control_id: str = ""
+    message_type: str = ""
+    processing_id: str = ""
+    error: SenderError | None = None
+
+
+def examine(raw: bytes, site: Site) -> Examination:
+    """Give what a frame shows and the first thing wrong with it; never raises.
+
+    The source is known from the header's bytes before the frame is read, for its setting may override MSH-18.
+    """
+    header = peek(raw)
+    source = site.source_of(header.text("MSH-3").strip(), header.text("MSH-4").strip()) if header else None
+    try:
+        message = er7.read(raw, charset=source.charset if source else "")
+    except SenderError as error:
+        control_id = header.text("MSH-10")[:LONGEST_CONTROL_ID] if header else ""
+        return Examination(None, header, source, control_id, error=error)
+    found = header_of(message)
+    return Examination(
+        message,
+        header,
+        source,
+        message.text("MSH-10")[:LONGEST_CONTROL_ID],
+        found.message_type,
+        found.processing_id,
+        _first_error(message, found, source, site),
+    )
+
+
+def _first_error(message: Message, found: Header, source: Source | None, site: Site) -> SenderError | None:
+    try:
+        _check(message, found, source, site)
+    except SenderError as error:
+        return error
+    return None
+
+
+def _check(message: Message, found: Header, source: Source | None, site: Site) -> None:
+    _check_frame(message)
+    if source is None:
+        raise SourceUndeclared("the sending application and facility are declared in the site's data", path="MSH-3")
+    _check_header(message, found)
+    if left_aside(found) or found.type in IGNORED_TYPES:
+        return
+    reading = Reading(message, source, site, found.event)
+    _check_segments(message, found)
+    _check_fields(reading, found)
+    _check_times(reading, found)
+
+
+def _check_frame(message: Message) -> None:
+    """One message per frame: a batch would be acknowledged as one and fail as many."""
+    first = message.segments[0].name if message.segments else ""
+    if first != "MSH":
+        raise UnsupportedMessageType("one message per frame; batches (FHS, BHS) are not taken", path=first)
+    if len(message.all("MSH")) > 1:
+        raise SegmentMissing("one message per frame", path="MSH[2]")
+
+
+def _check_header(message: Message, found: Header) -> None:
+    if len(message.text("MSH-10")) > LONGEST_CONTROL_ID:
+        raise DataTypeInvalid(f"a control ID of at most {LONGEST_CONTROL_ID} characters", path="MSH-10")
+    if not found.type:
+        raise FieldMissing("a message type", path="MSH-9")
+    if found.version and found.version not in VERSIONS:
+        raise UnsupportedVersion("an HL7 version from 2.1 to 2.8.2", path="MSH-12")
+    if found.processing_id not in PROCESSING_IDS:
+        raise UnsupportedProcessingId("P, T or D", path="MSH-11")
+    check_type(found)
+
+
+def check_type(found: Header) -> None:
+    """Return when messages of this type and event are taken, to be followed or left aside by rule.
+
+    Raises:
+        UnsupportedMessageType, UnsupportedEvent: they are not.
+
+    """
+    if found.type in IGNORED_TYPES:
+        return
+    if found.type not in EVENTS:
+        raise UnsupportedMessageType(f"one of {', '.join(sorted(EVENTS))}", path="MSH-9.1")
+    if not found.event:
+        raise UnsupportedEvent("a trigger event in MSH-9.2 or EVN-1", path="MSH-9.2")
+    if found.event not in EVENTS[found.type]:
+        raise UnsupportedEvent(f"a trigger event of {found.type} that this gateway takes", path="MSH-9.2")
+
+
+def left_aside(found: Header) -> str:
+    """Give the name of the rule by which a message is taken and left aside; "" if it is in scope."""
+    if found.type == "ADT" and found.event in ADT_EVENTS:
+        return ADT_EVENTS[found.event].ignored
+    if found.type == "SIU":
+        return SIU_IGNORED.get(found.event, "")
+    return IGNORED_TYPES.get(found.type, "")
+
+
+def _check_segments(message: Message, found: Header) -> None:
+    for name in _required_segments(found):
+        if message.first(name) is None:
+            raise SegmentMissing(f"{found.message_type} has a {name} segment", path=name)
+    if found.type == "ORU" and any(order.pid is None for order in oru.orders(message)):
+        raise SegmentMissing("an OBR comes behind its PID", path="PID")
+
+
+def _required_segments(found: Header) -> Iterator[str]:
+    yield from REQUIRED_SEGMENTS[found.type]
+    if found.type == "ADT" and ADT_EVENTS[found.event].merge:
+        yield "MRG"
+
+
+def _check_fields(reading: Reading, found: Header) -> None:
+    message = reading.message
+    for name, alternatives in REQUIRED_FIELDS[found.type]:
+        for place, segment in enumerate(message.all(name), 1):
+            if not any(_holds_value(segment, number) for number in alternatives):
+                path = field_path(name, place, alternatives[0])
+                raise FieldMissing(f"{found.message_type} has a value here", path=path)
+    _check_keys(reading, found)
+
+
+def _check_keys(reading: Reading, found: Header) -> None:
+    """What the facts are found by: patient, order, retired identifier."""
+    message = reading.message
+    for pid in message.all("PID"):
+        if all(i.kind is not IdentifierKind.PATIENT for i in identifiers_of(reading, pid, 3)):
+            raise FieldMissing("a patient identifier (type PI, MR, PT or none)", path=reading.path(pid, 3))
+    match found.type:
+        case "ADT" if ADT_EVENTS[found.event].merge:
+            for group in adt.groups(message):
+                adt.retired_by(reading, group)
+        case "MDM":
+            mdm.check_profile(message, found.event)
+        case "ORU":
+            for order in oru.orders(message):
+                oru.key_of(reading, order)
+
+
+def _holds_value(segment: Segment, number: int) -> bool:
+    """Whether one of the first three components, where CX, XPN, EI and CE have their values, holds one."""
+    return any(r.text(component).strip() for r in segment.repetitions(number) for component in (1, 2, 3))
+
+
+def _check_times(reading: Reading, found: Header) -> None:
+    for pid in reading.message.all("PID"):
+        birth_date(reading, pid)
+    for name, number, component in ESSENTIAL_TIMES[found.type]:
+        for segment in reading.message.all(name):
+            reading.instant(segment, number, component)

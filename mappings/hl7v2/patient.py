@@ -1,0 +1,205 @@
+"""PID and PD1 into the patient as the message shows them (PAM.FR 2.11 §6, RNIV 1 §3.1.4, 2.5.1 §3.4.2)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gateway.er7 import Repetition, Segment
+from gateway.errors import DataTypeInvalid
+from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
+from gateway.identity import normalise
+from gateway.site import Site, Source
+from mappings.hl7v2 import times
+from mappings.hl7v2.reading import Reading, is_true
+from mappings.hl7v2.tables import INS_OIDS, PATIENT_ATTRIBUTES, PATIENT_TYPES, PROVISIONAL_ATTRIBUTES, TEST_INS_OIDS
+
+_INS_LENGTH = 15
+_NIR_LENGTH = 13
+_LEGAL = frozenset({"L", ""})
+_USED = "D"
+_NOT_READ = frozenset({"S", "U"})
+_STATUSES = frozenset({"VIDE", "PROV", "VALI"})
+
+
+def is_test_ins(identifier: Identifier) -> bool:
+    """Whether it is an INS of test or demonstration (OID .10 / .11), which never meets production."""
+    return identifier.authority in TEST_INS_OIDS
+
+
+def nir_key_holds(matricule: str) -> bool:
+    """Whether the two last digits are the key of the thirteen before: 97 - (NIR mod 97); Corsica's 2A is 19, 2B is 18.
+
+    Source: INSEE, numéro d'inscription au répertoire.
+    """
+    digits = matricule.upper()
+    if digits[5:7] in {"2A", "2B"}:
+        digits = digits[:5] + {"2A": "19", "2B": "18"}[digits[5:7]] + digits[7:]
+    if len(digits) != _INS_LENGTH or not (digits.isascii() and digits.isdecimal()):
+        return False
+    return int(digits[_NIR_LENGTH:]) == 97 - int(digits[:_NIR_LENGTH]) % 97
+
+
+def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identifier | None:
+    """Give the identifier of a CX (2.5.1, CX); None if it is empty or null.
+
+    An INS is one by OID *and* type: the billing NIR has the same OID with type NH (PAM.FR 6.6.1). Where CX-4 is
+    empty the identifier is of the source's own domain.
+    """
+    value = repetition.text(1).strip()
+    if not value:
+        return None
+    namespace, oid, kind = repetition.text(4, 1).strip(), repetition.text(4, 2).strip(), repetition.text(5).strip()
+    ins_oid = next((o for o in (oid, namespace) if o in INS_OIDS), "")
+    if ins_oid:
+        return Identifier(ins_oid, value, IdentifierKind.INS if kind == "INS" else IdentifierKind.OTHER)
+    authority = site.authority(oid, namespace) or source.authority or source.id
+    return Identifier(authority, value, IdentifierKind.PATIENT if kind in PATIENT_TYPES else IdentifierKind.OTHER)
+
+
+def identifiers_of(reading: Reading, segment: Segment, field: int) -> tuple[Identifier, ...]:
+    """Give the identifiers of a CX field, in order, each once."""
+    found = (identifier_of(r, reading.source, reading.site) for r in segment.repetitions(field))
+    return tuple(dict.fromkeys(i for i in found if i is not None))
+
+
+def patient_of(reading: Reading, pid: Segment) -> Patient:
+    """Give the patient of a PID and the PD1 that follows it; what was odd is flagged.
+
+    An INS stays only on an identity that is qualifiée: PID-32 = VALI, and neither DOUT nor FICT (PAM.FR 6.6.15, RNIV 1
+    EXI SI 09).
+
+    Raises:
+        DataTypeInvalid: PID-7 is no date.
+
+    """
+    if pid.position not in reading.patients:
+        reading.patients[pid.position] = _patient(reading, pid)
+    return reading.patients[pid.position]
+
+
+def _patient(reading: Reading, pid: Segment) -> Patient:
+    identifiers = identifiers_of(reading, pid, 3)
+    status, attributes = _declared(reading, pid)
+    ins = tuple(i for i in identifiers if i.kind is IdentifierKind.INS)
+    if ins and status is IdentityStatus.VALIDEE:
+        status = IdentityStatus.QUALIFIEE
+        _check_keys(reading, pid, ins)
+    elif ins:
+        reading.flag(reading.path(pid, 3), "an INS of an identity that is not VALI is left out (PAM.FR 6.6.15)")
+        identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
+    return Patient(identifiers, _traits(reading, pid), status, attributes, _deceased(pid))
+
+
+def _check_keys(reading: Reading, pid: Segment, matricules: tuple[Identifier, ...]) -> None:
+    """A wrong key is kept and flagged, for official samples have some; only hand-typed ones are refused (EXI SI 02)."""
+    for matricule in matricules:
+        if len(matricule.value) != _INS_LENGTH:
+            reading.flag(reading.path(pid, 3), "an INS has 15 characters, the key included (PAM.FR 6.6.1)")
+        elif not nir_key_holds(matricule.value):
+            reading.flag(reading.path(pid, 3), "the key of an INS does not fit its NIR")
+
+
+def _declared(reading: Reading, pid: Segment) -> tuple[IdentityStatus, frozenset[str]]:
+    """Status and attributes of PID-32 and PD1-12; PROV stands for récupérée as well (PAM.FR 4.4, 6.6.15)."""
+    codes = {r.text(1).strip().upper() for r in pid.repetitions(32)} - {""}
+    attributes = codes - _STATUSES
+    if attributes - PATIENT_ATTRIBUTES:
+        reading.flag(reading.path(pid, 32), "a code that table 0445 (PAM.FR) does not hold is kept as an attribute")
+    status = IdentityStatus.VALIDEE if "VALI" in codes else IdentityStatus.PROVISOIRE
+    if "VALI" in codes and ("PROV" in codes or attributes & PROVISIONAL_ATTRIBUTES):
+        reading.flag(reading.path(pid, 32), "VALI goes with neither PROV, DOUT nor FICT (EXI SI 09): read as PROV")
+        status = IdentityStatus.PROVISOIRE
+    if _is_protected(reading, pid):
+        attributes.add("CACH")
+    return status, frozenset(attributes)
+
+
+def _is_protected(reading: Reading, pid: Segment) -> bool:
+    """PD1-12 = Y (2.5.1 §3.4.10.12): the patient's stay is kept from others, as PID-32 = CACH asks."""
+    following = next(iter(reading.message.segments[pid.position : pid.position + 1]), None)
+    return following is not None and following.name == "PD1" and is_true(following.text(12))
+
+
+def _deceased(pid: Segment) -> bool:
+    return is_true(pid.text(30)) or bool(pid.text(29).strip())
+
+
+def _traits(reading: Reading, pid: Segment) -> Traits:
+    names = _names(reading, pid)
+    return replace(
+        names,
+        birth_date=birth_date(reading, pid),
+        sex=_sex(reading, pid),
+        birth_place_code=_birth_place(pid),
+        multiple_birth_rank=pid.text(25).strip().lstrip("0"),
+    )
+
+
+def birth_date(reading: Reading, pid: Segment) -> str:
+    """Give PID-7 in ISO form, as precise as it was sent.
+
+    Raises:
+        DataTypeInvalid: it is no date.
+
+    """
+    text = pid.text(7).strip()
+    try:
+        found = times.date(text)
+    except ValueError:
+        raise DataTypeInvalid("a date of birth, YYYYMMDD or a part of it", path=reading.path(pid, 7)) from None
+    if text[4:8].endswith("00") and len(text) >= len("YYYYMMDD"):
+        reading.flag(reading.path(pid, 7), "zeros for a month or day that is not known: read as partial")
+    return found
+
+
+def _sex(reading: Reading, pid: Segment) -> str:
+    """M, F, U (PAM.FR); any other code of table 0001 is U."""
+    sent = pid.text(8).strip().upper()
+    if sent in {"M", "F", "U", ""}:
+        return sent
+    reading.flag(reading.path(pid, 8), "PAM.FR knows M, F and U: read as U")
+    return "U"
+
+
+def _birth_place(pid: Segment) -> str:
+    """The COG of the repetition of PID-11 whose XAD-7 is BDL, in XAD-9 (PAM.FR)."""
+    return next((r.text(9).strip() for r in pid.repetitions(11) if r.text(7).strip() == "BDL"), "")
+
+
+def _names(reading: Reading, pid: Segment) -> Traits:
+    """PID-5 by type: L (or none) is the birth name, D what is used; pseudonyms and unspecified names are not read."""
+    birth = used = None
+    for name in pid.repetitions(5):
+        kind = name.text(7).strip().upper()
+        if kind in _LEGAL:
+            birth = birth or name
+        elif kind == _USED:
+            used = used or name
+        elif kind not in _NOT_READ:
+            reading.flag(reading.path(pid, 5), "a name type that PAM.FR does not allow is not read")
+    first, given = _given_names(birth) if birth else ("", "")
+    return Traits(
+        birth_family_name=birth.text(1).strip() if birth else "",
+        used_family_name=used.text(1).strip() if used else "",
+        first_given_name=first,
+        given_names=given,
+        used_given_name=used.text(2).strip() if used else "",
+    )
+
+
+def _given_names(name: Repetition) -> tuple[str, str]:
+    """First given name and the list of all of them, the first included (PAM.FR, XPN-2 and XPN-3; EXI SI 29).
+
+    Older senders put only the further names in XPN-3, or commas between them; the first ends at its comma (RNIV 1,
+    annexe III).
+    """
+    sent, listed = name.text(2), name.text(3)
+    first = sent.split(",", 1)[0].strip()
+    every = list(_words(listed)) or (list(_words(sent)) if "," in sent else [])
+    together = " ".join(every)
+    if together and not f"{normalise(together)} ".startswith(f"{normalise(first)} "):
+        together = f"{first} {together}".strip()
+    return first, together
+
+
+def _words(names: str) -> Iterator[str]:
+    return iter(names.replace(",", " ").split())

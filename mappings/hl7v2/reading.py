@@ -1,0 +1,149 @@
+"""One message being read: what surrounds it, what was odd so far, and the HL7 data types in the hospital's terms."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from gateway.er7 import Message, Repetition, Segment
+from gateway.errors import DataTypeInvalid
+from gateway.facts import Flag, Identifier, IdentifierKind, Patient, Priority
+from gateway.site import Site, Source
+from mappings.hl7v2 import times
+from mappings.hl7v2.tables import PRIORITIES
+
+_TRUE: Final = frozenset({"Y", "O", "1", "TRUE"})
+
+
+@dataclass(slots=True)
+class Reading:
+    """One message being read.
+
+    Attributes:
+        message: the message.
+        source: who sent it.
+        site: the establishment.
+        event: trigger event.
+        flags: what was odd and tolerated, so far.
+        patients: patients read so far, by the place of their PID.
+
+    """
+
+    message: Message
+    source: Source
+    site: Site
+    event: str
+    flags: list[Flag] = field(default_factory=list)
+    patients: dict[int, Patient] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of times without offset."""
+        return times.zone(self.site.time_zone)
+
+    def flag(self, path: str, rule: str) -> None:
+        """Keep in mind something odd that was tolerated."""
+        self.flags.append(Flag(path, rule))
+
+    def path(self, segment: Segment, number: int) -> str:
+        """Give the terser path of a field of this segment."""
+        place = next(i for i, s in enumerate(self.message.all(segment.name), 1) if s is segment)
+        return field_path(segment.name, place, number)
+
+    def instant(self, segment: Segment | None, number: int, component: int = 1) -> datetime | None:
+        """Give the instant that a field holds; None if it is empty.
+
+        Raises:
+            DataTypeInvalid: it is no HL7 time (2.5.1, DTM).
+
+        """
+        text = segment.text(number, component).strip() if segment else ""
+        if segment is None or not text:
+            return None
+        try:
+            return times.instant(text, self.zone)
+        except ValueError:
+            path = self.path(segment, number) + (f".{component}" if component > 1 else "")
+            raise DataTypeInvalid("a time, YYYYMMDDHHMMSS+ZZZZ or a part of it", path=path) from None
+
+    def readable_instant(self, segment: Segment | None, number: int, component: int = 1) -> datetime | None:
+        """Give the instant that a field holds; None, and a flag, if it is no HL7 time."""
+        try:
+            return self.instant(segment, number, component)
+        except DataTypeInvalid as error:
+            self.flag(error.path, error.rule)
+            return None
+
+    def object_keys(self, segment: Segment, number: int, *, domain: str = "") -> tuple[Identifier, ...]:
+        """Give the keys that the EI of a field hold (2.5.1, EI), in order, each once.
+
+        Each is of the namespace that it names, else of the source's own (its id and ``domain``). Some senders write an
+        OID or UUID in EI-3 alone: then it is the key itself.
+        """
+        found = (self._object_key(entity, domain) for entity in segment.repetitions(number))
+        return tuple(dict.fromkeys(key for key in found if key is not None))
+
+    def _object_key(self, entity: Repetition, domain: str) -> Identifier | None:
+        value, namespace, universal = (entity.text(n).strip() for n in (1, 2, 3))
+        if not value:
+            value, universal = universal, ""
+        authority = self.site.authority(universal, namespace) or self.source.id + domain
+        return Identifier(authority, value, IdentifierKind.OTHER) if value else None
+
+
+def field_path(name: str, place: int, number: int) -> str:
+    """Give the terser path of a field in the n-th segment of a name."""
+    return f"{name}-{number}" if place == 1 else f"{name}[{place}]-{number}"
+
+
+def is_true(text: str) -> bool:
+    """Whether an indicator says yes (table 0136, and what French senders write)."""
+    return text.strip().upper() in _TRUE
+
+
+def person_shown(segment: Segment | None, number: int) -> str:
+    """Give a person of an XCN as shown to people: prefix, given name, family name; else the identifier."""
+    if segment is None:
+        return ""
+    names = (segment.text(number, 6), segment.text(number, 3), segment.text(number, 2))
+    return " ".join(n.strip() for n in names if n.strip()) or segment.text(number).strip()
+
+
+def place_shown(segment: Segment | None, number: int) -> str:
+    """Give a place of a PL (2.5.1, PL): point of care, room, bed, description, as far as sent."""
+    if segment is None:
+        return ""
+    parts = (segment.text(number, component).strip() for component in (1, 2, 3, 9))
+    return " ".join(part for part in parts if part)
+
+
+def first_of(*texts: str) -> str:
+    """Give the first text that is not blank."""
+    return next((t.strip() for t in texts if t.strip()), "")
+
+
+def field_of(segments: Iterable[Segment | None], number: int, component: int = 1) -> str:
+    """Give the first value of a field among segments."""
+    return next((v for s in segments if s is not None and (v := s.text(number, component).strip())), "")
+
+
+def unit_of_visit(visit: Segment | None) -> str:
+    """Give the unit that a PV1 names: point of care (PV1-3.1), else hospital service (PV1-10)."""
+    return first_of(visit.text(3), visit.text(10)) if visit else ""
+
+
+def directed_unit(participations: Iterable[Segment]) -> str:
+    """Give the unit to which a PRT directs the message; "" if none does.
+
+    CI-SIS « Transmission de documents CDA en HL7v2 » 2.1: PRT-4 = RCT (results copies to), PRT-8.7 = UF or SVR.
+    """
+    for participation in participations:
+        if participation.text(4) == "RCT" and participation.text(8, 7) in {"UF", "SVR"}:
+            return first_of(participation.text(8, 10), participation.text(8, 3), participation.text(8))
+    return ""
+
+
+def priority_of(*codes: str) -> Priority:
+    """Give the priority that the first code sent means (tables 0485 and 0027); routine if it is none of these."""
+    return PRIORITIES.get(first_of(*codes).upper(), Priority.ROUTINE)

@@ -1,0 +1,197 @@
+"""SIU into facts: what an agenda did to an appointment (2.5.1 chapter 10)."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from gateway.er7 import Segment
+from gateway.errors import FieldMissing, SegmentMissing, UndecidedError
+from gateway.facts import AppointmentReported, AppointmentStatus, Fact, Identifier, Priority
+from mappings.hl7v2 import times
+from mappings.hl7v2.patient import patient_of
+from mappings.hl7v2.reading import (
+    Reading,
+    field_of,
+    first_of,
+    person_shown,
+    place_shown,
+    priority_of,
+    unit_of_visit,
+)
+from mappings.hl7v2.tables import (
+    DURATION_SECONDS,
+    EMERGENCY,
+    FILLER_STATUSES,
+    NOT_SERVICES,
+    PATIENT_NOTES,
+    SIU_EVENTS,
+    SiuRule,
+)
+
+_REMOVED = "D"
+"""Table 0206: the segment's resource is taken off the appointment."""
+
+_STARTS = (("AIS", 4), ("AIL", 6), ("AIP", 6), ("AIG", 8))
+
+
+def facts(reading: Reading) -> tuple[Fact, ...]:
+    """Give what a SIU message says.
+
+    Raises:
+        SegmentMissing, FieldMissing: no SCH, no PID, or no number of the appointment.
+        DataTypeInvalid: a time that is none.
+        UndecidedError: several patients share the appointment.
+
+    """
+    sch, pid = reading.message.first("SCH"), reading.message.first("PID")
+    if sch is None or pid is None:
+        raise SegmentMissing("an appointment has an SCH and a PID", path="SCH" if sch is None else "PID")
+    if len(reading.message.all("PID")) > 1:
+        raise UndecidedError("one patient per appointment: a shared session is split by a person", path="PID[2]")
+    rule = SIU_EVENTS[reading.event]
+    visit = reading.message.first("PV1")
+    start = _start(reading, sch)
+    return (
+        AppointmentReported(
+            patient=patient_of(reading, pid),
+            keys=keys(reading, sch),
+            act=rule.act,
+            status=_status(reading, sch, rule),
+            start=start,
+            end=_end(reading, sch, start),
+            unit=first_of(field_of(_resources(reading, "AIL"), 3), unit_of_visit(visit)),
+            location=_location(reading, visit),
+            practitioner=_practitioners(reading),
+            service_code=_service(reading, sch, 1),
+            service_text=_service(reading, sch, 2),
+            priority=_priority(reading, sch),
+            notes="\n".join(_notes(reading)),
+        ),
+    )
+
+
+def keys(reading: Reading, sch: Segment) -> tuple[Identifier, ...]:
+    """Give the appointment's numbers: the filler's (SCH-2) first, then the placer's (SCH-1), all repetitions.
+
+    Filler and placer count apart, so that a placer's number never finds another appointment by its filler's.
+
+    Raises:
+        FieldMissing: there is none.
+
+    """
+    found = reading.object_keys(sch, 2) + reading.object_keys(sch, 1, domain="/placer")
+    if not found:
+        raise FieldMissing("an appointment has a filler or a placer number", path="SCH-2")
+    return tuple(dict.fromkeys(found))
+
+
+def _resources(reading: Reading, name: str) -> tuple[Segment, ...]:
+    """The resource segments of this name that stay on the appointment (AIx-2 is not D)."""
+    return tuple(s for s in reading.message.all(name) if s.text(2).strip().upper() != _REMOVED)
+
+
+def _status(reading: Reading, sch: Segment, rule: SiuRule) -> AppointmentStatus:
+    """SCH-25 in any case; where it says nothing or contradicts the event, the event's own."""
+    code = first_of(sch.text(25), sch.text(25, 2)).upper()
+    if not code:
+        return rule.status
+    told = FILLER_STATUSES.get(code)
+    if told is None:
+        reading.flag("SCH-25", "a status that FHIR does not have: the event's own is taken")
+        return rule.status
+    if told not in rule.allowed:
+        reading.flag("SCH-25", "the status contradicts the event: the event wins")
+        return rule.status
+    return told
+
+
+def _starts(reading: Reading, sch: Segment) -> Iterator[tuple[str, datetime]]:
+    tq1 = reading.message.first("TQ1")
+    for path, moment in (
+        ("SCH-11.4", reading.instant(sch, 11, 4)),
+        ("TQ1-7", reading.instant(tq1, 7)),
+        *((f"{n}-{f}", reading.instant(next(iter(_resources(reading, n)), None), f)) for n, f in _STARTS),
+    ):
+        if moment is not None:
+            yield path, moment
+
+
+def _start(reading: Reading, sch: Segment) -> datetime | None:
+    """The first start found (SCH-11.4, TQ1-7, AIS-4, AIL-6, AIP-6, AIG-8); any other that differs is flagged."""
+    found = tuple(_starts(reading, sch))
+    if not found:
+        return None
+    path, start = found[0]
+    for other, moment in found[1:]:
+        if moment != start:
+            reading.flag(other, f"another start than {path}, which is taken")
+    if path == "SCH-11.4" and not times.has_time_of_day(sch.text(11, 4).strip()):
+        reading.flag(path, "a date without time of day: midnight is taken")
+    return start
+
+
+def _end(reading: Reading, sch: Segment, start: datetime | None) -> datetime | None:
+    """SCH-11.5, else TQ1-8, else the start and SCH-9 in SCH-10's units, else AIS-7 in AIS-8's."""
+    end = reading.instant(sch, 11, 5) or reading.readable_instant(reading.message.first("TQ1"), 8)
+    if start is None:
+        return end
+    if end is None:
+        service = next(iter(_resources(reading, "AIS")), None)
+        length = _length(reading, sch, 9) or (_length(reading, service, 7) if service else None)
+        end = start + length if length else None
+    if end is not None and end < start:
+        reading.flag("SCH-11.5", "the end is before the start: left out")
+        return None
+    return end
+
+
+def _length(reading: Reading, segment: Segment, number: int) -> timedelta | None:
+    """A duration and its units in the next field; None, and a flag, if they cannot be read."""
+    text, unit = segment.text(number).strip(), segment.text(number + 1).strip().upper()
+    if not text:
+        return None
+    seconds = DURATION_SECONDS.get(unit)
+    if seconds is None or not text.isascii() or not text.isdecimal() or len(text) > len("9999"):
+        reading.flag(reading.path(segment, number), "a duration in minutes, seconds or hours: left out")
+        return None
+    return timedelta(seconds=int(text) * seconds)
+
+
+def _location(reading: Reading, visit: Segment | None) -> str:
+    places = (place_shown(s, 3) for s in _resources(reading, "AIL"))
+    return first_of(*places, place_shown(visit, 3))
+
+
+def _practitioners(reading: Reading) -> str:
+    shown = (person_shown(s, 3) for s in _resources(reading, "AIP"))
+    return ", ".join(dict.fromkeys(s for s in shown if s))
+
+
+def _service(reading: Reading, sch: Segment, component: int) -> str:
+    """What the appointment is for: SCH-7, AIS-3 or SCH-8, the first that holds a code and is no mere reason or type."""
+    places = (sch, 7), *((s, 3) for s in _resources(reading, "AIS")), (sch, 8)
+    for segment, number in places:
+        code = segment.text(number).strip()
+        if code and code.upper() not in NOT_SERVICES:
+            return segment.text(number, component).strip()
+    return ""
+
+
+def _priority(reading: Reading, sch: Segment) -> Priority:
+    """SCH-11.6, else TQ1-9; an emergency by its reason (SCH-7, table 0276) is at least urgent."""
+    priority = priority_of(sch.text(11, 6), field_of((reading.message.first("TQ1"),), 9))
+    if priority is Priority.ROUTINE and sch.text(7).strip().upper() == EMERGENCY:
+        return Priority.URGENT
+    return priority
+
+
+def _notes(reading: Reading) -> Iterator[str]:
+    """Notes that are for the patient: untyped ones directly behind SCH, and instructions (NTE-4) anywhere."""
+    about_appointment = True
+    for segment in reading.message.segments:
+        if segment.name in {"PID", "RGS"}:
+            about_appointment = False
+        if segment.name != "NTE":
+            continue
+        kind = segment.text(4).strip().upper()
+        if kind in PATIENT_NOTES or (about_appointment and not kind):
+            yield from (r.text() for r in segment.repetitions(3) if r.text())

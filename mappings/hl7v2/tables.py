@@ -1,0 +1,404 @@
+"""HL7 v2 code tables as the gateway reads them: frozen data, each with its source; no behaviour.
+
+Events are those of HL7 2.5.1 chapters 3 (ADT), 7 (ORU), 9 (MDM) and 10 (SIU), and of IHE PAM.FR 2.11 (Z99).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from gateway.facts import (
+    Abnormality,
+    AppointmentAct,
+    AppointmentStatus,
+    DocumentAct,
+    Priority,
+    ResultStatus,
+    VisitState,
+)
+
+VERSIONS: Final = frozenset(
+    {"2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2"}
+)
+"""Table 0104, as far as it is read here."""
+
+PROCESSING_IDS: Final = frozenset({"P", "T", "D"})
+"""Table 0103."""
+
+TEST_PROCESSING_IDS: Final = frozenset({"T", "D"})
+"""Training and debugging: they never meet production."""
+
+CONDITIONS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        100: "Segment sequence error",
+        101: "Required field missing",
+        102: "Data type error",
+        103: "Table value not found",
+        200: "Unsupported message type",
+        201: "Unsupported event code",
+        202: "Unsupported processing id",
+        203: "Unsupported version id",
+        204: "Unknown key identifier",
+        205: "Duplicate key identifier",
+        206: "Application record locked",
+        207: "Application internal error",
+    }
+)
+"""Table 0357, for ERR-3."""
+
+# Identity -----------------------------------------------------------------------------------------------------------
+
+INS_NIR: Final = "1.2.250.1.213.1.4.8"
+INS_NIA: Final = "1.2.250.1.213.1.4.9"
+INS_NIR_TEST: Final = "1.2.250.1.213.1.4.10"
+INS_NIR_DEMO: Final = "1.2.250.1.213.1.4.11"
+
+INS_OIDS: Final = frozenset({INS_NIR, INS_NIA, INS_NIR_TEST, INS_NIR_DEMO})
+"""Assigning authorities of the matricule INS (ANS, OID list); the billing NIR (type NH) has the first of them, too."""
+
+TEST_INS_OIDS: Final = frozenset({INS_NIR_TEST, INS_NIR_DEMO})
+
+PATIENT_TYPES: Final = frozenset({"", "PI", "PT", "MR"})
+"""Table 0203: types of CX-5 that number a patient in a domain; PAM.FR has PI, other senders MR, PT or none."""
+
+PATIENT_ATTRIBUTES: Final = frozenset(
+    {
+        *("DOUB", "DESA", "DPOT", "DOUA", "COLP", "COLV", "FILI", "CACH", "ANOM", "IDVER", "RECD", "IDRA", "USUR"),
+        *("HOMD", "HOMA", "INVA", "FICT", "DOUT"),
+    }
+)
+"""Table 0445-FR (PAM.FR 2.11, PID-32) without the statuses VIDE, PROV and VALI."""
+
+PROVISIONAL_ATTRIBUTES: Final = frozenset({"DOUT", "FICT"})
+"""Attributes that only a provisional identity has (RNIV 1, EXI SI 09)."""
+
+# Message types ------------------------------------------------------------------------------------------------------
+
+IGNORED_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {"ACK": "acknowledgment", "BAR": "billing", "DFT": "billing"}
+)
+"""Message types that are taken and left aside, with the rule's name."""
+
+SOLE_EVENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{f"ADT_{e}": e for e in ("A02", "A03", "A15", "A16", "A17", "A18", "A20", "A24", "A37", "A38", "A60")},
+        "ORU_R01": "R01",
+    }
+)
+"""Table 0354: message structures that only one trigger event has, so that MSH-9.3 alone names the event."""
+
+SOLE_EVENT_OF_TYPE: Final[Mapping[str, str]] = MappingProxyType({"ORU": "R01"})
+"""2.1 and 2.2 name a result ORU and nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdtRule:
+    """What an ADT event says.
+
+    Attributes:
+        correction: it is meant to change traits.
+        state: where the stay stands after it; None: the stay is not touched.
+        merge: the identifiers of MRG are retired.
+        change: the identifiers of MRG were replaced by those of PID-3.
+        by_hand: why a person must do it; empty if the gateway can.
+        ignored: name of the rule by which it is left aside; empty if it is in scope.
+
+    """
+
+    correction: bool = False
+    state: VisitState | None = None
+    merge: bool = False
+    change: bool = False
+    by_hand: str = ""
+    ignored: str = ""
+
+
+_PATIENT = AdtRule()
+_CORRECTION = AdtRule(correction=True)
+_PLANNED = AdtRule(state=VisitState.PLANNED)
+_ADMITTED = AdtRule(state=VisitState.ADMITTED)
+_DISCHARGED = AdtRule(state=VisitState.DISCHARGED)
+_CANCELLED = AdtRule(state=VisitState.CANCELLED)
+_MERGE = AdtRule(merge=True)
+_CHANGE = AdtRule(correction=True, change=True)
+_MOVE = AdtRule(by_hand="stays or identifiers move from one patient to another: a person does it")
+_RENUMBER = AdtRule(by_hand="accounts or stays are merged or renumbered: a person does it")
+_TRACKING = AdtRule(ignored="adt-tracking")
+
+ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
+    {
+        "A01": _ADMITTED,
+        "A02": _ADMITTED,
+        "A03": _DISCHARGED,
+        "A04": _ADMITTED,
+        "A05": _PLANNED,
+        "A06": _ADMITTED,
+        "A07": _ADMITTED,
+        "A08": _CORRECTION,
+        "A09": _TRACKING,
+        "A10": _TRACKING,
+        "A11": _CANCELLED,
+        "A12": _ADMITTED,
+        "A13": _ADMITTED,
+        "A14": _PLANNED,
+        "A15": _PATIENT,
+        "A16": _PATIENT,
+        "A17": _ADMITTED,
+        "A18": _MERGE,
+        "A20": AdtRule(ignored="adt-bed-status"),
+        "A21": _ADMITTED,
+        "A22": _ADMITTED,
+        "A24": _PATIENT,
+        "A25": _PATIENT,
+        "A26": _PATIENT,
+        "A27": _CANCELLED,
+        "A28": _PATIENT,
+        "A30": _MERGE,
+        "A31": _CORRECTION,
+        "A32": _TRACKING,
+        "A33": _TRACKING,
+        "A34": _MERGE,
+        "A35": _RENUMBER,
+        "A36": _MERGE,
+        "A37": _PATIENT,
+        "A38": _CANCELLED,
+        "A39": _MERGE,
+        "A40": _MERGE,
+        "A41": _RENUMBER,
+        "A42": _RENUMBER,
+        "A43": _MOVE,
+        "A44": _MOVE,
+        "A45": _MOVE,
+        "A46": _CHANGE,
+        "A47": _CHANGE,
+        "A48": _CHANGE,
+        "A49": _RENUMBER,
+        "A50": _RENUMBER,
+        "A51": _RENUMBER,
+        "A52": _ADMITTED,
+        "A53": _ADMITTED,
+        "A54": _PATIENT,
+        "A55": _PATIENT,
+        "A60": AdtRule(ignored="adt-allergies"),
+        "A61": _PATIENT,
+        "A62": _PATIENT,
+        "Z99": _PATIENT,
+    }
+)
+"""2.5.1 §3.3 and PAM.FR 2.11. Absent on purpose, so refused: A23 and A29 delete what a transit must not delete."""
+
+LINKS: Final = frozenset({"A24", "A37"})
+"""Events that link or unlink the patients of two PID segments (2.5.1 §3.3.24, §3.3.37)."""
+
+CANCELLED_BY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "A01": "A11",
+        "A02": "A12",
+        "A03": "A13",
+        "A04": "A11",
+        "A05": "A38",
+        "A14": "A27",
+        "A15": "A26",
+        "A16": "A25",
+        "A21": "A52",
+        "A22": "A53",
+        "A54": "A55",
+    }
+)
+"""The event that ZBE-4 = CANCEL makes of another (PAM.FR, ITI-31)."""
+
+MOVEMENT_ACTIONS: Final = frozenset({"INSERT", "UPDATE", "CANCEL"})
+"""ZBE-4 (PAM.FR)."""
+
+# Scheduling ---------------------------------------------------------------------------------------------------------
+
+_S = AppointmentStatus
+_OPEN = frozenset({_S.PROPOSED, _S.PENDING, _S.WAITLIST, _S.BOOKED})
+
+
+@dataclass(frozen=True, slots=True)
+class SiuRule:
+    """What a SIU event does.
+
+    Attributes:
+        act: what it does to the appointment.
+        status: status after it, if SCH-25 says nothing or contradicts it.
+        allowed: statuses of SCH-25 that do not contradict it.
+
+    """
+
+    act: AppointmentAct
+    status: AppointmentStatus
+    allowed: frozenset[AppointmentStatus]
+
+
+SIU_EVENTS: Final[Mapping[str, SiuRule]] = MappingProxyType(
+    {
+        "S12": SiuRule(AppointmentAct.BOOK, _S.BOOKED, _OPEN | {_S.ARRIVED, _S.CHECKED_IN, _S.FULFILLED}),
+        "S13": SiuRule(AppointmentAct.CHANGE, _S.BOOKED, _OPEN),
+        "S14": SiuRule(AppointmentAct.CHANGE, _S.BOOKED, frozenset(_S)),
+        "S15": SiuRule(AppointmentAct.CANCEL, _S.CANCELLED, frozenset({_S.CANCELLED, _S.ENTERED_IN_ERROR})),
+        "S16": SiuRule(AppointmentAct.CANCEL, _S.CANCELLED, frozenset({_S.CANCELLED})),
+        "S17": SiuRule(AppointmentAct.CANCEL, _S.ENTERED_IN_ERROR, frozenset({_S.CANCELLED, _S.ENTERED_IN_ERROR})),
+        "S26": SiuRule(AppointmentAct.CHANGE, _S.NOSHOW, frozenset({_S.NOSHOW})),
+    }
+)
+"""2.5.1 §10.4."""
+
+SIU_IGNORED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("S18", "S19", "S20", "S21", "S22"), "siu-resources"),
+        **dict.fromkeys(("S23", "S24", "S25"), "siu-slots"),
+    }
+)
+"""Events about a session's resources and blocked slots, with the rule's name."""
+
+FILLER_STATUSES: Final[Mapping[str, AppointmentStatus | None]] = MappingProxyType(
+    {
+        "PENDING": _S.PENDING,
+        "WAITLIST": _S.WAITLIST,
+        "BOOKED": _S.BOOKED,
+        "STARTED": _S.CHECKED_IN,
+        "COMPLETE": _S.FULFILLED,
+        "CANCELLED": _S.CANCELLED,
+        "DELETED": _S.ENTERED_IN_ERROR,
+        "NOSHOW": _S.NOSHOW,
+        "DISCONTINUED": None,
+        "BLOCKED": None,
+        "OVERBOOK": None,
+    }
+)
+"""Table 0278 (SCH-25) in capitals, and the FHIR R4 status; None where FHIR has none."""
+
+NOT_SERVICES: Final = frozenset(
+    {"CHECKUP", "EMERGENCY", "FOLLOWUP", "ROUTINE", "WALKIN", "NORMAL", "TENTATIVE", "COMPLETE"}
+)
+"""Tables 0276 and 0277 in capitals: reasons and types that name no service."""
+
+EMERGENCY: Final = "EMERGENCY"
+"""The reason of table 0276 that makes an appointment urgent."""
+
+DURATION_SECONDS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        **dict.fromkeys(("", "M", "MN", "MIN", "MINS", "MINUTE", "MINUTES"), 60),
+        **dict.fromkeys(("S", "SEC", "SECOND", "SECONDS", "SECONDE", "SECONDES"), 1),
+        **dict.fromkeys(("H", "HR", "HRS", "HOUR", "HOURS", "HEURE", "HEURES"), 3600),
+    }
+)
+"""Units of a duration in capitals (ISO+ and what senders write), in seconds; minutes when none is given."""
+
+PATIENT_NOTES: Final = frozenset({"PI", "GI"})
+"""Table 0364: patient and general instructions; other notes are not for the patient."""
+
+# Results ------------------------------------------------------------------------------------------------------------
+
+PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
+    {"S": Priority.STAT, "STAT": Priority.STAT, "A": Priority.URGENT, "ASAP": Priority.URGENT}
+)
+"""Table 0485 (TQ1-9) and its elders (OBR-5, OBR-27.6, SCH-11.6): what is more than routine."""
+
+_R = ResultStatus
+
+RESULT_STATUSES: Final[Mapping[str, ResultStatus]] = MappingProxyType(
+    {
+        "P": _R.PRELIMINARY,
+        "F": _R.FINAL,
+        "U": _R.FINAL,
+        "C": _R.CORRECTED,
+        "D": _R.WITHDRAWN,
+        "W": _R.WITHDRAWN,
+        "X": _R.UNOBTAINABLE,
+    }
+)
+"""Tables 0085 (OBX-11) and 0123 (OBR-25); any other code is a status unknown."""
+
+NOT_RESULTS: Final = frozenset({"O", "N"})
+"""Table 0085: lines that describe the order or were not asked for; they carry no status of a result."""
+
+ABNORMALITIES: Final[Mapping[str, Abnormality]] = MappingProxyType(
+    {
+        **dict.fromkeys(("HH", "LL", "AA"), Abnormality.CRITICAL),
+        **dict.fromkeys(("A", "H", "L", "R", ">", "<"), Abnormality.ABNORMAL),
+        "N": Abnormality.NORMAL,
+    }
+)
+"""Table 0078 (OBX-8); any other code is unclassified, never normal."""
+
+CODED_TYPES: Final = frozenset({"CE", "CWE", "CNE", "CF"})
+"""OBX-2 of values with a code and a text."""
+
+ENCAPSULATED: Final = "ED"
+"""OBX-2 of embedded content."""
+
+# Documents ----------------------------------------------------------------------------------------------------------
+
+MDM_EVENTS: Final[Mapping[str, DocumentAct]] = MappingProxyType(
+    {
+        "T01": DocumentAct.CREATE,
+        "T02": DocumentAct.CREATE,
+        "T03": DocumentAct.STATUS,
+        "T04": DocumentAct.STATUS,
+        "T05": DocumentAct.CREATE,
+        "T06": DocumentAct.CREATE,
+        "T07": DocumentAct.REPLACE,
+        "T08": DocumentAct.REPLACE,
+        "T09": DocumentAct.REPLACE,
+        "T10": DocumentAct.REPLACE,
+        "T11": DocumentAct.WITHDRAW,
+    }
+)
+"""2.5.1 §9.6. An addendum (T05, T06) is a document beside its parent, not in its place."""
+
+EDITS: Final = frozenset({"T07", "T08"})
+"""Edits: the same document again, unless TXA-13 names the one that was edited."""
+
+CDA_PROFILE: Final = "CISIS_CDA_HL7_V2"
+"""MSH-21 of CI-SIS « Transmission de documents CDA en HL7v2 »."""
+
+CDA_COHERENCE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"T02": ("NW", "F"), "T10": ("RO", "C"), "T04": ("CA", "D")}
+)
+"""In that profile: event -> ORC-1 and OBX-11 (initial, replacement, suppression)."""
+
+MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {"AP": "application", "AU": "audio", "IM": "image", "TEXT": "text", "TX": "text", "FT": "text"}
+)
+"""Table 0191 (ED-2): short forms of MIME types; others are MIME types already."""
+
+# Segments -----------------------------------------------------------------------------------------------------------
+
+READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE"}),
+        "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "AIS", "AIG", "AIL", "AIP"}),
+        "ORU": frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "TQ1", "OBX", "PRT"}),
+        "MDM": frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "ORC", "TXA", "OBX", "PRT"}),
+    }
+)
+"""Segments that a rule reads, by message type; any other is kept and counted (promise P5)."""
+
+REQUIRED_SEGMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"ADT": ("PID",), "SIU": ("SCH", "PID"), "ORU": ("PID", "OBR"), "MDM": ("PID", "TXA")}
+)
+"""What the message cannot do without, beside MSH; merges need MRG as well."""
+
+REQUIRED_FIELDS: Final[Mapping[str, tuple[tuple[str, tuple[int, ...]], ...]]] = MappingProxyType(
+    {
+        "ADT": (("PID", (3,)), ("PID", (5,))),
+        "SIU": (("PID", (3,)), ("PID", (5,)), ("SCH", (2, 1))),
+        "ORU": (("PID", (3,)), ("PID", (5,)), ("OBR", (4,))),
+        "MDM": (("PID", (3,)), ("PID", (5,)), ("TXA", (12,))),
+    }
+)
+"""Fields of which one of the alternatives must hold a value, in every such segment."""
+
+ESSENTIAL_TIMES: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = MappingProxyType(
+    {
+        "ADT": (("ZBE", 2, 1), ("PV2", 8, 1)),
+        "SIU": (("SCH", 11, 4), ("SCH", 11, 5), ("TQ1", 7, 1), ("AIS", 4, 1), ("AIL", 6, 1), ("AIP", 6, 1)),
+        "ORU": (),
+        "MDM": (),
+    }
+)
+"""Times by type (segment, field, component) that must be readable if sent; PID-7 is one for every type."""

@@ -1,0 +1,95 @@
+"""An HL7 v2 message into facts."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from gateway.er7 import Message
+from gateway.errors import MessageIncoherent, ProductionGuard
+from gateway.facts import Fact, Translation
+from gateway.site import Environment, Site, Source
+from mappings.hl7v2 import adt, mdm, oru, siu
+from mappings.hl7v2.examination import check_type, left_aside
+from mappings.hl7v2.header import Header, header_of
+from mappings.hl7v2.patient import identifier_of, is_test_ins
+from mappings.hl7v2.reading import Reading, field_path
+from mappings.hl7v2.tables import READ_SEGMENTS, TEST_PROCESSING_IDS
+
+_FACTS: Final[Mapping[str, Callable[[Reading], tuple[Fact, ...]]]] = {
+    "ADT": adt.facts,
+    "MDM": mdm.facts,
+    "ORU": oru.facts,
+    "SIU": siu.facts,
+}
+
+
+def translate(message: Message, source: Source, site: Site) -> Translation:
+    """Give what a message says, in the hospital's words.
+
+    Raises:
+        SenderError: as in ``examine``, and what only shows on reading (content not in its encoding).
+        UndecidedError: a person must look: test matter in production, moves between patients, several patients.
+
+    """
+    found = header_of(message)
+    check_type(found)
+    reading = Reading(message, source, site, found.event)
+    _guard(reading, found)
+    ignored = left_aside(found)
+    facts = () if ignored else _FACTS[found.type](reading)
+    if not facts and not ignored:
+        raise MessageIncoherent("the message says nothing that a rule of its event reads", path="MSH-9")
+    _flag_header(reading, found)
+    counts = message.counts()
+    read = READ_SEGMENTS.get(found.type, frozenset({"MSH"}))
+    return Translation(
+        facts=facts,
+        occurred_at=_occurred_at(reading),
+        ignored=ignored,
+        flags=(*message.flags, *dict.fromkeys(reading.flags)),
+        segments=counts,
+        kept=tuple(name for name, _ in counts if name not in read),
+    )
+
+
+def _guard(reading: Reading, found: Header) -> None:
+    """Test matter never takes effect in production: MSH-11 T / D, an INS of test or demonstration (ANS, OID list)."""
+    if reading.site.environment is not Environment.PRODUCTION:
+        return
+    if found.processing_id in TEST_PROCESSING_IDS:
+        raise ProductionGuard("P in production", path="MSH-11")
+    for name, number in (("PID", 3), ("MRG", 1)):
+        for place, segment in enumerate(reading.message.all(name), 1):
+            sent = (identifier_of(r, reading.source, reading.site) for r in segment.repetitions(number))
+            if any(i is not None and is_test_ins(i) for i in sent):
+                raise ProductionGuard(
+                    "no INS of test or demonstration in production", path=field_path(name, place, number)
+                )
+
+
+def _flag_header(reading: Reading, found: Header) -> None:
+    message = reading.message
+    if not found.version:
+        reading.flag("MSH-12", "no version")
+    if not message.text("MSH-11"):
+        reading.flag("MSH-11", "no processing ID: read as P")
+    if not message.text("MSH-10"):
+        reading.flag("MSH-10", "no control ID: a repetition cannot be told by it")
+    if found.deduced:
+        reading.flag("MSH-9.2", "no trigger event: taken from EVN-1, MSH-9.3 or the type")
+    elif message.text("EVN-1").strip().upper() not in {"", found.event}:
+        reading.flag("EVN-1", "another event than MSH-9.2, which is taken")
+
+
+def _occurred_at(reading: Reading) -> datetime | None:
+    """The facts' own time: ZBE-2, else EVN-2, else MSH-7.
+
+    A movement that is yet to come (the planned date of a pre-admission) was told now: its message's time counts, or
+    everything told until that date would seem older than it.
+    """
+    first = reading.message.first
+    told = reading.readable_instant(first("EVN"), 2) or reading.readable_instant(first("MSH"), 7)
+    moved = reading.instant(first("ZBE"), 2)
+    if moved is not None and told is not None:
+        return min(moved, told)
+    return moved or told

@@ -1,0 +1,266 @@
+"""A site's own TOML files, read and checked: ``site``, ``sources``, ``secretariats``, ``routing``, ``access``.
+
+A wrong file is refused with its path, its line and what was expected.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.errors import ConfigurationError
+from gateway.facts import Priority
+from gateway.principal import Principal, PrincipalKind, Right
+from gateway.routing import Rule, Subject
+from gateway.site import Access, Environment, Secretariat, Site, Source, SourceRole
+from gateway.worklist import ItemKind
+
+DEMO = Path(__file__).with_name("sites") / "chu_demo"
+"""The packaged demonstration site."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Condition = Literal["source", "unit", "location", "code", "patient_class", "priority"]
+CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _SiteFile(_Strict):
+    id: Name
+    label: str
+    environment: Environment
+    facility: str
+    time_zone: str = "Europe/Paris"
+    default_secretariat: Name
+    identity_desk: Name
+    authorities: dict[str, str] = Field(default_factory=dict)
+
+
+class _SourceTable(_Strict):
+    id: Name
+    role: SourceRole
+    label: str = ""
+    applications: tuple[str, ...] = ()
+    facilities: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    authority: str = ""
+    charset: str = ""
+
+
+class _SourcesFile(_Strict):
+    source: tuple[_SourceTable, ...]
+
+
+class _SecretariatTable(_Strict):
+    id: Name
+    label: str
+    units: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    sensitive: bool = False
+
+
+class _SecretariatsFile(_Strict):
+    secretariat: tuple[_SecretariatTable, ...]
+
+
+class _RuleTable(_Strict):
+    name: Name
+    label: str
+    to: Annotated[tuple[Name, ...], Field(min_length=1)]
+    kinds: Annotated[tuple[ItemKind, ...], Field(min_length=1)]
+    when: dict[Condition, tuple[str, ...]] = Field(default_factory=dict)
+    priority: Priority | None = None
+
+
+class _RoutingFile(_Strict):
+    rule: tuple[_RuleTable, ...] = ()
+
+
+class _PrincipalTable(_Strict):
+    profession: str = ""
+    secretariats: frozenset[Name] = frozenset()
+    rights: frozenset[Right | Literal["*"]] = frozenset()
+    public_key: str = ""
+
+
+class _AccessFile(_Strict):
+    accounts: dict[str, _PrincipalTable] = Field(default_factory=dict)
+    clients: dict[str, _PrincipalTable] = Field(default_factory=dict)
+    anonymous: _PrincipalTable | None = None
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load_site(folder: Path) -> Site:
+    """Give the site that a folder's files describe.
+
+    Raises:
+        ConfigurationError: a file is missing or wrong; says which, at which line, and what was expected.
+
+    """
+    site = _read(folder / "site.toml", _SiteFile)
+    sources = _read(folder / "sources.toml", _SourcesFile)
+    secretariats = _read(folder / "secretariats.toml", _SecretariatsFile)
+    routing = _read(folder / "routing.toml", _RoutingFile)
+    access = _read(folder / "access.toml", _AccessFile)
+    known = {s.id for s in secretariats.secretariat}
+    _check_site(folder, site, known)
+    _check_unique(folder / "sources.toml", "source", [s.id for s in sources.source])
+    _check_unique(folder / "secretariats.toml", "secretariat", [s.id for s in secretariats.secretariat])
+    _check_unique(folder / "routing.toml", "rule", [r.name for r in routing.rule])
+    _check_rules(folder / "routing.toml", routing, known)
+    _check_access(folder / "access.toml", access, site.environment)
+    served = tuple(Secretariat(**s.model_dump()) for s in secretariats.secretariat)
+    return Site(
+        id=site.id,
+        label=site.label,
+        environment=site.environment,
+        facility=site.facility,
+        time_zone=site.time_zone,
+        authorities=dict(site.authorities),
+        sources=tuple(Source(**s.model_dump()) for s in sources.source),
+        secretariats={s.id: s for s in served},
+        default_secretariat=site.default_secretariat,
+        identity_desk=site.identity_desk,
+        rules=(*map(_rule, routing.rule), *_rules_by_unit(served)),
+        access=_access(access),
+    )
+
+
+def _rule(table: _RuleTable) -> Rule:
+    when = {str(name): patterns for name, patterns in table.when.items()}
+    return Rule(table.name, table.label, table.to, tuple(table.kinds), when, table.priority)
+
+
+def _rules_by_unit(secretariats: tuple[Secretariat, ...]) -> Iterator[Rule]:
+    """What no written rule catches goes to the secretariat that serves the unit, the place, or the kind of exam."""
+    kinds = tuple(k for k in ItemKind if k is not ItemKind.IDENTITY)
+    for condition, values in (("unit", "units"), ("location", "units"), ("code", "services")):
+        for secretariat in secretariats:
+            if served := tuple(sorted(getattr(secretariat, values))):
+                name = f"{condition}-of-{secretariat.id}"
+                yield Rule(
+                    name, f"{secretariat.label} : {_SERVED[condition]}", (secretariat.id,), kinds, {condition: served}
+                )
+
+
+_SERVED = {"unit": "unité desservie", "location": "lieu desservi", "code": "acte desservi"}
+
+
+def _access(file: _AccessFile) -> Access:
+    return Access(
+        accounts={name: _principal(name, PrincipalKind.PERSON, table) for name, table in file.accounts.items()},
+        clients={name: _principal(name, PrincipalKind.MACHINE, table) for name, table in file.clients.items()},
+        client_keys={name: table.public_key for name, table in file.clients.items() if table.public_key},
+        anonymous=_principal("anonymous", PrincipalKind.MACHINE, file.anonymous) if file.anonymous else None,
+    )
+
+
+def _principal(name: str, kind: PrincipalKind, table: _PrincipalTable) -> Principal:
+    rights = frozenset(Right) if "*" in table.rights else frozenset(Right(r) for r in table.rights)
+    return Principal(name, kind, table.profession, frozenset(table.secretariats), rights)
+
+
+# -- reading and checking ----------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, model: type[M]) -> M:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError("this file is expected", path=str(path)) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("UTF-8 is expected", path=str(path)) from None
+    try:
+        return model.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise ConfigurationError(
+            f"TOML is expected: {error}", path=str(path), line=int(line[1]) if line else None
+        ) from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}: {first['msg']}", path=str(path), line=_line(text, first["loc"])) from None
+
+
+def _line(text: str, location: tuple[int | str, ...]) -> int | None:
+    """Give the line of a key, or of the nearest table around it."""
+    lines = {place: number for number, place in _places(text)}
+    for length in range(len(location), 0, -1):
+        if (found := lines.get(tuple(location[:length]))) is not None:
+            return found
+    return None
+
+
+def _places(text: str) -> Iterator[tuple[int, tuple[int | str, ...]]]:
+    """Give the line and place of every table and key of a TOML text."""
+    table: tuple[int | str, ...] = ()
+    counts: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[([^\]]+)\]\]", line):
+            name = header[1].strip()
+            counts[name] = counts.get(name, -1) + 1
+            table = (name, counts[name])
+            yield number, table
+        elif header := re.match(r"\s*\[([^\]]+)\]", line):
+            table = tuple(part.strip(' "') for part in header[1].split("."))
+            yield number, table
+        elif key := re.match(r'\s*"?([\w*-]+)"?\s*=', line):
+            yield number, (*table, key[1])
+
+
+def _refuse(path: Path, location: tuple[int | str, ...], rule: str) -> None:
+    raise ConfigurationError(rule, path=str(path), line=_line(path.read_text(encoding="utf-8"), location))
+
+
+def _check_site(folder: Path, site: _SiteFile, known: set[str]) -> None:
+    path = folder / "site.toml"
+    for key in ("default_secretariat", "identity_desk"):
+        if getattr(site, key) not in known:
+            _refuse(path, (key,), f"{key}: a secretariat of secretariats.toml is expected")
+    try:
+        ZoneInfo(site.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        _refuse(path, ("time_zone",), "time_zone: an IANA time zone is expected")
+
+
+def _check_unique(path: Path, table: str, names: list[str]) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            _refuse(path, (table, place), f"{table} names must be unique: {name} stands twice")
+
+
+def _check_rules(path: Path, routing: _RoutingFile, known: set[str]) -> None:
+    for place, rule in enumerate(routing.rule):
+        for secretariat in rule.to:
+            if secretariat not in known:
+                _refuse(path, ("rule", place, "to"), f"to: {secretariat} is no secretariat of secretariats.toml")
+
+
+def _check_access(path: Path, access: _AccessFile, environment: Environment) -> None:
+    if environment is not Environment.PRODUCTION:
+        return
+    if "*" in access.accounts:
+        _refuse(path, ("accounts", "*"), "accounts: any account (*) may act on test sites only")
+    if access.anonymous is not None:
+        _refuse(path, ("anonymous",), "anonymous: requests without a token are for test sites only")
+
+
+def summary(site: Site) -> Mapping[str, Any]:
+    """Give what `gateway config check` says of a good site."""
+    return {
+        "site": site.id,
+        "environment": site.environment.value,
+        "sources": [s.id for s in site.sources],
+        "secretariats": list(site.secretariats),
+        "rules": [r.name for r in site.rules],
+    }

@@ -1,0 +1,279 @@
+"""The bus on a real RabbitMQ node: nothing is lost, handled twice or reordered, whatever happens to the broker."""
+# ruff: noqa: D102 - a fake's methods are described by its port
+
+import asyncio
+import json
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pika
+import pytest
+
+from adapters.bus import topology
+from adapters.bus.consumer import follow
+from adapters.bus.rabbitmq import RabbitPublisher
+from adapters.bus.relay import EntryRefused, Relay
+from gateway.errors import BrokerUnavailable
+from gateway.outbox import OutboxEntry
+
+PATIENCE_SECONDS = 30
+SETTLED_SECONDS = 4
+"""RabbitMQ 3.10 writes a new quorum queue's registration with a delay of some 3 s; killed before, it has no leader."""
+
+
+class MemoryOutbox:
+    """An outbox in memory."""
+
+    def __init__(self, entries):
+        self.entries, self.confirmed = list(entries), []
+
+    def unconfirmed(self, limit):
+        done = {e.sequence for e in self.confirmed}
+        return [e for e in self.entries if e.sequence not in done][:limit]
+
+    def confirm(self, entries):
+        self.confirmed += entries
+
+
+@pytest.fixture
+def secretariat():
+    """A secretariat that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+def entry(secretariat, sequence=1, key="p1", version=1, item=None):
+    body = json.dumps({"resourceType": "Bundle", "type": "message"}).encode()
+    now = datetime.now(UTC)
+    return OutboxEntry(sequence, str(uuid.uuid4()), secretariat, key, item or f"item-{sequence}", version, body, now)
+
+
+@contextmanager
+def channel(rabbitmq):
+    """A blocking channel, for what a test does by hand."""
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq.url))
+    try:
+        yield connection.channel()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def publishing(rabbitmq, *secretariats, **settings):
+    """A publisher, driven from a synchronous test: give a function that publishes entries in order."""
+    with asyncio.Runner() as runner:
+        publisher = RabbitPublisher(rabbitmq.url, secretariats, **settings)
+        runner.run(publisher.connect())
+
+        async def publish(*entries):
+            for one in entries:
+                await publisher.publish(one)
+
+        try:
+            yield lambda *entries: runner.run(publish(*entries))
+        finally:
+            runner.run(publisher.close())
+
+
+@contextmanager
+def following(rabbitmq, secretariat, handler=lambda _: None, **settings):
+    """A consumer in a thread: give the list that what it handles is added to."""
+    stop, handled = threading.Event(), []
+
+    def handle(delivery):
+        handler(delivery)
+        handled.append(delivery)
+
+    thread = threading.Thread(
+        target=follow, args=(rabbitmq.url, secretariat, handle), kwargs={"stop": stop, **settings}
+    )
+    thread.start()
+    try:
+        yield handled
+    finally:
+        stop.set()
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def eventually(condition):
+    """Return once the condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.02)
+
+
+async def eventually_async(condition):
+    """The same for a condition that the event loop brings about."""
+    await asyncio.to_thread(eventually, condition)
+
+
+def waiting(rabbitmq, queue):
+    """How many messages stand in a queue, not yet delivered."""
+    with channel(rabbitmq) as by_hand:
+        return by_hand.queue_declare(queue, passive=True).method.message_count
+
+
+def test_the_topology_is_declared_any_number_of_times(rabbitmq, secretariat):
+    """A second declaration is accepted as it is and changes nothing."""
+    with channel(rabbitmq) as by_hand:
+        for _ in range(2):
+            topology.declare(by_hand, [secretariat])
+        for queue in (topology.queue_name(secretariat), topology.dead_queue_name(secretariat)):
+            assert by_hand.queue_declare(queue, passive=True).method.message_count == 0
+
+
+def test_what_is_published_arrives_whole_and_persistent(rabbitmq, secretariat):
+    """The message carries its id, type, item and version, is persistent, and no header says more."""
+    sent = entry(secretariat, version=3)
+    with publishing(rabbitmq, secretariat) as publish, channel(rabbitmq) as by_hand:
+        publish(sent)
+        method, properties, body = by_hand.basic_get(topology.queue_name(secretariat), auto_ack=True)
+    assert body == sent.body
+    assert method.routing_key == f"item.{secretariat}"
+    assert (properties.message_id, properties.content_type) == (sent.message_id, "application/fhir+json")
+    assert properties.delivery_mode == 2
+    properties.headers.pop("x-delivery-count", None)  # the broker's own
+    assert properties.headers == {"item": sent.item, "version": 3}
+
+
+def test_a_secretariat_that_was_not_named_gets_its_queue_with_its_first_entry(rabbitmq, secretariat):
+    """No entry is lost because the site's data no longer names its secretariat."""
+    with publishing(rabbitmq) as publish:
+        publish(entry(secretariat))
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
+
+
+def test_an_unroutable_entry_is_refused_and_its_queue_made_again(rabbitmq, secretariat):
+    """A deleted queue fails the publish although the broker acknowledges it; the next attempt declares it anew."""
+    with publishing(rabbitmq, secretariat) as publish, channel(rabbitmq) as by_hand:
+        by_hand.queue_delete(topology.queue_name(secretariat))
+        with pytest.raises(EntryRefused):
+            publish(entry(secretariat))
+        publish(entry(secretariat))
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
+
+
+def test_a_queue_that_stands_otherwise_makes_the_broker_unavailable(rabbitmq, secretariat):
+    """A contradiction between broker and topology is told at once, with the reply code, and not published into."""
+    with channel(rabbitmq) as by_hand:
+        by_hand.queue_declare(topology.queue_name(secretariat), durable=True)
+    with pytest.raises(BrokerUnavailable, match="406"), publishing(rabbitmq, secretariat):
+        pass
+
+
+async def test_an_absent_broker_is_unavailable():
+    """Nothing listens: connecting fails in bounded time, publishing without a connection too."""
+    publisher = RabbitPublisher("amqp://guest:guest@127.0.0.1:1/", connect_seconds=5)
+    with pytest.raises(BrokerUnavailable):
+        await publisher.connect()
+    await publisher.close()
+    with pytest.raises(BrokerUnavailable):
+        await publisher.publish(entry("nobody"))
+
+
+def test_duplicates_and_older_versions_are_handled_once(rabbitmq, secretariat):
+    """A repeated message, and a version older than the one at hand, are acknowledged and not handled."""
+    first, newer, older = (entry(secretariat, n, version=v, item="item-1") for n, v in ((1, 1), (2, 3), (3, 2)))
+    last = entry(secretariat, 4)
+    with following(rabbitmq, secretariat) as handled, publishing(rabbitmq, secretariat) as publish:
+        publish(first, first, newer, first, older, last)
+        eventually(lambda: handled and handled[-1].message_id == last.message_id)
+    assert [d.message_id for d in handled] == [first.message_id, newer.message_id, last.message_id]
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 0
+
+
+def test_what_cannot_be_decoded_becomes_a_dead_letter(rabbitmq, secretariat):
+    """It is not acknowledged, does not stop what comes after it, and keeps its body."""
+    with publishing(rabbitmq, secretariat) as publish, channel(rabbitmq) as by_hand:
+        properties = pika.BasicProperties(content_type="application/fhir+json", message_id="x", delivery_mode=2)
+        by_hand.basic_publish(topology.ITEMS_EXCHANGE, topology.routing_key(secretariat), b"not JSON", properties)
+        with following(rabbitmq, secretariat) as handled:
+            publish(entry(secretariat))
+            eventually(lambda: handled)
+            eventually(lambda: waiting(rabbitmq, topology.dead_queue_name(secretariat)))
+        _, dead, body = by_hand.basic_get(topology.dead_queue_name(secretariat), auto_ack=True)
+    assert body == b"not JSON"
+    assert dead.headers["x-first-death-reason"] == "rejected"
+
+
+def test_a_handler_s_error_ends_following_and_the_message_comes_again(rabbitmq, secretariat):
+    """Only a handler that returned acknowledges; its error, even one that looks like a broker's, is not swallowed."""
+    sent, handled = entry(secretariat), []
+
+    def fail(_delivery):
+        raise ConnectionError("the worklist's own database is away")
+
+    with publishing(rabbitmq, secretariat) as publish:
+        publish(sent)
+    with pytest.raises(ConnectionError, match="own database"):
+        follow(rabbitmq.url, secretariat, fail, stop=threading.Event())
+    with following(rabbitmq, secretariat, handled.append):
+        eventually(lambda: handled)
+    assert handled[0].message_id == sent.message_id
+
+
+def test_a_tap_takes_nothing_from_the_worklist(rabbitmq, secretariat):
+    """Who only looks on gets a copy; the secretariat's queue keeps every message."""
+    with publishing(rabbitmq, secretariat) as publish, following(rabbitmq, secretariat, tap=True) as seen:
+        time.sleep(0.5)
+        sent = [entry(secretariat, n) for n in range(1, 50)]
+        for one in sent:
+            publish(one)
+            if seen:
+                break
+            time.sleep(0.1)
+        eventually(lambda: seen)
+    assert seen[0].message_id in {one.message_id for one in sent}
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == sent.index(one) + 1
+
+
+async def test_a_frozen_broker_times_out_and_the_relay_recovers(rabbitmq, secretariat):
+    """A broker that keeps its connections and answers nothing costs a time-out, then everything is delivered."""
+    outbox = MemoryOutbox([entry(secretariat)])
+    publisher = RabbitPublisher(rabbitmq.url, [secretariat], confirm_seconds=1, connect_seconds=2)
+    relay = Relay(outbox, publisher, backoff_seconds=(0.1, 0.5))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run())
+        await eventually_async(lambda: outbox.confirmed)
+        rabbitmq.suspend()
+        try:
+            outbox.entries.append(entry(secretariat, 2))
+            relay.wake()
+            await asyncio.sleep(4)
+            assert len(outbox.confirmed) == 1
+        finally:
+            rabbitmq.resume()
+        await eventually_async(lambda: len(outbox.confirmed) == 2)
+        await relay.stop()
+
+
+async def test_a_broker_killed_in_the_middle_loses_nothing_and_reorders_nothing(rabbitmq, secretariat):
+    """Every message arrives, is handled once, and each patient's first sightings are in order, through a power cut."""
+    entries = [entry(secretariat, n, key=f"p{n % 9}") for n in range(1, 201)]
+    outbox, key_of = MemoryOutbox(entries[:100]), {e.message_id: e.order_key for e in entries}
+    publisher = RabbitPublisher(rabbitmq.url, [secretariat], confirm_seconds=5)
+    relay = Relay(outbox, publisher, window=4, backoff_seconds=(0.1, 1.0))
+    with channel(rabbitmq) as by_hand:
+        topology.declare(by_hand, [secretariat])
+    await asyncio.sleep(SETTLED_SECONDS)
+    with following(rabbitmq, secretariat) as handled:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run())
+            await eventually_async(lambda: len(outbox.confirmed) > 50)
+            outbox.entries += entries[100:]
+            relay.wake()
+            rabbitmq.kill()
+            assert len(outbox.confirmed) < 200
+            await asyncio.to_thread(rabbitmq.start)
+            await eventually_async(lambda: len(outbox.confirmed) == 200)
+            await relay.stop()
+        await eventually_async(lambda: len(handled) >= 200)
+    assert len(handled) == 200
+    assert {d.message_id for d in handled} == set(key_of)
+    for key in set(key_of.values()):
+        of_one = [d.message_id for d in handled if key_of[d.message_id] == key]
+        assert of_one == [e.message_id for e in entries if e.order_key == key]
