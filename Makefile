@@ -19,7 +19,7 @@ $(UV):
 	$(VENV)/bin/python -m pip install --quiet "uv>=0.8"
 
 $(INSTALLED): $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --frozen --inexact --python $(VENV)/bin/python
+	$(UV) sync --quiet --frozen --inexact --compile-bytecode --python $(VENV)/bin/python
 	@touch $@
 
 install: $(INSTALLED) ## build the environment in .venv (leaves .venv/bin/gateway)

@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
 
-from adapters.bus.embedded import EmbeddedPublisher
-from adapters.bus.rabbitmq import RabbitPublisher
-from adapters.bus.relay import Publisher
 from adapters.operations import Operations
 from adapters.settings import Settings
 from adapters.store.audit import AuditTrail
@@ -91,12 +88,6 @@ class Assembly:
     def worker(self, published: Callable[[], None]) -> Worker:
         """Give the worker."""
         return Worker(self.work, self.decider(), self.site, published)
-
-    def publisher(self) -> Publisher:
-        """Give the bus that the settings name."""
-        if self.settings.broker_url.startswith("embedded"):
-            return EmbeddedPublisher()
-        return RabbitPublisher(self.settings.broker_url, self.site.secretariats)
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

@@ -18,11 +18,14 @@ import uvicorn
 
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
-from adapters.bus.relay import Relay
+from adapters.bus.embedded import EmbeddedPublisher
+from adapters.bus.rabbitmq import RabbitPublisher
+from adapters.bus.relay import Publisher, Relay
 from adapters.fhir.app import create_app
 from adapters.intake import GroupCommit, Hl7Intake
 from adapters.mllp.listener import Limits, Listener
 from adapters.sealer import run_sealer
+from adapters.settings import EMBEDDED
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError
@@ -81,7 +84,7 @@ async def serve(assembly: Assembly, principal: Principal, ready_file: Path | Non
 @asynccontextmanager
 async def _processing(assembly: Assembly, principal: Principal) -> AsyncIterator[Worker]:
     """The worker, the relay and the sealer, each ended after what feeds it."""
-    relay = Relay(assembly.outbox, assembly.publisher())
+    relay = Relay(assembly.outbox, _publisher(assembly))
     worker = assembly.worker(relay.wake)
     working, sealing = threading.Event(), threading.Event()
     tasks = [
@@ -103,6 +106,12 @@ async def _processing(assembly: Assembly, principal: Principal) -> AsyncIterator
         await asyncio.to_thread(assembly.trail.record, event)
         sealing.set()
         await asyncio.wait([tasks[2]])
+
+
+def _publisher(assembly: Assembly) -> Publisher:
+    """Give the bus that the settings name."""
+    url = assembly.settings.broker_url
+    return EmbeddedPublisher() if url == EMBEDDED else RabbitPublisher(url, assembly.site.secretariats)
 
 
 @asynccontextmanager

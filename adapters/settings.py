@@ -16,6 +16,10 @@ CONFIG = "GATEWAY_CONFIG"
 """Names a TOML file; what the environment says goes before it."""
 
 
+EMBEDDED = "embedded://"
+"""Broker URL of the embedded bus."""
+
+
 class Settings(BaseModel):
     """What an operator sets, each also as ``GATEWAY_`` and its name in capitals."""
 
@@ -23,7 +27,7 @@ class Settings(BaseModel):
 
     database_url: str = Field(default="sqlite:///gateway.db", description="sqlite:///FILE or postgresql+psycopg://...")
     broker_url: str = Field(
-        default="embedded://", pattern=r"^(embedded://$|amqps?://)", description="embedded:// or amqp://..."
+        default=EMBEDDED, pattern=r"^(embedded://$|amqps?://)", description="embedded:// or amqp://..."
     )
     site: Path = Field(default=DEMO, description="folder of the site's TOML files; the packaged demo site by default")
     mllp_host: str = Field(default="127.0.0.1", description="address the MLLP listener binds")

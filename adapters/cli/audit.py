@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from adapters.cli.session import json_option, print_json, print_table, session
+from adapters.cli.output import json_option, print_json, print_table
+from adapters.cli.session import session
 from adapters.store.audit import AuditQuery
 from gateway.audit import AuditEvent
 from mappings.texts import text
@@ -28,7 +29,7 @@ def audit() -> None:
 def search(
     patient: str, message: int | None, action: str, principal: str, since: datetime | None, limit: int, *, as_json: bool
 ) -> None:
-    r"""Show audit events, oldest first; a patient's story follows merges. The search is itself audited.
+    """Show audit events, oldest first; a patient's story follows merges. The search is itself audited.
 
     \b
     Examples:
@@ -74,7 +75,7 @@ def event_json(event: AuditEvent) -> dict[str, Any]:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, *, as_json: bool) -> None:
-    r"""Check the whole chain; exit 1 and name the first bad record where it does not hold.
+    """Check the whole chain; exit 1 and name the first bad record where it does not hold.
 
     \b
     Examples:

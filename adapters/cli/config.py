@@ -1,10 +1,10 @@
-"""`gateway config` and `gateway migrate`."""
+"""`gateway config`."""
 
 from pathlib import Path
 
 import click
 
-from adapters.cli.session import json_option, print_json, session
+from adapters.cli.output import json_option, print_json
 from adapters.settings import load_settings
 from mappings.site import load_site, summary
 
@@ -18,7 +18,7 @@ def config() -> None:
 @click.argument("site", required=False, type=click.Path(file_okay=False, path_type=Path))
 @json_option
 def check(site: Path | None, *, as_json: bool) -> None:
-    r"""Check the settings and the site's TOML files; SITE is a folder other than the settings'.
+    """Check the settings and the site's TOML files; SITE is a folder other than the settings'.
 
     A wrong file is refused (exit 2) with its path, line and what was expected.
 
@@ -35,22 +35,3 @@ def check(site: Path | None, *, as_json: bool) -> None:
     for key, value in said.items():
         click.echo(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
     click.echo("good")
-
-
-@click.command()
-@json_option
-def migrate(*, as_json: bool) -> None:
-    r"""Bring the database's schema to this program's revision.
-
-    \b
-    Example:
-      GATEWAY_DATABASE_URL=postgresql+psycopg://gateway@db/gateway gateway migrate
-    """
-    with session() as current:
-        before = current.assembly.database.revision()
-        current.assembly.migrate(current.principal)
-        after = current.assembly.database.revision()
-    if as_json:
-        print_json({"before": before, "after": after})
-    else:
-        click.echo(f"schema {before or 'empty'} -> {after}")

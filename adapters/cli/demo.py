@@ -13,7 +13,7 @@ from adapters.demo.run import run_demo
 @click.option("--pace", default=0.0, type=click.FloatRange(min=0), help="Seconds between two messages.")
 @click.pass_context
 def demo(ctx: click.Context, keep: Path | None, pace: float) -> None:
-    r"""Play a morning at the hospital into a real gateway, and show what came of it.
+    """Play a morning at the hospital into a real gateway, and show what came of it.
 
     Exit 0 only if everything ended as the scenario says. GATEWAY_DATABASE_URL (an empty database) and
     GATEWAY_BROKER_URL are taken where they are set; otherwise SQLite in a folder of its own, and the embedded bus.

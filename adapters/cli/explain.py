@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from adapters.cli.session import Session, json_option, print_json, print_segments, session
+from adapters.cli.output import json_option, print_json, print_segments
+from adapters.cli.session import Session, session
 from adapters.cli.worklist import reason
 from adapters.hl7v2.display import describe, read_for_display
 from adapters.store.work import PendingMessage
@@ -30,7 +31,7 @@ _IDENTITY = "gateway:identity:"
 @click.option("--reveal", metavar="REASON", default="", help="Show values instead of their lengths.")
 @json_option
 def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
-    r"""Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.
+    """Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.
 
     Nothing is changed but the audit trail, which keeps that it was asked.
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from adapters.cli.session import json_option, print_json, print_segments, print_table, session
+from adapters.cli.output import json_option, print_json, print_segments, print_table
+from adapters.cli.session import session
 from adapters.cli.worklist import item_json
 from adapters.hl7v2.display import describe, read_for_display
 from adapters.store.inbox import StoredMessage
@@ -26,7 +27,7 @@ def messages() -> None:
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 def list_(*, summary: bool, state: str | None, source: str, control_id: str, limit: int, as_json: bool) -> None:
-    r"""List received messages, oldest first, or count them: received = all the others, at any time.
+    """List received messages, oldest first, or count them: received = all the others, at any time.
 
     \b
     Examples:
@@ -92,7 +93,7 @@ def message_json(stored: StoredMessage) -> dict[str, Any]:
 @click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
 @json_option
 def show(number: int, reveal: str, *, as_json: bool) -> None:
-    r"""Show one message: how it ended, its segments (values masked), the items that it changed.
+    """Show one message: how it ended, its segments (values masked), the items that it changed.
 
     \b
     Examples:
@@ -135,7 +136,7 @@ def _item_line(view: ItemView) -> str:
 @click.option("--reason", required=True, help="Why; the audit trail keeps it.")
 @json_option
 def replay(number: int, reason: str, *, as_json: bool) -> None:
-    r"""Process a stored message again, under the rules as they are now; the running service takes it.
+    """Process a stored message again, under the rules as they are now; the running service takes it.
 
     What it changed already is not changed twice; what is newer is not overwritten.
 

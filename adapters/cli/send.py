@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from adapters.cli.session import json_option, print_json
+from adapters.cli.output import json_option, print_json
 from adapters.mllp.client import Client, PeerUnavailable
 from gateway import er7
 from gateway.errors import AckCode, GatewayError
@@ -27,7 +27,7 @@ _POSITIVE = {AckCode.AA, "CA"}
 @json_option
 @click.pass_context
 def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float, *, as_json: bool) -> None:
-    r"""Send HL7 v2 messages by MLLP and print each acknowledgment.
+    """Send HL7 v2 messages by MLLP and print each acknowledgment.
 
     A file that holds several messages (each begins with MSH at the beginning of a line) is sent as several frames;
     its bytes are not changed otherwise. Exit 0: all acknowledged positively; 1: some were refused; 3: some got no

@@ -16,7 +16,7 @@ from adapters.service import serve as run_service
     help='Written whole once everything listens: {"mllp": "HOST:PORT", "http": "http://HOST:PORT", "pid": N}.',
 )
 def serve(ready_file: Path | None) -> None:
-    r"""Serve: MLLP and HTTP in, work items and the audit trail out, until SIGTERM.
+    """Serve: MLLP and HTTP in, work items and the audit trail out, until SIGTERM.
 
     Makes the schema of an empty database by itself. Logs JSON lines on standard error, without patient data.
 

@@ -10,7 +10,9 @@ import click
 from adapters.bus.consumer import follow as follow_queue
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
-from adapters.cli.session import json_option, print_json, print_table, session
+from adapters.cli.output import json_option, print_json, print_table
+from adapters.cli.session import session
+from adapters.settings import EMBEDDED
 from adapters.store.worklist import ItemView
 from gateway.errors import ConfigurationError
 from gateway.identity import Person
@@ -36,7 +38,7 @@ def worklist() -> None:
 def list_(
     secretariat: str, kind: str | None, states: tuple[str, ...], limit: int, *, everything: bool, as_json: bool
 ) -> None:
-    r"""List items in the order in which they are to be done: priority, then age. Without SECRETARIAT, all one may read.
+    """List items in the order in which they are to be done: priority, then age. Without SECRETARIAT, all one may read.
 
     With --json, everything is listed unless --state says otherwise.
 
@@ -139,7 +141,7 @@ def person_json(person: Person) -> dict[str, Any]:
 @click.argument("item")
 @json_option
 def show(item: str, *, as_json: bool) -> None:
-    r"""Show one item with every version of it.
+    """Show one item with every version of it.
 
     \b
     Example:
@@ -179,7 +181,7 @@ def show(item: str, *, as_json: bool) -> None:
 def follow(
     secretariat: str, subscription: str, seconds: float | None, count: int | None, *, tap: bool, as_json: bool
 ) -> None:
-    r"""Show a secretariat's items as the bus delivers them, until Ctrl-C.
+    """Show a secretariat's items as the bus delivers them, until Ctrl-C.
 
     On RabbitMQ this takes the messages from the secretariat's queue, as a worklist system would: where one is
     connected already, use --tap. On the embedded bus each subscription has a cursor of its own.
@@ -208,7 +210,7 @@ def follow(
     with session() as current:
         _require_known(secretariat, current.assembly.site.secretariats)
         current.operations.follow_worklist(secretariat)
-        if current.assembly.settings.broker_url.startswith("embedded"):
+        if current.assembly.settings.broker_url == EMBEDDED:
             consumer = EmbeddedConsumer(current.assembly.outbox, subscription, secretariat)
             for delivery in consumer.deliveries(stop):
                 show_delivery(delivery)

@@ -1,7 +1,7 @@
 """HL7 times: TS and DTM, as precise as they were sent (2.5.1, DTM: YYYY[MM[DD[HH[MM[SS[.S]]]]]][+/-ZZZZ])."""
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -42,9 +42,18 @@ def instant(text: str, local: ZoneInfo) -> datetime | None:
         int((fraction or "").ljust(6, "0")),
     )
     if sign is None:
-        return naive.replace(tzinfo=_fixed(local.utcoffset(naive)))
+        return _on_the_time_line(naive.replace(tzinfo=_fixed(local.utcoffset(naive))))
     offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return naive.replace(tzinfo=timezone(-offset if sign == "-" else offset))
+    return _on_the_time_line(naive.replace(tzinfo=timezone(-offset if sign == "-" else offset)))
+
+
+def _on_the_time_line(moment: datetime) -> datetime:
+    """Return the instant if it has a UTC time; the first and last day of the calendar may lack one."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant between the years 1 and 9999") from None
+    return moment
 
 
 def _fixed(offset: timedelta | None) -> timezone:

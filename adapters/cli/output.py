@@ -1,0 +1,41 @@
+"""Two ways to print: for a person and for a program."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+
+
+def print_json(value: object) -> None:
+    """Print a value for a program."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows for a person, in columns as wide as they need."""
+    cells = [[_cell(row[column]) for column in columns] for row in rows]
+    widths = [max([len(c), *(len(line[i]) for line in cells)]) for i, c in enumerate(columns)]
+    for line in [list(columns), *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_segments(segments: Sequence[Mapping[str, Any]]) -> None:
+    """Print a message's segments and fields (adapters.hl7v2.display) for a person."""
+    for segment in segments:
+        click.echo(f"{segment['segment']}  {segment['label']}".rstrip())
+        for field in segment["fields"]:
+            click.echo(f"  {field['path']:10} {field['label'][:38]:38} {field['value']}")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "" if value is None else str(value)

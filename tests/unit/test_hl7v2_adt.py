@@ -1,0 +1,233 @@
+from datetime import datetime
+
+import pytest
+from sites import ADMISSIONS, IPP, PID, demo_site, frame, header
+
+from gateway import er7
+from gateway.errors import UndecidedError
+from gateway.facts import Identifier, IdentifierKind, PatientMerged, PatientReported, VisitReported, VisitState
+from mappings.hl7v2 import translate
+from mappings.hl7v2.tables import ADT_EVENTS
+
+STAY = PID.replace("|||||||||||||||||||||||PROV", "||||||||||NDA1^^^CHU^AN|||||||||||||PROV")
+PV1 = "PV1|1|I|3010^12^2^CHU||||||||||||||||NDA9"
+
+
+def said(event, *segments, version="2.5"):
+    return translate(er7.read(frame(header(f"ADT^{event}", version=version), *segments)), ADMISSIONS, demo_site())
+
+
+def visit_of(event, *segments):
+    facts = [f for f in said(event, *segments).facts if isinstance(f, VisitReported)]
+    assert len(facts) == 1
+    return facts[0]
+
+
+def zbe(event="A01", *, action="INSERT", historic="N", original="", unit="3020"):
+    return f"ZBE|MVT1^GAM|20260310080000||{action}|{historic}|{original}|Cardio^^^^^^^^^{unit}|||HMS"
+
+
+STATES = [
+    ("A01", VisitState.ADMITTED),
+    ("A02", VisitState.ADMITTED),
+    ("A03", VisitState.DISCHARGED),
+    ("A04", VisitState.ADMITTED),
+    ("A05", VisitState.PLANNED),
+    ("A06", VisitState.ADMITTED),
+    ("A07", VisitState.ADMITTED),
+    ("A11", VisitState.CANCELLED),
+    ("A12", VisitState.ADMITTED),
+    ("A13", VisitState.ADMITTED),
+    ("A14", VisitState.PLANNED),
+    ("A21", VisitState.ADMITTED),
+    ("A27", VisitState.CANCELLED),
+    ("A38", VisitState.CANCELLED),
+    ("A53", VisitState.ADMITTED),
+]
+
+
+@pytest.mark.parametrize(("event", "state"), STATES)
+def test_a_movement_reports_the_patient_and_the_stay(event, state):
+    """Each movement tells who the patient is, and where the stay stands after it."""
+    reported, visit = said(event, STAY, PV1).facts
+    assert isinstance(reported, PatientReported)
+    assert isinstance(visit, VisitReported)
+    assert not reported.correction
+    assert visit.state is state
+    assert visit.visit == Identifier(IPP, "NDA1", IdentifierKind.OTHER)
+
+
+@pytest.mark.parametrize("event", ["A08", "A31", "A47"])
+def test_corrections_are_told_as_such(event):
+    """A08, A31 and A47 are meant to change traits."""
+    (reported,) = said(event, PID).facts
+    assert isinstance(reported, PatientReported)
+    assert reported.correction
+
+
+@pytest.mark.parametrize("event", ["A28", "A15", "A16", "A25", "A26", "A54", "A55", "A61"])
+def test_events_that_touch_no_stay_report_the_patient(event):
+    """What changes nothing of the stay that is kept here still tells who the patient is."""
+    (reported,) = said(event, STAY, PV1).facts
+    assert reported == PatientReported(reported.patient)
+
+
+def test_a_movement_in_full():
+    """Unit, place, class, movement and begin come from ZBE, PV1 and PID-18."""
+    visit = visit_of("A01", STAY, PV1, zbe())
+    assert (visit.unit, visit.location, visit.patient_class, visit.movement, visit.historic) == (
+        "3020",
+        "3010 12 2",
+        "I",
+        "MVT1",
+        False,
+    )
+    assert visit.start == datetime.fromisoformat("2026-03-10T08:00:00+01:00")
+
+
+@pytest.mark.parametrize(
+    ("pv1", "unit"), [("PV1|1|I|3010||||||||||||||||N", "3010"), ("PV1|1|I|||||||3040|||||||||N", "3040")]
+)
+def test_without_zbe_the_unit_is_pv1s(pv1, unit):
+    """PV1-3.1, else PV1-10."""
+    assert visit_of("A01", PID, pv1).unit == unit
+
+
+def test_the_number_of_the_stay_may_stand_in_pv1():
+    """Without PID-18 the stay is that of PV1-19."""
+    assert visit_of("A01", PID, PV1).visit.value == "NDA9"
+
+
+def test_a_movement_without_number_is_flagged_and_tells_the_patient():
+    """A stay that cannot be named is not followed, and that is not silent."""
+    found = said("A01", PID, "PV1|1|I|3010")
+    assert [type(f) for f in found.facts] == [PatientReported]
+    assert "PID-18" in {flag.path for flag in found.flags}
+
+
+def test_a_shifted_movement_is_read_right():
+    """Where ZBE-3 is filled and shifts what follows, the fields are read behind the action, and flagged."""
+    shifted = "ZBE|MVT1|20260310080000||20260311|CANCEL|Y|A02|Cardio^^^^^^^^^3020"
+    found = said("Z99", STAY, PV1, shifted)
+    visit = found.facts[1]
+    assert isinstance(visit, VisitReported)
+    assert (visit.state, visit.unit, visit.historic) == (VisitState.ADMITTED, "3020", True)
+    assert "ZBE-3" in {flag.path for flag in found.flags}
+
+
+def test_history_is_told_as_history():
+    """ZBE-5 = Y enters history."""
+    assert visit_of("A02", STAY, PV1, zbe(historic="Y")).historic
+
+
+@pytest.mark.parametrize(
+    ("event", "original", "action", "state"),
+    [
+        ("Z99", "A01", "UPDATE", VisitState.ADMITTED),
+        ("Z99", "A05", "UPDATE", VisitState.PLANNED),
+        ("Z99", "A03", "UPDATE", VisitState.DISCHARGED),
+        ("Z99", "A03", "CANCEL", VisitState.ADMITTED),
+        ("A01", "", "CANCEL", VisitState.CANCELLED),
+        ("A02", "", "CANCEL", VisitState.ADMITTED),
+        ("A14", "", "CANCEL", VisitState.CANCELLED),
+    ],
+)
+def test_the_action_changes_what_the_event_means(event, original, action, state):
+    """Z99 speaks for the event of ZBE-6, and CANCEL makes any movement its cancellation."""
+    assert visit_of(event, STAY, PV1, zbe(action=action, original=original)).state is state
+
+
+def test_a_correction_without_original_event_leaves_the_stay():
+    """A Z99 that does not say what it corrects tells the patient only, and is flagged."""
+    found = said("Z99", STAY, PV1, zbe(action="UPDATE"))
+    assert [type(f) for f in found.facts] == [PatientReported]
+    assert "ZBE-6" in {flag.path for flag in found.flags}
+
+
+def test_a_cancelled_admission_falls_back_to_its_pre_admission():
+    """A11 with PV1-5 means that the pre-admission stands again."""
+    assert visit_of("A11", STAY, "PV1|1|I|3010||PRE1").state is VisitState.PLANNED
+
+
+def test_the_start_of_a_planned_stay_is_its_expected_date():
+    """PV2-8, before ZBE-2."""
+    visit = visit_of("A05", STAY, PV1, "PV2||||||||20260501", zbe())
+    assert visit.start == datetime.fromisoformat("2026-05-01T00:00:00+02:00")
+
+
+@pytest.mark.parametrize("event", ["A18", "A30", "A34", "A36", "A39", "A40"])
+def test_a_merge_retires_an_identifier(event):
+    """New and older merges are one fact: the patient, and the identifier that is retired."""
+    (merged,) = said(event, PID, "MRG|4712^^^CHU^PI").facts
+    assert isinstance(merged, PatientMerged)
+    assert merged.retired == Identifier(IPP, "4712")
+    assert merged.patient.identifiers == (Identifier(IPP, "4711"),)
+
+
+def test_several_merges_in_one_message_are_told_each_with_its_patient():
+    """The group of PID and MRG repeats, and so does the fact."""
+    other = PID.replace("4711", "4713")
+    facts = said("A40", PID, "MRG|4712^^^CHU", other, "PD1|", "MRG|4714^^^CHU~4715^^^CHU").facts
+    assert [(f.patient.identifiers[0].value, f.retired.value) for f in facts if isinstance(f, PatientMerged)] == [
+        ("4711", "4712"),
+        ("4713", "4714"),
+        ("4713", "4715"),
+    ]
+
+
+def test_a_changed_identifier_retires_the_old_one():
+    """A47 with an old IPP in MRG-1 corrects the patient and retires it."""
+    reported, merged = said("A47", PID, "MRG|4700^^^CHU^PI").facts
+    assert isinstance(reported, PatientReported)
+    assert isinstance(merged, PatientMerged)
+    assert merged.retired.value == "4700"
+
+
+def test_a_removed_ins_leaves_the_patient_without_it():
+    """A47 that nulls the INS corrects the patient and retires nobody (PAM.FR 4.1)."""
+    oid = "ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS"
+    pid = PID.replace("^PI|", f'^PI~""^^^{oid}|')
+    (reported,) = said("A47", pid, f"MRG|260058815400233^^^{oid}").facts
+    assert reported.patient.of_kind(IdentifierKind.INS) == ()
+
+
+@pytest.mark.parametrize("event", ["A43", "A44", "A45", "A35", "A41", "A42", "A49", "A50", "A51"])
+def test_moves_and_renumberings_are_for_a_person(event):
+    """What moves a stay from one patient to another is never ignored: a person sees to it."""
+    with pytest.raises(UndecidedError):
+        said(event, STAY, "MRG|4712^^^CHU^PI")
+
+
+def test_a_link_tells_both_patients_and_is_flagged():
+    """A24 names two patients; both are told, and that the link is not followed."""
+    found = said("A24", PID, PID.replace("4711", "4712"))
+    assert [f.patient.identifiers[0].value for f in found.facts] == ["4711", "4712"]
+    assert "PID[2]" in {flag.path for flag in found.flags}
+
+
+def test_a_swap_moves_two_stays():
+    """A17 has two patients, each with the place where the stay goes on."""
+    second = STAY.replace("4711", "4712").replace("NDA1", "NDA2")
+    facts = said("A17", STAY, PV1, second, PV1.replace("3010", "3020")).facts
+    assert [(f.visit.value, f.unit) for f in facts if isinstance(f, VisitReported)] == [
+        ("NDA1", "3010"),
+        ("NDA2", "3020"),
+    ]
+
+
+def test_two_patients_in_another_event_are_for_a_person():
+    """A movement of two patients at once is no known structure."""
+    with pytest.raises(UndecidedError) as caught:
+        said("A01", STAY, PID)
+    assert caught.value.path == "PID[2]"
+
+
+@pytest.mark.parametrize("event", sorted(ADT_EVENTS))
+def test_every_event_ends_in_facts_a_rule_or_a_person(event):
+    """No event that is taken ends in nothing."""
+    try:
+        found = said(event, STAY, "MRG|4712^^^CHU^PI", PV1, zbe(original="A01"))
+    except UndecidedError as error:
+        assert error.rule == ADT_EVENTS[event].by_hand
+    else:
+        assert bool(found.facts) is not bool(found.ignored)
