@@ -13,7 +13,7 @@ from uuid import uuid4
 import structlog
 
 from adapters.mllp.listener import Peer
-from gateway.errors import AckCode, GatewayError, LimitExceeded, StorageUnavailable, TroubleError
+from gateway.errors import AckCode, GatewayError, LimitExceeded, ProcessingFailed, StorageUnavailable, TroubleError
 from gateway.reception import Format, Reception, Recorded, Transport
 from gateway.site import Site
 from mappings.hl7v2 import Examination, acknowledge, examine
@@ -153,7 +153,7 @@ class Hl7Intake:
 
     async def receive(self, frame: bytes, peer: Peer) -> bytes:
         """Give the acknowledgment of a frame: positive only once it is on disk."""
-        examination = examine(frame, self._site)
+        examination = self._examine(frame)
         error = examination.error
         code = error.acknowledgment if error else AckCode.AA
         reception = Reception(
@@ -186,6 +186,15 @@ class Hl7Intake:
             error=error.name if error else None,
         )
         return recorded.answer
+
+    def _examine(self, frame: bytes) -> Examination:
+        """Examine a frame; one that our own code fails on is kept and refused like any other."""
+        try:
+            return examine(frame, self._site)
+        except Exception as fault:  # noqa: BLE001 - the frame is complete: it must be kept and answered
+            log.error("intake.examination-failed", fault=type(fault).__name__, bytes=len(frame))
+            error = ProcessingFailed(f"the examination failed with {type(fault).__name__}")
+            return Examination(None, None, None, error=error)
 
     def refuse_oversize(self, limit: int, _peer: Peer) -> bytes:
         """Give the answer to a frame beyond the limit, of which nothing was kept."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.errors import AckCode, SenderError
+from gateway.errors import AckCode, GatewayError
 
 
 class Transport(StrEnum):
@@ -60,7 +60,7 @@ class Reception:
     principal: str
     code: AckCode = AckCode.AA
     answer: bytes = b""
-    error: SenderError | None = None
+    error: GatewayError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,5 +46,5 @@ def header(kind: str, *, application: str = "GAM", control_id: str = "M1", versi
     return f"MSH|^~\\&|{application}|CHU|SECRETARIAT|CHU|20260310101500||{kind}|{control_id}|P|{version}{rest}"
 
 
-PID = "PID|||4711^^^CHU^PI||DURAND^ANNE^ANNE MARIE^^^^L||19580321|F|||||||||||||||||||||||PROV"
+PID = "PID|||4711^^^CHU^PI||DURAND^ANNE^ANNE MARIE^^^^L||19580321|F||||||||||||||||||||||||PROV"
 """A synthetic patient of admissions."""

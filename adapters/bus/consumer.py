@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
+from kombu.exceptions import OperationalError
 from kombu.message import Message
 from kombu.messaging import Consumer
 from kombu.transport.pyamqp import Transport
@@ -34,7 +35,11 @@ SOCKET_SECONDS = 5
 DRAIN_SECONDS = 0.5
 BACKOFF_SECONDS = (0.2, 15.0)
 
-_BROKER_ERRORS: tuple[type[Exception], ...] = (*Transport.connection_errors, *Transport.channel_errors)
+_BROKER_ERRORS: tuple[type[Exception], ...] = (
+    OperationalError,
+    *Transport.connection_errors,
+    *Transport.channel_errors,
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -136,7 +141,8 @@ def _messages(url: str, secretariat: str, stop: threading.Event, *, tap: bool) -
 def _from(connection: Connection, queue: Queue, stop: threading.Event) -> Iterator[Message | None]:
     """Give one connection's messages, and None whenever it was found alive without one."""
     arrived: deque[Message] = deque()
-    with Consumer(connection, [queue], on_message=arrived.append, prefetch_count=PREFETCH):
+    connection.connect()  # once: left to itself, kombu tries a hundred times and hears no stop
+    with Consumer(connection.channel(), [queue], on_message=arrived.append, prefetch_count=PREFETCH):
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 connection.drain_events(timeout=DRAIN_SECONDS)

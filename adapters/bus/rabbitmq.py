@@ -117,7 +117,9 @@ class _Session:
         if not self.over.is_set():
             # pika has no public way to drop a connection whose peer is silent; its own heartbeat check does this.
             self.connection._terminate_stream(AMQPError("dropped"))  # noqa: SLF001
-            await self.over.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self.over.wait()
 
     def _answer(self) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()

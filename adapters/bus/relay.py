@@ -51,7 +51,7 @@ class Publisher(Protocol):
         ...
 
     async def close(self) -> None:
-        """End the session, in bounded time; what is in flight fails."""
+        """End the session, in bounded time, also one whose `connect` has failed; what is in flight fails."""
         ...
 
 

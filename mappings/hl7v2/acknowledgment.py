@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway import er7
 from gateway.er7 import DEFAULT_SEPARATORS, Segment, Separators
-from gateway.errors import AckCode, GatewayError
+from gateway.errors import AckCode, CharsetUndecodable, GatewayError
 from gateway.site import Site
 from mappings.hl7v2 import times
 from mappings.hl7v2.examination import LONGEST_CONTROL_ID, Examination
@@ -53,20 +53,28 @@ def acknowledge(
 
 
 class _Echo:
-    """The sender's header, in the text that its bytes are."""
+    """The sender's header, in the text that its bytes are.
 
-    def __init__(self, header: Segment | None, separators: Separators, codec: str) -> None:
+    Attributes:
+        separators: the sender's delimiters.
+        codec: the Python codec that gives back the sender's bytes.
+        read: the whole frame was read in it; otherwise only the header was, byte for byte.
+
+    """
+
+    def __init__(self, header: Segment | None, separators: Separators, codec: str, *, read: bool) -> None:
         self._header = header
         self.separators = separators
         self.codec = codec
+        self.read = read
 
     @classmethod
     def of(cls, examination: Examination) -> "_Echo":
         """Prefer the message as it was read; its header byte for byte where it could not be."""
         for message in (examination.message, examination.header):
             if message is not None and (header := message.first("MSH")) is not None:
-                return cls(header, message.separators, message.charset.codec)
-        return cls(None, DEFAULT_SEPARATORS, "ascii")
+                return cls(header, message.separators, message.charset.codec, read=message is examination.message)
+        return cls(None, DEFAULT_SEPARATORS, "ascii", read=False)
 
     def field(self, number: int, limit: int = _LONGEST_ECHO) -> str:
         """A field as sent; control characters, which would break the frame, are left out."""
@@ -81,6 +89,16 @@ class _Echo:
         """The sender's version as numbers; that of the default if it is none that is read here."""
         told = self.first(12)
         return tuple(int(n) for n in (told if told in VERSIONS else DEFAULT_VERSION).split("."))
+
+    @property
+    def charset(self) -> str:
+        """MSH-18 as the sender has it, first repetition; none if the bytes were not read, or the set is unknown here."""
+        label = self.field(18).split(self.separators.repetition)[0] if self.read else ""
+        try:
+            er7.codec_of(label)
+        except CharsetUndecodable:
+            return ""
+        return label
 
     def written(self, text: str) -> str:
         """A text of ours, escaped for a field."""
@@ -108,7 +126,7 @@ def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, con
         echoed.field(12) if known else DEFAULT_VERSION,
         *("", "", "", ""),
         echoed.field(17),
-        echoed.field(18).split(separators.repetition)[0],
+        echoed.charset,
     ]
     return separators.field.join(fields).rstrip(separators.field)
 

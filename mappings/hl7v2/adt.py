@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from gateway.er7 import Message, Segment
 from gateway.errors import FieldMissing, SegmentMissing, UndecidedError
@@ -38,12 +39,8 @@ class Group:
 
 def groups(message: Message) -> tuple[Group, ...]:
     """Give one group per PID, in order."""
-    starts = [s.position - 1 for s in message.all("PID")]
-    ends = [*starts[1:], len(message.segments)]
-    return tuple(
-        Group(message.segments[start], message.segments[start + 1 : end])
-        for start, end in zip(starts, ends, strict=True)
-    )
+    bounds = [*(s.position - 1 for s in message.all("PID")), len(message.segments)]
+    return tuple(Group(message.segments[a], message.segments[a + 1 : b]) for a, b in pairwise(bounds))
 
 
 @dataclass(frozen=True, slots=True)

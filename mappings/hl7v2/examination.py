@@ -11,6 +11,7 @@ from gateway.er7 import Message, Segment
 from gateway.errors import (
     DataTypeInvalid,
     FieldMissing,
+    GatewayError,
     SegmentMissing,
     SenderError,
     SourceUndeclared,
@@ -21,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.facts import IdentifierKind
 from gateway.site import Site, Source
-from mappings.hl7v2 import adt, mdm, oru
+from mappings.hl7v2 import adt, mdm, oru, siu
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.patient import birth_date, identifiers_of
 from mappings.hl7v2.reading import Reading, field_path
@@ -71,7 +72,7 @@ class Examination:
     control_id: str = ""
     message_type: str = ""
     processing_id: str = ""
-    error: SenderError | None = None
+    error: GatewayError | None = None
 
 
 def examine(raw: bytes, site: Site) -> Examination:
@@ -182,11 +183,10 @@ def _required_segments(found: Header) -> Iterator[str]:
 
 def _check_fields(reading: Reading, found: Header) -> None:
     message = reading.message
-    for name, alternatives in REQUIRED_FIELDS[found.type]:
+    for name, number in REQUIRED_FIELDS[found.type]:
         for place, segment in enumerate(message.all(name), 1):
-            if not any(_holds_value(segment, number) for number in alternatives):
-                path = field_path(name, place, alternatives[0])
-                raise FieldMissing(f"{found.message_type} has a value here", path=path)
+            if not _holds_value(segment, number):
+                raise FieldMissing(f"{found.message_type} has a value here", path=field_path(name, place, number))
     _check_keys(reading, found)
 
 
@@ -202,9 +202,14 @@ def _check_keys(reading: Reading, found: Header) -> None:
                 adt.retired_by(reading, group)
         case "MDM":
             mdm.check_profile(message, found.event)
+            for txa in message.all("TXA"):
+                mdm.key_of(reading, txa)
         case "ORU":
             for order in oru.orders(message):
                 oru.key_of(reading, order)
+        case "SIU":
+            for sch in message.all("SCH"):
+                siu.keys(reading, sch)
 
 
 def _holds_value(segment: Segment, number: int) -> bool:

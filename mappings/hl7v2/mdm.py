@@ -30,7 +30,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise UndecidedError(
             "one document of one patient in a message", path="TXA" if len(message.all("TXA")) > 1 else "PID"
         )
-    key = _key(reading, txa)
+    key = key_of(reading, txa)
     act, replaced = _act(reading, txa, key)
     lines = message.all("OBX")
     content = content_of(lines, _content_path(lines))
@@ -81,7 +81,13 @@ def check_profile(message: Message, event: str) -> None:
         raise FieldMissing("a replacement names the document that it replaces", path="TXA-13")
 
 
-def _key(reading: Reading, txa: Segment) -> Identifier:
+def key_of(reading: Reading, txa: Segment) -> Identifier:
+    """Give the document's number, TXA-12.
+
+    Raises:
+        FieldMissing: there is none.
+
+    """
     found = reading.object_keys(txa, 12)
     if not found:
         raise FieldMissing("a document has a unique number", path="TXA-12")

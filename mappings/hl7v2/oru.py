@@ -140,14 +140,14 @@ def _report(reading: Reading, key: Identifier, of_report: list[Order]) -> Result
         label=order.request.text(4, 2).strip(),
         status=_status([each.request.text(25) for each in of_report], lines),
         observations=observations,
-        ordering_unit=_ordering_unit(reading, order),
+        ordering_unit=_ordering_unit(order),
         location=place_shown(order.visit, 3),
         priority=_priority(of_report, abnormality),
         abnormality=abnormality,
     )
 
 
-def _ordering_unit(reading: Reading, order: Order) -> str:
+def _ordering_unit(order: Order) -> str:
     """PRT that directs it, ORC-17, OBR-16's organisation (XCN-23), ORC-13, else where the patient is."""
     common, request = order.common, order.request
     return first_of(

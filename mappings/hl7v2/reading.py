@@ -1,5 +1,6 @@
 """One message being read: what surrounds it, what was odd so far, and the HL7 data types in the hospital's terms."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +37,7 @@ class Reading:
     event: str
     flags: list[Flag] = field(default_factory=list)
     patients: dict[int, Patient] = field(default_factory=dict)
+    _places: list[int] = field(default_factory=list)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -48,8 +50,12 @@ class Reading:
 
     def path(self, segment: Segment, number: int) -> str:
         """Give the terser path of a field of this segment."""
-        place = next(i for i, s in enumerate(self.message.all(segment.name), 1) if s is segment)
-        return field_path(segment.name, place, number)
+        if not self._places:
+            counts: Counter[str] = Counter()
+            for each in self.message.segments:
+                counts[each.name] += 1
+                self._places.append(counts[each.name])
+        return field_path(segment.name, self._places[segment.position - 1], number)
 
     def instant(self, segment: Segment | None, number: int, component: int = 1) -> datetime | None:
         """Give the instant that a field holds; None if it is empty.

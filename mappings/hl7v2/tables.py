@@ -383,20 +383,28 @@ REQUIRED_SEGMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """What the message cannot do without, beside MSH; merges need MRG as well."""
 
-REQUIRED_FIELDS: Final[Mapping[str, tuple[tuple[str, tuple[int, ...]], ...]]] = MappingProxyType(
+REQUIRED_FIELDS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = MappingProxyType(
     {
-        "ADT": (("PID", (3,)), ("PID", (5,))),
-        "SIU": (("PID", (3,)), ("PID", (5,)), ("SCH", (2, 1))),
-        "ORU": (("PID", (3,)), ("PID", (5,)), ("OBR", (4,))),
-        "MDM": (("PID", (3,)), ("PID", (5,)), ("TXA", (12,))),
+        "ADT": (("PID", 3), ("PID", 5)),
+        "SIU": (("PID", 3), ("PID", 5)),
+        "ORU": (("PID", 3), ("PID", 5), ("OBR", 4)),
+        "MDM": (("PID", 3), ("PID", 5)),
     }
 )
-"""Fields of which one of the alternatives must hold a value, in every such segment."""
+"""Fields that must hold a value in every such segment; what the facts are found by is checked beside them."""
 
 ESSENTIAL_TIMES: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = MappingProxyType(
     {
         "ADT": (("ZBE", 2, 1), ("PV2", 8, 1)),
-        "SIU": (("SCH", 11, 4), ("SCH", 11, 5), ("TQ1", 7, 1), ("AIS", 4, 1), ("AIL", 6, 1), ("AIP", 6, 1)),
+        "SIU": (
+            ("SCH", 11, 4),
+            ("SCH", 11, 5),
+            ("TQ1", 7, 1),
+            ("AIS", 4, 1),
+            ("AIL", 6, 1),
+            ("AIP", 6, 1),
+            ("AIG", 8, 1),
+        ),
         "ORU": (),
         "MDM": (),
     }

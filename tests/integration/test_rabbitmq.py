@@ -21,7 +21,7 @@ from gateway.outbox import OutboxEntry
 
 PATIENCE_SECONDS = 30
 SETTLED_SECONDS = 4
-"""RabbitMQ 3.10 writes a new quorum queue's registration with a delay of some 3 s; killed before, it has no leader."""
+"""A RabbitMQ 3.10 node killed sooner after a quorum queue's declaration may bring that queue back without a leader."""
 
 
 class MemoryOutbox:
@@ -65,13 +65,13 @@ def publishing(rabbitmq, *secretariats, **settings):
     """A publisher, driven from a synchronous test: give a function that publishes entries in order."""
     with asyncio.Runner() as runner:
         publisher = RabbitPublisher(rabbitmq.url, secretariats, **settings)
-        runner.run(publisher.connect())
 
         async def publish(*entries):
             for one in entries:
                 await publisher.publish(one)
 
         try:
+            runner.run(publisher.connect())
             yield lambda *entries: runner.run(publish(*entries))
         finally:
             runner.run(publisher.close())

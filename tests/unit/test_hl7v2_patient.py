@@ -101,9 +101,9 @@ def test_a_wrong_key_is_kept_and_flagged(value, flagged):
         ("260058815400233", True),
         ("279035121518989", True),
         ("260058815400244", False),
-        ("100012A00100117", True),
-        ("100012B00100144", True),
-        ("100012A00100144", False),
+        ("100012A00100104", True),
+        ("100012B00100131", True),
+        ("100012A00100131", False),
         ("2600588154002", False),
         ("26005881540023X", False),
         ("", False),
@@ -114,7 +114,9 @@ def test_the_key_of_a_nir(matricule, holds):
     assert nir_key_holds(matricule) is holds
 
 
-@pytest.mark.parametrize(("oid", "test"), [(NIR, False), ("1.2.250.1.213.1.4.10", True), ("1.2.250.1.213.1.4.11", True)])
+@pytest.mark.parametrize(
+    ("oid", "test"), [(NIR, False), ("1.2.250.1.213.1.4.10", True), ("1.2.250.1.213.1.4.11", True)]
+)
 def test_an_ins_of_test_or_demonstration_is_known_by_its_oid(oid, test):
     """OID .10 and .11 are test matter."""
     assert is_test_ins(Identifier(oid, "1", IdentifierKind.INS)) is test

@@ -29,7 +29,20 @@ def test_instants_are_read_at_the_precision_they_were_sent_in(text, iso):
 
 
 @pytest.mark.parametrize(
-    "text", ["20261301", "20260230", "202607142530", "2026-07-14", "26", "20260714093", "x", "２０２６", "20260714+9900", "00010101+0200", "99991231235959-0100"]
+    "text",
+    [
+        "20261301",
+        "20260230",
+        "202607142530",
+        "2026-07-14",
+        "26",
+        "20260714093",
+        "x",
+        "２０２６",
+        "20260714+9900",
+        "00010101+0200",
+        "99991231235959-0100",
+    ],
 )
 def test_what_is_no_time_is_refused(text):
     """A text that is no HL7 time raises ValueError."""

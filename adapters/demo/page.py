@@ -1,0 +1,257 @@
+"""The page that a newcomer reads: what came in, how it ended, who has to do what and why, who is who, and the proof.
+
+What an operator reads is in English; what secretaries, the identity desk and compliance officers read is in French, by
+the text catalogue.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import zip_longest
+from textwrap import wrap
+
+from adapters.demo.aftermath import Aftermath
+from adapters.demo.play import Answer
+from adapters.demo.scenario import Scenario
+from adapters.demo.steps import PARIS, Step
+from adapters.store.inbox import StoredMessage
+from adapters.store.worklist import ItemView
+from gateway.audit import AuditAction, AuditEvent
+from gateway.facts import Traits
+from gateway.identity import Person
+from gateway.reception import State
+from gateway.site import Site
+from gateway.worklist import ItemKind, ItemState, WorkItem
+from mappings.texts import text
+
+WIDTH = 120
+"""Columns of the page."""
+
+_DECIDED = (
+    AuditAction.IDENTITY_CONFIRMED,
+    AuditAction.IDENTITY_LINKED,
+    AuditAction.IDENTITY_UPDATED,
+    AuditAction.IDENTITY_MERGED,
+)
+
+
+def page(
+    site: Site, scenario: Scenario, answers: Sequence[Answer], aftermath: Aftermath, differences: Sequence[str]
+) -> str:
+    """Give the page as plain text of at most 120 columns."""
+    parts = (
+        _opening(site, scenario, aftermath),
+        _messages(scenario, answers, aftermath),
+        _quarantine(aftermath),
+        _queues(site, aftermath),
+        _identities(aftermath),
+        _story(aftermath),
+        _verification(scenario, aftermath, differences),
+    )
+    return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
+
+
+def _opening(site: Site, scenario: Scenario, aftermath: Aftermath) -> Iterator[str]:
+    counts = aftermath.summary
+    ended = ", ".join(f"{counts[state]} {state}" for state in State)
+    waiting = sum(view.item.open for queue in aftermath.queues.values() for view in queue)
+    yield f"{site.label}: a morning at the hospital, {scenario.today.isoformat()}"
+    yield "=" * WIDTH
+    yield f"{counts['received']} messages received = {ended}."
+    yield f"{waiting} items wait for a person, on {len(aftermath.queues)} queues."
+
+
+def _heading(title: str, note: str) -> Iterator[str]:
+    yield ""
+    yield title
+    yield "-" * WIDTH
+    yield from wrap(note, WIDTH)
+    yield ""
+
+
+def _columns(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Give one row; what is longer than its column goes on below."""
+    wrapped = [wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
+    for line in zip_longest(*wrapped, fillvalue=""):
+        yield "  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True))
+
+
+# -- what came in ------------------------------------------------------------------------------------------------------
+
+_MESSAGE_WIDTHS = (4, 14, 9, 6, 11, WIDTH - 54)
+
+
+def _messages(scenario: Scenario, answers: Sequence[Answer], aftermath: Aftermath) -> Iterator[str]:
+    yield from _heading(
+        "Messages in, and how each ended",
+        "Each was acknowledged only once its bytes were on disk; each ends in exactly one way, and none is dropped.",
+    )
+    yield from _columns(("no.", "from", "what", "answer", "ended", "ce qui se passe"), _MESSAGE_WIDTHS)
+    inbox = iter(aftermath.messages)
+    for step, answer in zip(scenario.steps, answers, strict=True):
+        message = next(inbox, None) if step.ending is not None else None
+        yield from _columns(_message_row(step, answer, message), _MESSAGE_WIDTHS)
+
+
+def _message_row(step: Step, answer: Answer, message: StoredMessage | None) -> tuple[str, ...]:
+    number, ended, kind = "-", "refused", ""
+    if message is not None:
+        number, ended, kind = str(message.id), str(message.outcome.state), message.message_type
+    what = kind if step.method == "MLLP" else f"FHIR {step.method}"
+    return number, step.source or "(unknown)", what or "(no HL7)", answer.code, ended, step.tells
+
+
+def _quarantine(aftermath: Aftermath) -> Iterator[str]:
+    yield from _heading(
+        "In quarantine, and why",
+        "Path and rule, never a value. An operator sees the raw bytes, has the cause repaired, and replays them.",
+    )
+    for message in aftermath.messages:
+        outcome = message.outcome
+        if outcome.state is State.QUARANTINED:
+            yield from _columns(
+                (str(message.id), outcome.error, outcome.path or "(whole)", outcome.rule), (4, 20, 26, WIDTH - 56)
+            )
+
+
+# -- who has to do what ------------------------------------------------------------------------------------------------
+
+_ITEM_WIDTHS = (9, 11, 48, WIDTH - 74)
+
+
+def _queues(site: Site, aftermath: Aftermath) -> Iterator[str]:
+    yield from _heading(
+        "The secretariats' queues",
+        "In the order in which things are to be done: priority outranks age. Below each item, why it came here.",
+    )
+    for secretariat, views in aftermath.queues.items():
+        label = site.secretariats[secretariat].label
+        counts = Counter(view.item.state for view in views)
+        told = ", ".join(f"{counts[state]} {text('state', state)}" for state in ItemState if counts[state])
+        yield f"{secretariat}: {label} ({told or 'rien'})"
+        waiting = [view for view in views if view.item.open]
+        for view in (*waiting, *(view for view in views if not view.item.open)):
+            yield from _item(view)
+        yield ""
+
+
+def _item(view: ItemView) -> Iterator[str]:
+    item = view.item
+    urgency = text("priority", item.priority) if item.open else text("state", item.state)
+    row = (urgency, text("kind", item.kind), _title(item), shown(view.person))
+    indented = [width - 2 * (place == 0) for place, width in enumerate(_ITEM_WIDTHS)]
+    yield from (f"  {line}" for line in _columns(row, indented))
+    if item.open:
+        yield from wrap(_reason(item), WIDTH, initial_indent=" " * 11 + "pourquoi : ", subsequent_indent=" " * 22)
+
+
+def _title(item: WorkItem) -> str:
+    title = text("title", item.title)
+    if not item.detail:
+        return title
+    detail = item.detail
+    if item.kind is ItemKind.IDENTITY:
+        detail = ", ".join(text("trait", trait) for trait in item.detail.split(", "))
+    return f"{title} ({detail})"
+
+
+def _reason(item: WorkItem) -> str:
+    if item.reason:
+        return f"{item.reason} [{item.rule}]"
+    return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
+
+
+def shown(person: Person) -> str:
+    """Give a person as every screen must show one (RNIV 1, EXI SI 16): names, date of birth, sex, identity status."""
+    traits = person.traits
+    status = person.status.value if person.confirmed else "à confirmer"
+    return f"{_named(traits)}, {_born(traits.birth_date)}, {traits.sex}, {status}"
+
+
+def _named(traits: Traits) -> str:
+    used = " ".join(filter(None, (traits.used_family_name, traits.used_given_name)))
+    birth = f"{traits.birth_family_name} {traits.first_given_name}"
+    return f"{birth} ({used})" if used else birth
+
+
+def _born(iso: str) -> str:
+    try:
+        return f"{date.fromisoformat(iso):%d/%m/%Y}"
+    except ValueError:
+        return iso  # known in part only
+
+
+# -- who is who --------------------------------------------------------------------------------------------------------
+
+
+_DECISION_WIDTHS = (1, 12, WIDTH - 17)
+
+
+def _identities(aftermath: Aftermath) -> Iterator[str]:
+    yield from _heading(
+        "Identities: decided, and left to a person",
+        "Two patients are never joined on doubtful evidence; a doubt delays nothing, and goes to the identity desk.",
+    )
+    created = sum(event.action is AuditAction.IDENTITY_CREATED for event in aftermath.decisions)
+    yield f"  {created} × {text('audit', AuditAction.IDENTITY_CREATED)}"
+    for event in aftermath.decisions:
+        if event.action in _DECIDED:
+            yield from _columns(("", f"message {event.message}", _decision(event)), _DECISION_WIDTHS)
+    yield "  laissé à une personne :"
+    for views in aftermath.queues.values():
+        for view in views:
+            if view.item.kind is ItemKind.IDENTITY and view.item.open:
+                yield from _columns(
+                    ("", f"message {view.item.source_message}", f"{_title(view.item)} : {shown(view.person)}"),
+                    _DECISION_WIDTHS,
+                )
+
+
+def _decision(event: AuditEvent) -> str:
+    """The act, and what it rests on."""
+    label = text("audit", event.action)
+    if by := str(event.detail.get("by", "")):
+        return f"{label} (by {by})"
+    if corrected := str(event.detail.get("corrected", "")):
+        return f"{label} ({', '.join(text('trait', trait) for trait in corrected.split(','))})"
+    return label
+
+
+# -- the proof ---------------------------------------------------------------------------------------------------------
+
+_STORY_WIDTHS = (6, 10, 14, 44, WIDTH - 82)
+
+
+def _story(aftermath: Aftermath) -> Iterator[str]:
+    yield from _heading(
+        "One patient's audit story",
+        "What was done to any record of this person, and all that the same messages led to; nothing of it can be taken"
+        " away unseen.",
+    )
+    yield from _columns(("no.", "quand", "qui", "quoi", "message, objet"), _STORY_WIDTHS)
+    for event in aftermath.story:
+        about = ", ".join((*([f"message {event.message}"] if event.message else []), *map(_entity, event.entities)))
+        row = (str(event.id), f"{event.at.astimezone(PARIS):%H:%M:%S}", event.principal, text("audit", event.action))
+        yield from _columns((*row, about), _STORY_WIDTHS)
+
+
+def _entity(entity: str) -> str:
+    kind, _, name = entity.partition("/")
+    return f"{kind} {name[:8]}…" if kind == "item" else name
+
+
+def _verification(scenario: Scenario, aftermath: Aftermath, differences: Sequence[str]) -> Iterator[str]:
+    yield from _heading("Verification", "The audit chain, link by link; then every expectation of the scenario.")
+    chain = aftermath.verification
+    if chain.first_bad is None:
+        yield f"  audit chain  intact: {chain.sealed} events sealed, each bound to all before it"
+    else:
+        yield f"  audit chain  BROKEN at link {chain.first_bad.sequence}: {chain.first_bad.problem}"
+    yield f"  bus          {aftermath.waiting} messages wait for their confirmation"
+    if not differences:
+        items = sum(map(len, scenario.expected.queues.values()))
+        yield f"  scenario     as it should be: {len(scenario.steps)} answers and endings, {items} items"
+        return
+    yield f"  scenario     {len(differences)} DIFFERENCES"
+    for difference in differences:
+        yield from wrap(difference, WIDTH, initial_indent="    - ", subsequent_indent="      ")

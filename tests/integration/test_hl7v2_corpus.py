@@ -1,0 +1,94 @@
+"""Public sample messages: every one is examined, answered and translated, or refused with a place and a rule."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sites import demo_site
+
+from gateway import er7
+from gateway.errors import AckCode, SenderError, UndecidedError
+from mappings.hl7v2 import acknowledge, examine, translate
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+SITE = demo_site()
+NOW = datetime(2026, 3, 10, 9, 15, tzinfo=UTC)
+FACTS_OF = {
+    "ADT": {"PatientReported", "PatientMerged", "VisitReported"},
+    "MDM": {"DocumentReported"},
+    "ORU": {"ResultReported"},
+    "SIU": {"AppointmentReported"},
+}
+
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public samples is not beside the checkout")
+
+
+def frames():
+    return [(f.name, f.read_bytes()) for f in sorted(CORPUS.rglob("*")) if f.suffix in {".hl7", ".txt"}]
+
+
+def answered(raw):
+    found = examine(raw, SITE)
+    code = found.error.acknowledgment if found.error else AckCode.AA
+    return found, acknowledge(found, code, found.error, site=SITE, now=NOW, control_id="G1")
+
+
+def outcome(found):
+    """How one sample ends: facts, a rule, or an error of the two kinds that may be."""
+    if found.error is not None:
+        return f"{found.error.acknowledgment} {found.error.name} {found.error.path}"
+    try:
+        told = translate(found.message, found.source, SITE)
+    except (SenderError, UndecidedError) as error:
+        refused = error
+    else:
+        return told_outcome(found, told)
+    assert refused.path
+    assert refused.rule
+    return f"AA, then {refused.name} {refused.path}"
+
+
+def told_outcome(found, told):
+    """The kinds of facts, or the rule by which it is left aside; never neither."""
+    names = {type(fact).__name__ for fact in told.facts}
+    assert names <= FACTS_OF.get(found.message_type[:3], set())
+    assert bool(names) is not bool(told.ignored)
+    assert sum(count for _, count in told.segments) == len(found.message.segments)
+    return told.ignored or "+".join(sorted(names))
+
+
+def test_every_sample_ends_in_an_outcome_with_a_reason():
+    """Nothing but a recorded error stops an examination, and each error tells where and which rule."""
+    table = Counter()
+    for _, raw in frames():
+        found, _ = answered(raw)
+        if found.error is not None:
+            assert found.error.rule
+            assert found.error.path or found.message is None
+        table[found.message_type[:3] or "?", outcome(found)] += 1
+    for (kind, ending), count in sorted(table.items()):
+        print(f"{count:5} {kind} {ending}")  # noqa: T201 -- the table is what a reader of the run wants
+    assert sum(table.values()) == len(frames())
+
+
+def test_every_answer_can_be_read_and_names_its_message():
+    """Each answer is an ACK in the sender's delimiters with the sender's control ID."""
+    for name, raw in frames():
+        found, answer = answered(raw)
+        message = er7.read(answer)
+        assert message.text("MSH-9.1") == "ACK", name
+        assert message.text("MSA-1") in {"AA", "AE", "AR"}, name
+        assert message.text("MSA-2") == found.control_id, name
+        assert (message.first("ERR") is None) is (found.error is None), name
+
+
+def test_no_answer_tells_a_trait():
+    """What ERR says holds no value of the PID it is about."""
+    for name, raw in frames():
+        found, answer = answered(raw)
+        told = er7.read(answer)
+        text = f"{told.text('MSA-3')} {told.text('ERR-8')}"
+        for pid in found.message.all("PID") if found.message else ():
+            words = {pid.text(field, part) for field in range(2, 31) for part in (1, 2, 3)}
+            assert not [w for w in words if len(w) > len("abc") and w in text], name
