@@ -40,3 +40,4 @@ def configure_log(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [_Foreign()]
     root.setLevel(logging.WARNING)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # the relay says once what pika says at every attempt

@@ -25,6 +25,7 @@ class Act:
         new_id: gives a fresh opaque identifier.
         events: audit events so far.
         notes: counts for the message's outcome (``stale``, ``held`` ...).
+        objects: what the message is about, as ``kind/id``, and whether the message made it.
 
     """
 
@@ -38,6 +39,7 @@ class Act:
     new_id: Callable[[], str]
     events: list[AuditEvent] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
+    objects: dict[str, bool] = field(default_factory=dict)
 
     def record(
         self,

@@ -10,7 +10,7 @@
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
     │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable
     ├── UndecidedError         nobody can decide: a person must look (quarantine)
-    │   └── MessageIncoherent, ProductionGuard, ProcessingFailed
+    │   └── MessageIncoherent, PersonNeeded, ProductionGuard, ProcessingFailed
     └── ConfigurationError     the operator's file is wrong: refused with path, line and what was expected
 
 A text holds a path, a rule and lengths, never a field's value (promise P6).
@@ -234,6 +234,10 @@ class UndecidedError(GatewayError):
 
 class MessageIncoherent(UndecidedError):
     """The message contradicts itself."""
+
+
+class PersonNeeded(UndecidedError):
+    """The event is understood, but no rule of ours may carry it out: stays moved or renumbered, several patients."""
 
 
 class ProductionGuard(UndecidedError):

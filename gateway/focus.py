@@ -117,6 +117,7 @@ class StoredAppointment:
         updated_at: aware instant of the last change.
         fact: the last fact that was applied.
         resource: the FHIR body that brought that fact, as received; empty if it came by HL7 v2.
+        made: whether the message that was asked about made it.
 
     """
 
@@ -125,6 +126,7 @@ class StoredAppointment:
     updated_at: datetime
     fact: AppointmentReported
     resource: bytes = b""
+    made: bool = False
 
 
 def question_key(identity: str) -> Identifier:

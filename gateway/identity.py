@@ -77,11 +77,15 @@ def qualified_ins(patient: Patient) -> Identifier | None:
     return min(patient.of_kind(IdentifierKind.INS), default=None)
 
 
+_UNDECOMPOSED = str.maketrans({"Œ": "OE", "Æ": "AE", "Ø": "O", "Ł": "L", "Đ": "D"})
+"""Letters that Unicode does not decompose."""
+
+
 def normalise(name: str) -> str:
     """Give a name in capitals without diacritics, other signs than letters as one space (RNIV 1, annexe III)."""
-    decomposed = unicodedata.normalize("NFKD", name.replace("œ", "oe").replace("Œ", "OE").replace("æ", "ae"))
+    decomposed = unicodedata.normalize("NFKD", name.upper().translate(_UNDECOMPOSED))
     letters = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
-    return " ".join(letters.upper().split())
+    return " ".join(letters.split())
 
 
 def _begins(name: str, names: str) -> bool:

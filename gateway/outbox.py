@@ -1,6 +1,6 @@
 """What is to be told to other systems: written with the effect it tells of, published by the relay."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -35,12 +35,12 @@ class OutboxEntry:
 class Outbox(Protocol):
     """The relay's side of the store. Blocking calls: an asynchronous caller runs them in a thread."""
 
-    def unconfirmed(self, limit: int) -> Sequence[OutboxEntry]:
-        """Give the oldest entries that no broker has confirmed, by sequence."""
+    def unconfirmed(self, limit: int, excluding: Collection[str] = ()) -> Sequence[OutboxEntry]:
+        """Give the oldest entries that no broker has confirmed, by sequence, but for some secretariats'."""
         ...
 
     def confirm(self, entries: Sequence[OutboxEntry]) -> None:
-        """Record that the broker has taken these entries (audited, one transaction)."""
+        """Record that the broker has taken these entries (audited, one transaction); again is nothing new."""
         ...
 
 

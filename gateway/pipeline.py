@@ -211,6 +211,7 @@ def _notes(translation: Translation, act: Act) -> dict[str, object]:
         "flags": [{"path": flag.path, "rule": flag.rule} for flag in translation.flags],
         "segments": dict(translation.segments),
         "kept": list(translation.kept),
+        "objects": act.objects,
         **act.notes,
     }
 
@@ -256,6 +257,7 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity) -> None:
         _guard_filing(act, known, identity)
     if known is not None and known.fact is not None and _is_stale(act, known):
         act.count("stale")
+        act.objects.setdefault(f"{kind}/{known.id}", False)
         act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
         return
     if _waits(fact) and (known is None or known.fact is None):
@@ -295,6 +297,7 @@ def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, k
         return
     act.state.put_focus(replace(known, held=(*known.held, held), updated_at=act.now), keys)
     act.count("held")
+    act.objects.setdefault(f"{kind}/{known.id}", False)
     act.record(AuditAction.FACT_HELD, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
 
 
@@ -311,6 +314,7 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
         message=act.message,
         updated_at=act.now,
     )
+    act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)
     waiting = known.held if known else ()
     after = _release(act, placed, waiting)
     act.state.put_focus(after, keys)

@@ -162,8 +162,14 @@ def _told_by_department(act: Act, patient: Patient, record: Identity, *, correct
         return _doubt(act, patient, record, (), Doubt.SEVERAL)
     if own_correction and not _stale(act, record):
         return _update(act, patient, record, contradicted)
-    act.record(AuditAction.IDENTITY_MATCHED, patients=(record.id,), retired=record.retired)
+    _matched(act, record)
     return record
+
+
+def _matched(act: Act, record: Identity) -> None:
+    """Say once a message that an identity was recognised, however many of its facts are about it."""
+    if all(e.action is not AuditAction.IDENTITY_MATCHED or e.patients != (record.id,) for e in act.events):
+        act.record(AuditAction.IDENTITY_MATCHED, patients=(record.id,), retired=record.retired)
 
 
 def _several_people(act: Act, patient: Patient, record: Identity) -> bool:
@@ -180,7 +186,7 @@ def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ..
     updated = replace(record, patient=patient, source=act.source.id, told_at=act.told_at or record.told_at)
     if replace(updated, told_at=record.told_at) == record:
         act.state.put_identity(updated)
-        act.record(AuditAction.IDENTITY_MATCHED, patients=(record.id,), retired=record.retired)
+        _matched(act, record)
         return updated
     act.state.put_identity(updated)
     act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected=",".join(changed))

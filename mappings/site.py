@@ -146,9 +146,10 @@ def _rules_by_unit(secretariats: tuple[Secretariat, ...]) -> Iterator[Rule]:
     for condition, values in (("unit", "units"), ("location", "units"), ("code", "services")):
         for secretariat in secretariats:
             if served := tuple(sorted(getattr(secretariat, values))):
+                patterns = served if condition != "location" else (*served, *(f"{unit} *" for unit in served))
                 name = f"{condition}-of-{secretariat.id}"
                 yield Rule(
-                    name, f"{secretariat.label} : {_SERVED[condition]}", (secretariat.id,), kinds, {condition: served}
+                    name, f"{secretariat.label} : {_SERVED[condition]}", (secretariat.id,), kinds, {condition: patterns}
                 )
 
 

@@ -51,9 +51,9 @@ CLINIC = Source("clinic", SourceRole.ADMISSIONS, "Clinique associée", authority
 NIR = "1.2.250.1.213.1.4.8"
 NIA = "1.2.250.1.213.1.4.9"
 
-EVERY_KIND = tuple(ItemKind)
+ROUTED_KINDS = tuple(k for k in ItemKind if k is not ItemKind.IDENTITY)
 _BY_UNIT = tuple(
-    Rule(f"unit-of-{queue}", f"unité de {queue}", (queue,), EVERY_KIND[:-1], {"unit": (unit,)})
+    Rule(f"unit-of-{queue}", f"unité de {queue}", (queue,), ROUTED_KINDS, {"unit": (unit,)})
     for queue, unit in (("cardiologie", "3010"), ("pneumologie", "3020"))
 )
 SITE = demo_site(

@@ -7,7 +7,7 @@ import base64
 import json
 from datetime import datetime, timedelta
 
-AUTHORITY = "1.2.250.1.999.10"
+AUTHORITY = "1.2.250.1.999.1"
 """OID of the admissions domain."""
 
 UNIT = "3201"

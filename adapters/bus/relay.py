@@ -253,7 +253,8 @@ class Relay:
         """Offer the oldest entries to the window: those it knows come again, so as many more are asked for."""
         self._unread, self._next_poll = False, time.monotonic() + self._poll_seconds
         limit = len(self._window) + READ_BATCH
-        entries = await self._store(lambda: self._outbox.unconfirmed(limit))
+        held = tuple(self._releases)  # a queue that refuses must not fill the head of the outbox for the others
+        entries = await self._store(lambda: self._outbox.unconfirmed(limit, held))
         fresh = self._window.offer(entries)
         # A full read that brought much leaves more behind; one that brought little means that few patients or a held
         # secretariat fill the head of the outbox, and reading on at every confirm would cost more than it finds.

@@ -1,1 +1,1 @@
-"""The demonstration: a morning at the hospital, played into a real gateway and checked against what it should lead to."""
+"""A morning at the hospital, played into a real gateway and checked against what it should lead to."""

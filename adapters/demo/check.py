@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from adapters.demo.aftermath import Aftermath
-from adapters.demo.expectations import ExpectedItem, Expectations
+from adapters.demo.expectations import Expectations, ExpectedItem
 from adapters.demo.play import Answer
 from adapters.demo.scenario import Scenario
 from adapters.store.worklist import ItemView

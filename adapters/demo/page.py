@@ -27,6 +27,8 @@ from mappings.texts import text
 WIDTH = 120
 """Columns of the page."""
 
+_ENDINGS = (State.PROCESSED, State.DUPLICATE, State.IGNORED, State.QUARANTINED, State.PENDING)
+
 _DECIDED = (
     AuditAction.IDENTITY_CONFIRMED,
     AuditAction.IDENTITY_LINKED,
@@ -45,7 +47,7 @@ def page(
         _quarantine(aftermath),
         _queues(site, aftermath),
         _identities(aftermath),
-        _story(aftermath),
+        _story(scenario, aftermath),
         _verification(scenario, aftermath, differences),
     )
     return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
@@ -53,7 +55,7 @@ def page(
 
 def _opening(site: Site, scenario: Scenario, aftermath: Aftermath) -> Iterator[str]:
     counts = aftermath.summary
-    ended = ", ".join(f"{counts[state]} {state}" for state in State)
+    ended = ", ".join(f"{counts[state]} {state}" for state in _ENDINGS)
     waiting = sum(view.item.open for queue in aftermath.queues.values() for view in queue)
     yield f"{site.label}: a morning at the hospital, {scenario.today.isoformat()}"
     yield "=" * WIDTH
@@ -65,13 +67,17 @@ def _heading(title: str, note: str) -> Iterator[str]:
     yield ""
     yield title
     yield "-" * WIDTH
-    yield from wrap(note, WIDTH)
+    yield from _lines(note, WIDTH)
     yield ""
+
+
+def _lines(words: str, width: int, indent: str = "") -> list[str]:
+    return wrap(words, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _columns(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     """Give one row; what is longer than its column goes on below."""
-    wrapped = [wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
+    wrapped = [_lines(cell, width) if cell else [""] for cell, width in zip(cells, widths, strict=True)]
     for line in zip_longest(*wrapped, fillvalue=""):
         yield "  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True))
 
@@ -116,13 +122,14 @@ def _quarantine(aftermath: Aftermath) -> Iterator[str]:
 
 # -- who has to do what ------------------------------------------------------------------------------------------------
 
-_ITEM_WIDTHS = (9, 11, 48, WIDTH - 74)
+_ITEM_WIDTHS = (0, 8, 51, 55)
 
 
 def _queues(site: Site, aftermath: Aftermath) -> Iterator[str]:
     yield from _heading(
         "The secretariats' queues",
-        "In the order in which things are to be done: priority outranks age. Below each item, why it came here.",
+        "In the order in which things are to be done: priority outranks age. Below each item: its kind, and why it came"
+        " here.",
     )
     for secretariat, views in aftermath.queues.items():
         label = site.secretariats[secretariat].label
@@ -138,11 +145,10 @@ def _queues(site: Site, aftermath: Aftermath) -> Iterator[str]:
 def _item(view: ItemView) -> Iterator[str]:
     item = view.item
     urgency = text("priority", item.priority) if item.open else text("state", item.state)
-    row = (urgency, text("kind", item.kind), _title(item), shown(view.person))
-    indented = [width - 2 * (place == 0) for place, width in enumerate(_ITEM_WIDTHS)]
-    yield from (f"  {line}" for line in _columns(row, indented))
+    yield from _columns(("", urgency, _title(item), shown(view.person)), _ITEM_WIDTHS)
     if item.open:
-        yield from wrap(_reason(item), WIDTH, initial_indent=" " * 11 + "pourquoi : ", subsequent_indent=" " * 22)
+        indent = " " * 12
+        yield from _lines(f"{indent}{text('kind', item.kind)} ← {_reason(item)}", WIDTH, indent)
 
 
 def _title(item: WorkItem) -> str:
@@ -169,7 +175,8 @@ def shown(person: Person) -> str:
 
 
 def _named(traits: Traits) -> str:
-    used = " ".join(filter(None, (traits.used_family_name, traits.used_given_name)))
+    used_given = traits.used_given_name if traits.used_given_name != traits.first_given_name else ""
+    used = " ".join(filter(None, (traits.used_family_name, used_given)))
     birth = f"{traits.birth_family_name} {traits.first_given_name}"
     return f"{birth} ({used})" if used else birth
 
@@ -184,7 +191,7 @@ def _born(iso: str) -> str:
 # -- who is who --------------------------------------------------------------------------------------------------------
 
 
-_DECISION_WIDTHS = (1, 12, WIDTH - 17)
+_DECISION_WIDTHS = (0, 12, WIDTH - 16)
 
 
 def _identities(aftermath: Aftermath) -> Iterator[str]:
@@ -211,7 +218,7 @@ def _decision(event: AuditEvent) -> str:
     """The act, and what it rests on."""
     label = text("audit", event.action)
     if by := str(event.detail.get("by", "")):
-        return f"{label} (by {by})"
+        return f"{label} [{by}]"
     if corrected := str(event.detail.get("corrected", "")):
         return f"{label} ({', '.join(text('trait', trait) for trait in corrected.split(','))})"
     return label
@@ -219,12 +226,12 @@ def _decision(event: AuditEvent) -> str:
 
 # -- the proof ---------------------------------------------------------------------------------------------------------
 
-_STORY_WIDTHS = (6, 10, 14, 44, WIDTH - 82)
+_STORY_WIDTHS = (5, 8, 12, 44, WIDTH - 77)
 
 
-def _story(aftermath: Aftermath) -> Iterator[str]:
+def _story(scenario: Scenario, aftermath: Aftermath) -> Iterator[str]:
     yield from _heading(
-        "One patient's audit story",
+        f"One patient's audit story: IPP {scenario.expected.story}",
         "What was done to any record of this person, and all that the same messages led to; nothing of it can be taken"
         " away unseen.",
     )
@@ -254,4 +261,4 @@ def _verification(scenario: Scenario, aftermath: Aftermath, differences: Sequenc
         return
     yield f"  scenario     {len(differences)} DIFFERENCES"
     for difference in differences:
-        yield from wrap(difference, WIDTH, initial_indent="    - ", subsequent_indent="      ")
+        yield from _lines(f"    - {difference}", WIDTH, "      ")

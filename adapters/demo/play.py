@@ -55,13 +55,11 @@ async def play(
 
     """
     host, _, port = mllp.rpartition(":")
-    answers = []
+    answers: list[Answer] = []
     async with AsyncExitStack() as stack:
         sources = sorted({step.source for step in scenario.steps})
         clients = {source: await stack.enter_async_context(Client(host, int(port))) for source in sources}
-        web = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=http, timeout=ANSWER_SECONDS, trust_env=False)
-        )
+        web = await stack.enter_async_context(httpx.AsyncClient(base_url=http, timeout=ANSWER_SECONDS, trust_env=False))
         for step in scenario.steps:
             if answers and pace:
                 await asyncio.sleep(pace)

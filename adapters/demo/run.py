@@ -145,8 +145,9 @@ def _serving(environment: Mapping[str, str], folder: Path, log: Path) -> Iterato
     """The addresses of a service of our own, for the time of the block."""
     ready = folder / "ready.json"
     command = [sys.executable, "-m", "adapters.cli", "serve", "--ready-file", str(ready)]
-    with log.open("ab") as stderr:
-        process = subprocess.Popen(command, env=dict(environment), stderr=stderr)  # noqa: S603 - our own program
+    ready.unlink(missing_ok=True)
+    with log.open("ab") as told:
+        process = subprocess.Popen(command, env=dict(environment), stdout=told, stderr=told)  # noqa: S603 - our own program
     try:
         yield _addresses(process, ready, log)
     finally:

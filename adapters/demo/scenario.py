@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 from adapters.demo import expectations, messages, resources
 from adapters.demo.expectations import Expectations
@@ -88,7 +89,18 @@ class Scenario:
 def morning(today: date) -> Scenario:
     """Give the morning of a date; its appointments are in the weeks after it."""
     day = Day(today)
-    chapters = (_identities, _arrivals, _agendas, _results, _moves, _imaging, _doubts, _changes, _strangers, _departures)
+    chapters = (
+        _identities,
+        _arrivals,
+        _agendas,
+        _results,
+        _moves,
+        _imaging,
+        _doubts,
+        _changes,
+        _strangers,
+        _departures,
+    )
     steps = tuple(step for chapter in chapters for step in chapter(day))
     return Scenario(today, steps, expectations.EXPECTED)
 
@@ -111,7 +123,12 @@ def _arrivals(day: Day) -> Iterator[Step]:
     yield day.movement("A01", KERVALENN, STAY_KERVALENN, "Admission en cardiologie")
     yield day.movement("A04", DUBROSQUIN, VISIT_DUBROSQUIN, "Passage aux urgences")
     yield day.movement(
-        "A05", LASCOUDRE, STAY_LASCOUDRE, "Pré-admission en chirurgie, avec un segment Z maison", expected=expected, own=(own,)
+        "A05",
+        LASCOUDRE,
+        STAY_LASCOUDRE,
+        "Pré-admission en chirurgie, avec un segment Z maison",
+        expected=expected,
+        own=(own,),
     )
     yield day.movement("A05", OSTERMANDE, STAY_OSTERMANDE, "Pré-admission en ambulatoire", expected=expected)
     yield day.movement("A01", GRANSAIGNE, STAY_GRANSAIGNE, "Admission en chirurgie viscérale")
@@ -163,10 +180,8 @@ def _rdv_9003(day: Day) -> Booking:
 
 
 def _results(day: Day) -> Iterator[Step]:
-    where = {"unit": CARDIOLOGY, "stay": STAY_KERVALENN}
-    yield day.result(
-        KERVALENN, "BIO-501", BLOOD_COUNT, [HAEMOGLOBIN], "Numération provisoire", status="P", **where
-    )
+    where: dict[str, Any] = {"unit": CARDIOLOGY, "stay": STAY_KERVALENN}
+    yield day.result(KERVALENN, "BIO-501", BLOOD_COUNT, [HAEMOGLOBIN], "Numération provisoire", status="P", **where)
     critical = day.result(
         KERVALENN, "BIO-502", ELECTROLYTES, [SODIUM, POTASSIUM_CRITICAL], "Potassium critique : passe devant", **where
     )
@@ -177,15 +192,25 @@ def _results(day: Day) -> Iterator[Step]:
     yield day.result(
         KERVALENN, "BIO-501", BLOOD_COUNT, [HAEMOGLOBIN_CORRECTED], "Numération corrigée", status="C", **where
     )
-    yield day.result(
-        DUBROSQUIN, "BIO-503", TROPONIN, [TROPONIN_T], "Troponine en urgence", urgency="A", unit=EMERGENCY
-    )
+    yield day.result(DUBROSQUIN, "BIO-503", TROPONIN, [TROPONIN_T], "Troponine en urgence", urgency="A", unit=EMERGENCY)
     yield day.result(OSTERMANDE, "BIO-504", LIVER, [TRANSAMINASES], "Bilan hépatique", unit=AMBULATORY)
     yield day.result(
-        OSTERMANDE, "BIO-504", LIVER, [TRANSAMINASES], "Bilan retiré : tube d’un autre patient", unit=AMBULATORY, status="D"
+        OSTERMANDE,
+        "BIO-504",
+        LIVER,
+        [TRANSAMINASES],
+        "Bilan retiré : tube d’un autre patient",
+        unit=AMBULATORY,
+        status="D",
     )
     yield day.result(
-        LASCOUDRE, "BIO-505", LIVER, [TRANSAMINASES], "Bilan dirigé vers la chirurgie (PRT)", unit=NOBODY, copy_to=SURGERY
+        LASCOUDRE,
+        "BIO-505",
+        LIVER,
+        [TRANSAMINASES],
+        "Bilan dirigé vers la chirurgie (PRT)",
+        unit=NOBODY,
+        copy_to=SURGERY,
     )
 
 
@@ -207,15 +232,17 @@ def _imaging(day: Day) -> Iterator[Step]:
     yield day.document(
         "T02", DUBROSQUIN, "CRI-7001", IMAGING_REPORT, VISIT_DUBROSQUIN, "Compte rendu de scanner des urgences (PDF)"
     )
+    yield day.document("T02", KERVALENN, "CRI-7002", IMAGING_REPORT, STAY_KERVALENN, "Compte rendu d’échographie (PDF)")
     yield day.document(
-        "T02", KERVALENN, "CRI-7002", IMAGING_REPORT, STAY_KERVALENN, "Compte rendu d’échographie (PDF)"
+        "T10",
+        KERVALENN,
+        "CRI-7003",
+        IMAGING_REPORT,
+        STAY_KERVALENN,
+        "… remplacé par une nouvelle version",
+        replaces="CRI-7002",
     )
-    yield day.document(
-        "T10", KERVALENN, "CRI-7003", IMAGING_REPORT, STAY_KERVALENN, "… remplacé par une nouvelle version", replaces="CRI-7002"
-    )
-    yield day.document(
-        "T02", TAVERNAUD, "CRI-7004", IMAGING_REPORT, STAY_TAVERNAUD, "Compte rendu classé par erreur"
-    )
+    yield day.document("T02", TAVERNAUD, "CRI-7004", IMAGING_REPORT, STAY_TAVERNAUD, "Compte rendu classé par erreur")
     yield day.document("T04", TAVERNAUD, "CRI-7004", IMAGING_REPORT, STAY_TAVERNAUD, "… et supprimé")
     yield day.document(
         "T10", KERVALENN, "CRI-7005", IMAGING_REPORT, STAY_KERVALENN, "Remplacement sans dire de quoi : refusé"
@@ -233,7 +260,12 @@ def _imaging(day: Day) -> Iterator[Step]:
 
 def _doubts(day: Day) -> Iterator[Step]:
     yield day.result(
-        BRANDELORE, "BIO-507", TROPONIN, [TROPONIN_T], "Résultat d’un patient inconnu : livré, question posée", unit=EMERGENCY
+        BRANDELORE,
+        "BIO-507",
+        TROPONIN,
+        [TROPONIN_T],
+        "Résultat d’un patient inconnu : livré, question posée",
+        unit=EMERGENCY,
     )
     yield day.identity("A28", BRANDELORE, "Le bureau des entrées le crée : identité confirmée")
     yield day.movement("A01", BRANDELORE, VISIT_BRANDELORE, "… puis l’admet aux urgences")
@@ -265,10 +297,17 @@ def _doubts(day: Day) -> Iterator[Step]:
         unit=SURGERY,
     )
     yield day.identity("A28", FAURIBAUD_AGAIN, "Un deuxième dossier est créé par erreur")
-    yield day.result(FAURIBAUD_AGAIN, "BIO-510", LIVER, [TRANSAMINASES], "Résultat sur le deuxième dossier", unit=SURGERY)
+    yield day.result(
+        FAURIBAUD_AGAIN, "BIO-510", LIVER, [TRANSAMINASES], "Résultat sur le deuxième dossier", unit=SURGERY
+    )
     yield day.merge(FAURIBAUD, FAURIBAUD_AGAIN.ipp, "Fusion des deux dossiers : la tâche suit")
     yield day.result(
-        FAURIBAUD_AGAIN, "BIO-511", BLOOD_COUNT, [HAEMOGLOBIN], "Résultat tardif sur l’IPP retiré : retrouvé", unit=SURGERY
+        FAURIBAUD_AGAIN,
+        "BIO-511",
+        BLOOD_COUNT,
+        [HAEMOGLOBIN],
+        "Résultat tardif sur l’IPP retiré : retrouvé",
+        unit=SURGERY,
     )
     yield day.merge(
         VILLARQUET,
@@ -283,7 +322,9 @@ def _changes(day: Day) -> Iterator[Step]:
     moved = replace(_rdv_4101(day), start=day.on(11, 16))
     yield day.agenda("S13", OSTERMANDE, moved, "Rendez-vous déplacé : la convocation suit (SIU)")
     yield day.agenda("S15", OSTERMANDE, _rdv_4102(day), "Échographie annulée (SIU)", status="Cancelled")
-    yield day.agenda("S14", KERVALENN, _rdv_4103(day), "Consigne ajoutée (SIU)", note="Venir avec l’ordonnance en cours")
+    yield day.agenda(
+        "S14", KERVALENN, _rdv_4103(day), "Consigne ajoutée (SIU)", note="Venir avec l’ordonnance en cours"
+    )
     yield day.declared("PUT", VILLARQUET, replace(_rdv_9001(day), start=day.on(13, 9)), "Rendez-vous déplacé (FHIR)")
     yield day.declared("PUT", GRANSAIGNE, _rdv_9002(day), "Scanner annulé (FHIR)", status="cancelled")
     later = replace(_rdv_4104(day), start=day.on(17, 8))
@@ -306,18 +347,26 @@ def _strangers(day: Day) -> Iterator[Step]:
     quarantined = State.QUARANTINED
     yield day.result(VILLARQUET, "BIO-512", LIVER, [TRANSAMINASES], "Unité que personne ne dessert", unit=NOBODY)
     yield day.result(
-        PELLETERAN, "OFF-1", LIVER, [TRANSAMINASES], "Nouvel émetteur, HL7 2.3.1, ses propres numéros", source="other", version="2.3.1"
+        PELLETERAN,
+        "OFF-1",
+        LIVER,
+        [TRANSAMINASES],
+        "Nouvel émetteur, HL7 2.3.1, ses propres numéros",
+        source="other",
+        version="2.3.1",
     )
-    yield day.frame("other", messages.billing(day.envelope("other"), VILLARQUET), "Facturation (DFT) : hors sujet").ends(
-        "AA", State.IGNORED
-    )
+    yield day.frame(
+        "other", messages.billing(day.envelope("other"), VILLARQUET), "Facturation (DFT) : hors sujet"
+    ).ends("AA", State.IGNORED)
     yield Step("", "MLLP", b"%!PS-Adobe-3.0 rapport", "Une imprimante s’est trompée de port", "AR", quarantined)
     yield day.movement("A99", KERVALENN, STAY_KERVALENN, "Événement inconnu").ends("AR", quarantined)
     broken = day.agenda("S12", VILLARQUET, replace(_rdv_4105(day), number="RDV-4106"), "Heure illisible : refusé")
     unreadable = broken.payload.replace(messages.stamp(_rdv_4105(day).start).encode(), b"demain matin")
     yield replace(broken, payload=unreadable).ends("AE", quarantined)
     wrong = resources.appointment(VILLARQUET, "RDV-9004", day.on(9, 9), SCANNER, "Scanner")
-    yield day.request("POST", {**wrong, "start": 20260309}, "FHIR : une date qui est un nombre").ends("422", quarantined)
+    yield day.request("POST", {**wrong, "start": 20260309}, "FHIR : une date qui est un nombre").ends(
+        "422", quarantined
+    )
     nobody = {**wrong, "participant": wrong["participant"][1:]}
     yield day.request("POST", nobody, "FHIR : un rendez-vous sans patient").ends("422", quarantined)
     yield day.request(
@@ -330,7 +379,9 @@ def _departures(day: Day) -> Iterator[Step]:
     yield day.movement("A01", VILLARQUET, STAY_VILLARQUET, "Admission saisie sur le mauvais patient")
     yield day.movement("A11", VILLARQUET, STAY_VILLARQUET, "… annulée", cancels="A01")
     yield day.movement("A03", DUBROSQUIN, STAY_DUBROSQUIN_SURGERY, "Sortie saisie trop tôt")
-    yield day.movement("A13", DUBROSQUIN, STAY_DUBROSQUIN_SURGERY, "… annulée : le patient est toujours là", cancels="A03")
+    yield day.movement(
+        "A13", DUBROSQUIN, STAY_DUBROSQUIN_SURGERY, "… annulée : le patient est toujours là", cancels="A03"
+    )
     yield day.frame(
         "admissions",
         messages.transfer_of_stay(day.envelope("admissions"), TAVERNAUD, STAY_TAVERNAUD, VILLARQUET.ipp),

@@ -324,7 +324,7 @@ class _Interface:
         stored = await self.exchange.appointment_of(message)
         if stored is None:
             return _accepted(message, _HELD)
-        status = 201 if act == "create" or stored.version == 1 else 200
+        status = 201 if act == "create" or stored.made else 200
         return FhirResponse(render(stored), status, _version_of(stored) | _place_of(stored))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, Connection, Select, cast, delete, func, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -76,6 +76,8 @@ class Inbox:
         """
         keys = [_key_of(r) for r in receptions]
         with self._database.write() as connection:
+            if not self._database.sqlite:
+                _lock(connection, keys)
             first = self._first_answers(connection, keys, receptions[0].received_at - DUPLICATE_WINDOW)
             ids = _insert_messages(connection, receptions)
             recorded = []
@@ -178,6 +180,17 @@ class Inbox:
 
 def _key_of(reception: Reception) -> _Key:
     return reception.source, reception.control_id, hashlib.sha256(reception.raw).hexdigest()
+
+
+def _lock(connection: Connection, keys: Iterable[_Key]) -> None:
+    """Keep another process from deciding on the same message at the same time; sorted, so that groups cannot deadlock.
+
+    A statement of its own: the one after it sees what the other has committed (READ COMMITTED).
+    """
+    digests = (hashlib.sha256("\0".join(key).encode()).digest() for key in keys)
+    locks = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+    each = func.unnest(cast(locks, ARRAY(BigInteger)))
+    connection.execute(select(func.pg_advisory_xact_lock(each)))
 
 
 def _insert_messages(connection: Connection, receptions: Sequence[Reception]) -> Sequence[int]:

@@ -1,6 +1,6 @@
 """The outbox in the store: what no broker has confirmed, and the embedded bus's durable cursors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,10 +23,12 @@ class StoredOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def unconfirmed(self, limit: int) -> Sequence[OutboxEntry]:
-        """Give the oldest entries that no broker has confirmed, by sequence."""
+    def unconfirmed(self, limit: int, excluding: Collection[str] = ()) -> Sequence[OutboxEntry]:
+        """Give the oldest entries that no broker has confirmed, by sequence, but for some secretariats'."""
         waiting = _outbox.join(schema.outbox_pending, schema.outbox_pending.c.sequence == _outbox.c.sequence)
         statement = select(_outbox).select_from(waiting).order_by(_outbox.c.sequence).limit(limit)
+        if excluding:
+            statement = statement.where(_outbox.c.secretariat.not_in(excluding))
         with self._database.read() as connection:
             return [_entry(row) for row in connection.execute(statement)]
 
@@ -36,7 +38,7 @@ class StoredOutbox:
             return connection.execute(select(func.count()).select_from(schema.outbox_pending)).scalar_one()
 
     def confirm(self, entries: Sequence[OutboxEntry]) -> None:
-        """Record that the broker has taken these entries (audited, one transaction)."""
+        """Record that the broker has taken these entries (audited, one transaction); again is nothing new."""
         if not entries:
             return
         now = datetime.now(UTC)
@@ -52,9 +54,11 @@ class StoredOutbox:
             )
             for entry in entries
         ]
+        sequences = [entry.sequence for entry in entries]
         with self._database.write() as connection:
-            connection.execute(delete(pending).where(pending.c.sequence.in_([e.sequence for e in entries])))
-            append(connection, events)
+            statement = delete(pending).where(pending.c.sequence.in_(sequences)).returning(pending.c.sequence)
+            taken = set(connection.execute(statement).scalars())
+            append(connection, [e for e, sequence in zip(events, sequences, strict=True) if sequence in taken])
 
     def position(self, name: str, secretariat: str) -> int:
         """Give the last sequence that this subscription has acknowledged; 0 if it is new."""

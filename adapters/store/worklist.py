@@ -1,7 +1,7 @@
 """Work items and appointments as they stand, with the person of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -108,8 +108,15 @@ class Worklist:
         return next(iter(self._appointments(_focus.c.id == appointment_id)), None)
 
     def appointment_of(self, message: int) -> StoredAppointment | None:
-        """Give the appointment that a message was the last to change."""
-        return next(iter(self._appointments(_focus.c.message_id == message)), None)
+        """Give the appointment that a message is about, as it stands; None while it waits for its booking."""
+        outcome = schema.outcome
+        with self._database.read() as connection:
+            notes = connection.execute(select(outcome.c.notes).where(outcome.c.message_id == message)).scalar() or {}
+        for entity, made in notes.get("objects", {}).items():
+            kind, _, focus = entity.partition("/")
+            if kind == FocusKind.APPOINTMENT and (found := self.appointment(focus)):
+                return replace(found, made=made)
+        return None
 
     def appointments(self, key: Identifier) -> list[StoredAppointment]:
         """Give the appointments that a business identifier finds."""

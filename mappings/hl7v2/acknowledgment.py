@@ -92,7 +92,7 @@ class _Echo:
 
     @property
     def charset(self) -> str:
-        """MSH-18 as the sender has it, first repetition; none if the bytes were not read, or the set is unknown here."""
+        """MSH-18 as the sender has it, first repetition; none if the bytes were not read or the set is unknown."""
         label = self.field(18).split(self.separators.repetition)[0] if self.read else ""
         try:
             er7.codec_of(label)

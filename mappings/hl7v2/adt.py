@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from gateway.er7 import Message, Segment
-from gateway.errors import FieldMissing, SegmentMissing, UndecidedError
+from gateway.errors import FieldMissing, SegmentMissing, PersonNeeded
 from gateway.facts import (
     Fact,
     Identifier,
@@ -100,12 +100,12 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     Raises:
         FieldMissing: a merge names no retired identifier.
         SegmentMissing: a merge has no MRG.
-        UndecidedError: a move or renumbering, which a person does.
+        PersonNeeded: a move or renumbering, which a person does.
 
     """
     rule = ADT_EVENTS[reading.event]
     if rule.by_hand:
-        raise UndecidedError(rule.by_hand, path="MRG")
+        raise PersonNeeded(rule.by_hand, path="MRG")
     if rule.merge:
         return tuple(fact for group in groups(reading.message) for fact in _merges(reading, group))
     movement = movement_of(reading)
@@ -119,8 +119,13 @@ def _told(reading: Reading) -> tuple[Group, ...]:
     if reading.event in LINKS:
         reading.flag("PID[2]", "links and unlinks are not followed: both patients are reported as they are")
     elif len(found) > 1 and reading.event != "A17":
-        raise UndecidedError("one patient in a message of this event", path="PID[2]")
+        raise PersonNeeded("one patient in a message of this event", path="PID[2]")
     return found
+
+
+def cancels(reading: Reading) -> bool:
+    """Whether the message takes a movement back: by its event, or by ZBE-4."""
+    return reading.event in CANCELLED_BY.values() or movement_of(reading).action == "CANCEL"
 
 
 def _effective_event(reading: Reading, movement: Movement) -> str:

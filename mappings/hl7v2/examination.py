@@ -187,15 +187,15 @@ def _check_fields(reading: Reading, found: Header) -> None:
         for place, segment in enumerate(message.all(name), 1):
             if not _holds_value(segment, number):
                 raise FieldMissing(f"{found.message_type} has a value here", path=field_path(name, place, number))
+    for pid in message.all("PID"):
+        if all(i.kind is not IdentifierKind.PATIENT for i in identifiers_of(reading, pid, 3)):
+            raise FieldMissing("a patient identifier (type PI, MR, PT or none)", path=reading.path(pid, 3))
     _check_keys(reading, found)
 
 
 def _check_keys(reading: Reading, found: Header) -> None:
-    """What the facts are found by: patient, order, retired identifier."""
+    """What the facts are found by, beside the patient: the retired identifier, the document, order or appointment."""
     message = reading.message
-    for pid in message.all("PID"):
-        if all(i.kind is not IdentifierKind.PATIENT for i in identifiers_of(reading, pid, 3)):
-            raise FieldMissing("a patient identifier (type PI, MR, PT or none)", path=reading.path(pid, 3))
     match found.type:
         case "ADT" if ADT_EVENTS[found.event].merge:
             for group in adt.groups(message):

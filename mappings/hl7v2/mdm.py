@@ -3,7 +3,7 @@
 import re
 
 from gateway.er7 import Message, Segment
-from gateway.errors import FieldMissing, SegmentMissing, SenderError, UndecidedError
+from gateway.errors import FieldMissing, SegmentMissing, SenderError, PersonNeeded
 from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier
 from mappings.hl7v2.content import content_of
 from mappings.hl7v2.patient import patient_of
@@ -19,7 +19,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     Raises:
         SegmentMissing, FieldMissing: no TXA, no PID, or no document number.
         DataTypeInvalid: the embedded content is not in the encoding that it names.
-        UndecidedError: several patients or documents in one message.
+        PersonNeeded: several patients or documents in one message.
 
     """
     message = reading.message
@@ -27,7 +27,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     if txa is None or pid is None:
         raise SegmentMissing("a document has a TXA and a PID", path="TXA" if txa is None else "PID")
     if len(message.all("PID")) > 1 or len(message.all("TXA")) > 1:
-        raise UndecidedError(
+        raise PersonNeeded(
             "one document of one patient in a message", path="TXA" if len(message.all("TXA")) > 1 else "PID"
         )
     key = key_of(reading, txa)

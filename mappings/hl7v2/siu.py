@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gateway.er7 import Segment
-from gateway.errors import FieldMissing, SegmentMissing, UndecidedError
+from gateway.errors import FieldMissing, SegmentMissing, PersonNeeded
 from gateway.facts import AppointmentReported, AppointmentStatus, Fact, Identifier, Priority
 from mappings.hl7v2 import times
 from mappings.hl7v2.patient import patient_of
@@ -39,14 +39,14 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     Raises:
         SegmentMissing, FieldMissing: no SCH, no PID, or no number of the appointment.
         DataTypeInvalid: a time that is none.
-        UndecidedError: several patients share the appointment.
+        PersonNeeded: several patients share the appointment.
 
     """
     sch, pid = reading.message.first("SCH"), reading.message.first("PID")
     if sch is None or pid is None:
         raise SegmentMissing("an appointment has an SCH and a PID", path="SCH" if sch is None else "PID")
     if len(reading.message.all("PID")) > 1:
-        raise UndecidedError("one patient per appointment: a shared session is split by a person", path="PID[2]")
+        raise PersonNeeded("one patient per appointment: a shared session is split by a person", path="PID[2]")
     rule = SIU_EVENTS[reading.event]
     visit = reading.message.first("PV1")
     start = _start(reading, sch)

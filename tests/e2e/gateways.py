@@ -33,8 +33,8 @@ default_secretariat = "general{suffix}"
 identity_desk = "entrees{suffix}"
 
 [authorities]
-"CHU" = "1.2.250.1.999.10"
-"1.2.250.1.999.10" = "1.2.250.1.999.10"
+"CHU" = "1.2.250.1.999.1"
+"1.2.250.1.999.1" = "1.2.250.1.999.1"
 "1.2.250.1.999.11" = "1.2.250.1.999.11"
 """
 _SOURCES = """\
@@ -42,7 +42,7 @@ _SOURCES = """\
 id = "admissions"
 role = "admissions"
 applications = ["ADM"]
-authority = "1.2.250.1.999.10"
+authority = "1.2.250.1.999.1"
 
 [[source]]
 id = "laboratory"

@@ -30,7 +30,7 @@ class MemoryOutbox:
     def __init__(self, entries):
         self.entries, self.confirmed = list(entries), []
 
-    def unconfirmed(self, limit):
+    def unconfirmed(self, limit, excluding=()):
         done = {e.sequence for e in self.confirmed}
         return [e for e in self.entries if e.sequence not in done][:limit]
 

@@ -25,7 +25,7 @@ class MemoryOutbox:
     def __init__(self, entries=()):
         self.entries, self.confirmed, self.trouble = list(entries), [], 0
 
-    def unconfirmed(self, limit):
+    def unconfirmed(self, limit, excluding=()):
         done = set(self.confirmed)
         return [e for e in self.entries if e not in done][:limit]
 

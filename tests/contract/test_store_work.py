@@ -1,0 +1,344 @@
+"""The pipeline's side of the store: what is claimed, loaded and flushed is exact, alone or in company."""
+
+import random
+import string
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from stores import NOW, at_once, conserved, reception
+
+from adapters.store import schema
+from adapters.store.audit import AuditQuery
+from adapters.store.work import BATCH_BYTES
+from gateway.audit import AuditAction
+from gateway.facts import (
+    Abnormality,
+    AppointmentAct,
+    AppointmentReported,
+    AppointmentStatus,
+    DocumentAct,
+    DocumentReported,
+    Identifier,
+    IdentifierKind,
+    IdentityStatus,
+    Observation,
+    Patient,
+    PatientMerged,
+    PatientReported,
+    Priority,
+    ResultReported,
+    ResultStatus,
+    Traits,
+    Translation,
+    VisitReported,
+    VisitState,
+)
+from gateway.pipeline import Job, needs
+from gateway.reception import State as MessageState
+from gateway.state import State
+from messages import AUTHORITY, appointment, message, patient_told, pid, result
+
+AT = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
+INS = Identifier("1.2.250.1.213.1.4.10", "258032100123456", IdentifierKind.INS)
+PATIENT = Patient(
+    identifiers=(Identifier(AUTHORITY, "8001"), INS, Identifier(AUTHORITY, "N1", IdentifierKind.OTHER)),
+    traits=Traits("D’ÉCHANTILLON", "FABULAIRE", "ODILE", "ODILE MARIE", "Odile", "1958-03", "F", "01004", "1"),
+    status=IdentityStatus.QUALIFIEE,
+    attributes=frozenset({"HOMA", "CACH"}),
+    deceased=True,
+)
+OTHER = Patient((Identifier(AUTHORITY, "8002"),), Traits("TEST", first_given_name="Zoé", birth_date="1990", sex="M"))
+APPOINTMENT = AppointmentReported(
+    PATIENT,
+    (Identifier("AGENDA", "R1", IdentifierKind.OTHER), Identifier("AGENDA", "R1-bis", IdentifierKind.OTHER)),
+    AppointmentAct.BOOK,
+    AppointmentStatus.BOOKED,
+    AT,
+    AT + timedelta(minutes=30),
+    "3010",
+    "Salle « 2 »",
+    "Dr Essai",
+    "CONS",
+    "Consultation",
+    Priority.URGENT,
+    "À jeun\nSans bijou",
+)
+FACTS = {
+    "patient": PatientReported(PATIENT, correction=True),
+    "merge": PatientMerged(PATIENT, Identifier(AUTHORITY, "8003")),
+    "visit": VisitReported(
+        PATIENT, Identifier("NDA", "V1", IdentifierKind.OTHER), VisitState.ADMITTED, "I", "3010", "3010 101", AT, "M1"
+    ),
+    "historic visit": VisitReported(
+        PATIENT, Identifier("NDA", "V2", IdentifierKind.OTHER), VisitState.DISCHARGED, historic=True
+    ),
+    "appointment": APPOINTMENT,
+    "appointment that waits": replace(APPOINTMENT, act=AppointmentAct.CHANGE),
+    "result": ResultReported(
+        PATIENT,
+        Identifier("SIL", "F1/K", IdentifierKind.OTHER),
+        "K",
+        "Potassium",
+        ResultStatus.CORRECTED,
+        (
+            Observation("K", "Potassium", "1", "7,2", "mmol/L", "3.5-5", Abnormality.CRITICAL, ResultStatus.FINAL),
+            Observation("C", "Commentaire", "", 'dit "oui"\\ \U0001f600', status=ResultStatus.WITHDRAWN),
+        ),
+        "3010",
+        "3010 101",
+        Priority.STAT,
+        Abnormality.CRITICAL,
+    ),
+    "document": DocumentReported(
+        PATIENT,
+        Identifier("RIS", "D1", IdentifierKind.OTHER),
+        DocumentAct.CREATE,
+        None,
+        "18748-4",
+        "Compte rendu",
+        "3010",
+        "Dr Essai",
+        "AU",
+        "application/pdf",
+        12,
+        "0" * 64,
+    ),
+    "document that waits": DocumentReported(
+        PATIENT,
+        Identifier("RIS", "D3", IdentifierKind.OTHER),
+        DocumentAct.REPLACE,
+        Identifier("RIS", "D2", IdentifierKind.OTHER),
+    ),
+}
+
+
+def rows(state: State) -> dict[str, dict]:
+    """All that a state holds of what the store keeps."""
+    tables = ("identities", "persons", "foci", "focus_keys", "items", "identity_keys", "ins", "members")
+    return {name: dict(getattr(state, name).rows()) for name in tables}
+
+
+def decide(store, jobs):
+    """Let jobs take effect as one batch; give the state that was flushed."""
+    with store.work.transaction([job.message for job in jobs]) as connection:
+        state = store.work.load(connection, needs(jobs))
+        store.work.flush(connection, state, store.decider().decide(jobs, state, AT), AT)
+    return state
+
+
+def job(number, fact, source="admissions", told_at=AT):
+    from stores import SITE  # noqa: PLC0415
+
+    return Job(number, SITE.source(source), f"C{number}", Translation((fact,), told_at))
+
+
+def test_the_oldest_come_first_within_a_number(store):
+    """A batch is the oldest pending messages, in order of reception, complete with what the pipeline needs."""
+    raws = [patient_told(f"C{n}", "8001") for n in range(5)]
+    numbers = store.take(*raws)
+    batch = store.work.oldest(3)
+    assert [(m.number, m.raw, m.correlation, m.source) for m in batch] == [
+        (n, raw, f"C{i}", "admissions") for i, (n, raw) in enumerate(zip(numbers[:3], raws[:3], strict=True))
+    ]
+    assert [m.number for m in store.work.oldest()] == numbers
+
+
+@pytest.mark.parametrize(
+    ("sizes", "claimed"),
+    [((0.4, 0.4, 0.4), 2), ((1.5, 0.1), 1), ((0.1, 1.5, 0.1), 1), ((0.5, 0.5, 0.01), 2)],
+    ids=str,
+)
+def test_a_batch_is_bounded_in_bytes_but_never_empty(store, sizes, claimed):
+    """Large messages make small batches, and one beyond the bound makes a batch of its own."""
+    group = [reception(bytes(int(BATCH_BYTES * size)), control_id=str(n)) for n, size in enumerate(sizes)]
+    numbers = [r.message for r in store.inbox.record(group)]
+    assert [m.number for m in store.work.oldest()] == numbers[:claimed]
+
+
+def test_a_transaction_refuses_what_another_took(store, twin):
+    """A batch of which one message has ended meanwhile is not ours: None, and nothing is written."""
+    first, second = store.take(patient_told("C1", "8001"), patient_told("C2", "8002"))
+    decide(twin, [job(first, FACTS["patient"])])
+    with store.work.transaction([first, second]) as connection:
+        assert connection is None
+    with store.work.transaction([second]) as connection:
+        assert connection is not None
+
+
+def test_what_fails_inside_a_transaction_leaves_nothing(store):
+    """Effect, outbox and audit are one transaction: all of it or none (promise P2)."""
+    (number,) = store.take(result("C1", "8001", "O1"))
+    jobs = [job(number, FACTS["result"], "department")]
+
+    def fail_at_the_end():
+        with store.work.transaction([number]) as connection:
+            state = store.work.load(connection, needs(jobs))
+            store.work.flush(connection, state, store.decider().decide(jobs, state, AT), AT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at_the_end()
+    for table in (schema.identity, schema.focus, schema.work_item, schema.outbox, schema.outcome):
+        assert store.count(table) == 0
+    assert [e.action for e in store.trail.search(AuditQuery())] == [AuditAction.MESSAGE_RECEIVED]
+    decide(store, jobs)
+    assert store.inbox.outcome(number).state is MessageState.PROCESSED
+
+
+@pytest.mark.parametrize("source", ["admissions", "department"])
+@pytest.mark.parametrize("name", FACTS)
+def test_what_was_flushed_is_what_is_loaded(store, name, source):
+    """Every kind of fact comes back as it was told: identities, persons, objects, what waits, and items."""
+    before, after = store.take(patient_told("C1", "8001"), patient_told("C2", "8001"))
+    decide(store, [job(before, PatientReported(OTHER))])
+    jobs = [job(after, FACTS[name], source)]
+    flushed = decide(store, jobs)
+    with store.work.read() as connection:
+        loaded = store.work.load(connection, needs(jobs))
+    assert rows(loaded) == rows(flushed)
+    assert rows(loaded)["identities"]
+
+
+def test_a_batch_loads_the_whole_person(store):
+    """Whoever is named comes with all records of the same person and their open items, and nobody else does."""
+    store.process(
+        patient_told("C1", "8001"),
+        result("C2", "8001", "O1"),
+        patient_told("C3", "8002"),
+        result("C4", "8002", "O2"),
+        patient_told("C5", "8009"),
+        result("C6", "8009", "O3"),
+    )
+    one, two = (job(0, PatientReported(Patient((Identifier(AUTHORITY, ipp),)))) for ipp in ("8001", "8002"))
+    (number,) = store.take(patient_told("C7", "8001", when=3))
+    decide(store, [job(number, PatientMerged(OTHER, Identifier(AUTHORITY, "8001")))])
+    for asked in (one, two):
+        with store.work.read() as connection:
+            loaded = store.work.load(connection, needs([asked]))
+        assert {i.key.value for _, i in loaded.identities.rows()} == {"8001", "8002"}
+        assert len(loaded.items.rows()) == 2
+        assert len(loaded.persons.rows()) == 1
+
+
+def test_an_object_of_another_patient_is_seen(store):
+    """A result filed under another patient's number is loaded with its patient, so that the message is refused."""
+    store.process(patient_told("C1", "8001"), patient_told("C2", "8002"), result("C3", "8001", "O1"))
+    (wrong,) = store.process(result("C4", "8002", "O1", when=5, value="9.9"))
+    outcome = store.inbox.outcome(wrong)
+    assert (outcome.state, outcome.error) == (MessageState.QUARANTINED, "MessageIncoherent")
+
+
+def a_day(patients):
+    """Messages of several sources about these patients, in an order in which each has one effect."""
+    for n in patients:
+        yield patient_told(f"A{n}", f"8{n:03}")
+        yield result(f"B{n}", f"8{n:03}", f"O{n}")
+        yield appointment("S12", f"C{n}", f"8{n:03}", f"R{n}")
+        yield appointment("S13", f"D{n}", f"8{n:03}", f"R{n}", when=5, starts=3_000)
+
+
+def test_two_workers_neither_double_nor_lose(store, twin):
+    """Two workers on one database make each effect once, whatever they take from each other."""
+    store.take(*a_day(range(120)))
+    stop = threading.Event()
+
+    def work(worker):
+        while not stop.is_set() and worker.run_once():
+            pass
+
+    for each in (store, twin):
+        each.work.oldest, whole = (lambda limit=7, claim=each.work.oldest: claim(limit)), each.work.oldest
+        assert whole
+    at_once(*(lambda w=s.worker(): work(w) for s in (store, twin)))
+    counts = store.inbox.summary()
+    assert counts == counts | {"received": 480, "processed": 480, "pending": 0}
+    assert store.count(schema.identity) == 120
+    assert sorted(version for _, version in versions(store)) == [1] * 120 + [2] * 120
+    assert_consistent(store)
+    processed = store.trail.search(AuditQuery(action=AuditAction.MESSAGE_PROCESSED))
+    assert sorted(e.message for e in processed) == sorted({e.message for e in processed})
+    assert len(processed) == 480
+
+
+def versions(store):
+    return store.rows(select(schema.work_item.c.id, schema.work_item.c.version))
+
+
+def assert_consistent(store):
+    """History is gap-free to each item's version, the outbox has one entry per version, the chain holds."""
+    steps = store.rows(select(schema.work_item_history.c.item_id, schema.work_item_history.c.version))
+    expected = sorted((item, step) for item, version in versions(store) for step in range(1, version + 1))
+    assert sorted(map(tuple, steps)) == expected
+    assert sorted(map(tuple, store.rows(select(schema.outbox.c.item_id, schema.outbox.c.version)))) == expected
+    assert conserved(store.inbox.summary())
+    verification = store.trail.verify()
+    assert verification.ok
+    assert verification.sealed == verification.events
+
+
+def random_text(length):
+    chosen = random.Random(length)
+    return "".join(chosen.choices(string.ascii_letters + string.digits, k=length))
+
+
+HOSTILE = {
+    "a NUL by escape": pid("8001\\X00\\2"),
+    "a NUL in a name": pid("8002", family="FABU\\X00\\LAIRE"),
+    "a number too long for an index": pid(random_text(9_000)),
+    "a name of 100,000 letters": pid("8003", family=random_text(100_000)),
+    "a private character": pid("8004", given="\U0010ffff"),
+}
+
+
+@pytest.mark.parametrize("segment", HOSTILE.values(), ids=HOSTILE)
+def test_one_hostile_message_never_stops_the_others(store, segment):
+    """Whatever the store thinks of one message's data, that message ends, and so do those around it."""
+    hostile = message("ADT^A28^ADT_A05", "BAD", "EVN||20260302080000", segment, application="ADM")
+    good = [patient_told(f"C{n}", f"81{n:02}") for n in range(6)]
+    numbers = store.process(*good[:3], hostile, *good[3:])
+    outcomes = {n: store.inbox.outcome(n) for n in numbers}
+    assert outcomes.pop(numbers[3]).state in {MessageState.PROCESSED, MessageState.QUARANTINED}
+    assert {o.state for o in outcomes.values()} == {MessageState.PROCESSED}
+    assert_consistent(store)
+
+
+def test_a_batch_may_name_any_number_of_objects(store):
+    """200 messages of 200 orders each are one batch like any other."""
+    orders = [f"OBR|{n}|P{n}^SIL|F@-{n}^SIL|K^Potassium" + "|" * 21 + "F" for n in range(200)]
+    raws = [
+        message("ORU^R01^ORU_R01", f"C{m}", pid("8001"), *(o.replace("@", str(m)) for o in orders), application="LAB")
+        for m in range(60)
+    ]
+    store.process(*raws)
+    assert store.inbox.summary()["processed"] == 60
+    assert store.count(schema.work_item) == 60 * 200 + 1
+
+
+def test_a_patient_may_have_any_number_of_identifiers(store):
+    """Some thousand identifiers in one PID-3 are looked for at once."""
+    repetitions = "~".join(f"{n}^^^CHU&{AUTHORITY}&ISO^PI" for n in range(9_000))
+    segment = pid("8001").replace(f"8001^^^CHU&{AUTHORITY}&ISO^PI", repetitions)
+    (number, _) = store.process(
+        message("ADT^A28^ADT_A05", "C1", "EVN||20260302080000", segment, application="ADM"), patient_told("C2", "8002")
+    )
+    assert store.inbox.outcome(number).state in {MessageState.PROCESSED, MessageState.QUARANTINED}
+    assert store.inbox.summary()["pending"] == 0
+
+
+def test_the_claim_does_not_read_what_it_does_not_take(store):
+    """What is pending is counted by its small table: the sizes stand there, not in the bodies."""
+    store.take(*(patient_told(f"C{n}", "8001") for n in range(3)))
+    ((total,),) = store.rows(select(func.sum(schema.pending.c.size)))
+    assert total == sum(len(patient_told(f"C{n}", "8001")) for n in range(3))
+
+
+def test_times_are_kept_to_the_microsecond_and_aware(store):
+    """An instant comes back equal and aware, whatever offset it was given in."""
+    paris = NOW.replace(microsecond=1).astimezone()
+    (recorded,) = store.inbox.record([reception(patient_told("C1", "8001"), received_at=paris)])
+    kept = store.inbox.show(recorded.message).received_at
+    assert kept == paris
+    assert kept.tzinfo is not None
