@@ -147,7 +147,7 @@ def pid(patient: DemoPatient, stay: Stay | None = None) -> str:
 
 def _names(patient: DemoPatient) -> str:
     birth = f"{patient.family}^{patient.given[0]}^{' '.join(patient.given)}^^^^L"
-    return f"{birth}~{patient.used_family}^{patient.given[0]}^^^^^D" if patient.used_family else birth
+    return f"{birth}~{patient.used_family}^^^^^^D" if patient.used_family else birth
 
 
 def _addresses(patient: DemoPatient) -> str:

@@ -17,7 +17,6 @@ from adapters.demo.steps import PARIS, Step
 from adapters.store.inbox import StoredMessage
 from adapters.store.worklist import ItemView
 from gateway.audit import AuditAction, AuditEvent
-from gateway.facts import Traits
 from gateway.identity import Person
 from gateway.reception import State
 from gateway.site import Site
@@ -28,6 +27,8 @@ WIDTH = 120
 """Columns of the page."""
 
 _ENDINGS = (State.PROCESSED, State.DUPLICATE, State.IGNORED, State.QUARANTINED, State.PENDING)
+
+_BOUND = "\N{NO-BREAK SPACE}:"
 
 _DECIDED = (
     AuditAction.IDENTITY_CONFIRMED,
@@ -72,7 +73,9 @@ def _heading(title: str, note: str) -> Iterator[str]:
 
 
 def _lines(words: str, width: int, indent: str = "") -> list[str]:
-    return wrap(words, width, subsequent_indent=indent, break_on_hyphens=False)
+    """Give the words in lines; a French colon stays with the word before it."""
+    bound = words.replace(" :", _BOUND)
+    return [line.replace(_BOUND, " :") for line in wrap(bound, width, subsequent_indent=indent, break_on_hyphens=False)]
 
 
 def _columns(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
@@ -122,14 +125,14 @@ def _quarantine(aftermath: Aftermath) -> Iterator[str]:
 
 # -- who has to do what ------------------------------------------------------------------------------------------------
 
-_ITEM_WIDTHS = (0, 8, 51, 55)
+_ITEM_WIDTHS = (0, 8, 11, WIDTH - 25)
+_PATIENT_WIDTHS = (0, 8, WIDTH - 12)
 
 
 def _queues(site: Site, aftermath: Aftermath) -> Iterator[str]:
     yield from _heading(
         "The secretariats' queues",
-        "In the order in which things are to be done: priority outranks age. Below each item: its kind, and why it came"
-        " here.",
+        "In the order in which things are to be done: priority outranks age. Behind the arrow: why it came here.",
     )
     for secretariat, views in aftermath.queues.items():
         label = site.secretariats[secretariat].label
@@ -145,10 +148,9 @@ def _queues(site: Site, aftermath: Aftermath) -> Iterator[str]:
 def _item(view: ItemView) -> Iterator[str]:
     item = view.item
     urgency = text("priority", item.priority) if item.open else text("state", item.state)
-    yield from _columns(("", urgency, _title(item), shown(view.person)), _ITEM_WIDTHS)
-    if item.open:
-        indent = " " * 12
-        yield from _lines(f"{indent}{text('kind', item.kind)} ← {_reason(item)}", WIDTH, indent)
+    told = f"{_title(item)} ← {_reason(item)}" if item.open else _title(item)
+    yield from _columns(("", urgency, text("kind", item.kind), told), _ITEM_WIDTHS)
+    yield from _columns(("", "", shown(view.person)), _PATIENT_WIDTHS)
 
 
 def _title(item: WorkItem) -> str:
@@ -163,22 +165,23 @@ def _title(item: WorkItem) -> str:
 
 def _reason(item: WorkItem) -> str:
     if item.reason:
-        return f"{item.reason} [{item.rule}]"
+        return item.reason
     return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
 
 
 def shown(person: Person) -> str:
-    """Give a person as every screen must show one (RNIV 1, EXI SI 16): names, date of birth, sex, identity status."""
+    """Give a person as every screen must show one, each trait named (RNIV 1, EXI SI 11 and EXI SI 16)."""
     traits = person.traits
-    status = person.status.value if person.confirmed else "à confirmer"
-    return f"{_named(traits)}, {_born(traits.birth_date)}, {traits.sex}, {status}"
-
-
-def _named(traits: Traits) -> str:
-    used_given = traits.used_given_name if traits.used_given_name != traits.first_given_name else ""
-    used = " ".join(filter(None, (traits.used_family_name, used_given)))
-    birth = f"{traits.birth_family_name} {traits.first_given_name}"
-    return f"{birth} ({used})" if used else birth
+    named = (
+        ("né(e)", traits.birth_family_name),
+        ("1er prénom", traits.first_given_name),
+        ("nom utilisé", traits.used_family_name),
+        ("prénom utilisé", traits.used_given_name),
+        ("le", _born(traits.birth_date)),
+        ("sexe", traits.sex),
+        ("identité", person.status.value if person.confirmed else "à confirmer"),
+    )
+    return ", ".join(f"{name} {value}" for name, value in named if value)
 
 
 def _born(iso: str) -> str:

@@ -9,7 +9,7 @@ import httpx
 
 from adapters.demo.scenario import Scenario
 from adapters.demo.steps import Step
-from adapters.mllp.client import Client
+from adapters.mllp.client import Client, PeerUnavailable
 
 ANSWER_SECONDS = 30.0
 """How long an answer may take."""
@@ -50,8 +50,7 @@ async def play(
         progress: told of each step.
 
     Raises:
-        PeerUnavailable: an MLLP answer did not come.
-        httpx.HTTPError: an HTTP answer did not come.
+        PeerUnavailable: an answer did not come.
 
     """
     host, _, port = mllp.rpartition(":")
@@ -78,11 +77,15 @@ async def _framed(client: Client, step: Step) -> Answer:
 
 
 async def _requested(web: httpx.AsyncClient, step: Step) -> Answer:
-    response = await web.request(
+    request = web.build_request(
         step.method,
         step.target,
         content=step.payload,
         params={"identifier": step.search} if step.search else None,
         headers={"Content-Type": "application/fhir+json", "X-Request-Id": step.request},
     )
+    try:
+        response = await web.send(request)
+    except httpx.HTTPError:
+        raise PeerUnavailable("no HTTP answer came") from None
     return Answer(str(response.status_code), response.content)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from adapters.demo.aftermath import look
 from adapters.demo.check import differences
 from adapters.demo.page import page
 from adapters.demo.play import Answer, Progress, ignore, play
-from adapters.demo.scenario import Scenario, morning
+from adapters.demo.scenario import morning
 from adapters.demo.steps import PARIS
 from adapters.settings import PREFIX, load_settings
 from gateway.errors import ConfigurationError, TroubleError
@@ -84,20 +84,23 @@ def run_demo(
     """
     folder = keep or Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
+    result = _run(folder, pace, service_environment(environment, folder), progress)
+    if keep is None and result.ok:
+        shutil.rmtree(folder)
+        return replace(result, log=None)
+    return result
+
+
+def _run(folder: Path, pace: float, environment: Mapping[str, str], progress: Progress) -> DemoResult:
     log = folder / "service.log"
-    own = service_environment(environment, folder)
-    assembly = Assembly(load_settings(own))
+    assembly = Assembly(load_settings(environment))
     try:
         if not assembly.database.is_empty():
             raise ConfigurationError("the demonstration needs an empty database", path="GATEWAY_DATABASE_URL")
-        with _serving(own, folder, log) as addresses:
-            answers, told, found = _morning(assembly, addresses, pace, progress)
+        with _serving(environment, folder, log) as addresses:
+            return _morning(assembly, addresses, pace, progress, log)
     finally:
         assembly.close()
-    if keep is None and not found:
-        shutil.rmtree(folder)
-        return DemoResult(told, found, answers, None)
-    return DemoResult(told, found, answers, log)
 
 
 def last_morning(now: datetime) -> date:
@@ -115,15 +118,15 @@ def service_environment(environment: Mapping[str, str], folder: Path) -> dict[st
 
 
 def _morning(
-    assembly: Assembly, addresses: Mapping[str, str], pace: float, progress: Progress
-) -> tuple[tuple[Answer, ...], str, tuple[str, ...]]:
-    scenario: Scenario = morning(last_morning(datetime.now(PARIS)))
+    assembly: Assembly, addresses: Mapping[str, str], pace: float, progress: Progress, log: Path
+) -> DemoResult:
+    scenario = morning(last_morning(datetime.now(PARIS)))
     answers = asyncio.run(play(scenario, addresses["mllp"], addresses["http"], pace, progress))
     with_broker = not assembly.settings.broker_url.startswith("embedded")
     _wait_until_quiet(assembly, BROKER_SECONDS if with_broker else QUIET_SECONDS)
     aftermath = look(assembly, account_principal(assembly.site), scenario)
     found = differences(scenario, answers, aftermath)
-    return answers, page(assembly.site, scenario, answers, aftermath, found), found
+    return DemoResult(page(assembly.site, scenario, answers, aftermath, found), found, answers, log)
 
 
 def _wait_until_quiet(assembly: Assembly, seconds: float) -> None:

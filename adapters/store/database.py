@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -174,15 +175,46 @@ _POSTGRESQL_DURABLE = {
 
 @contextmanager
 def _trouble() -> Iterator[None]:
-    """Turn a driver's connection, lock and disk errors into ours; their texts may hold parameters and are dropped."""
+    """Turn what says that the store is in trouble into our error; its text may hold parameters and is dropped.
+
+    What says that the statement or its data are wrong goes on as it is: the worker then looks for the one message.
+    """
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise StorageUnavailable(f"the store answered {type(error.orig).__name__}") from None
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StorageUnavailable(f"the store answered {type(error.orig).__name__}") from None
-        raise
+        if not _is_trouble(error):
+            raise
+        raise StorageUnavailable(f"the store answered {type(error.orig).__name__}") from None
+
+
+_TROUBLE_CLASSES = {"08", "25", "40", "53", "55", "57", "58", "XX"}
+"""SQLSTATE classes: connection, transaction state, rollback, resources, lock, operator, system, internal."""
+
+_SQLITE_TROUBLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def _is_trouble(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in _SQLITE_TROUBLE
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return isinstance(error, OperationalError | InterfaceError)
+    return state[:2] in _TROUBLE_CLASSES
 
 
 def _alembic() -> Config:

@@ -1,15 +1,16 @@
 """The pipeline's side of the store: claim a batch, load what it may touch, flush what was decided.
 
-One statement per table loads and one writes, whatever the size of the batch.
+One statement per table loads (one per thousand keys) and one writes, whatever the size of the batch.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, false, func, insert, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -98,17 +99,13 @@ class Work:
         for row in _load_identities(connection, needs):
             state.load_identity(rows.identity(row))
         identities = [i for i, _ in state.identities.rows()]
-        people = [p for p, _ in state.members.rows()]
-        for row in _select(connection, schema.person, schema.person.c.id.in_(people)):
+        for row in _select(connection, schema.person.c.id, [p for p, _ in state.members.rows()]):
             state.persons.load(row["id"], rows.person(row["golden"]))
-        keys = [*needs.foci, *question_keys(identities)]
-        foci = _load_foci(connection, state, keys)
+        foci = _load_foci(connection, state, [*needs.foci, *question_keys(identities)])
         work_item = schema.work_item
-        wanted = or_(
-            work_item.c.focus_id.in_(foci),
-            work_item.c.identity_id.in_(identities) & work_item.c.state.in_(_OPEN),
-        )
-        for row in _select(connection, work_item, wanted):
+        still_open = work_item.c.state.in_(_OPEN)
+        about = _select(connection, work_item.c.focus_id, foci)
+        for row in [*about, *_select(connection, work_item.c.identity_id, identities, still_open)]:
             state.load_item(rows.item(row))
         return state
 
@@ -176,29 +173,49 @@ def _within(limit: int, waiting: Iterable[Any]) -> Iterator[int]:
         yield row.message_id
 
 
-def _select(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(select(table).where(where)).mappings()]
+Key = TypeVar("Key")
+Columns = Column[Any] | tuple[Column[Any], ...]
+
+KEYS = 1_000
+"""Keys named by one statement: a message may name any number, and both stores bound a statement's size."""
+
+
+def _chunks(keys: Collection[Key]) -> Iterator[list[Key]]:
+    ordered = iter(keys)
+    while chunk := list(islice(ordered, KEYS)):
+        yield chunk
+
+
+def _select(
+    connection: Connection, columns: Columns, keys: Collection[Any], where: ColumnElement[bool] | None = None
+) -> list[dict[str, Any]]:
+    """Give the rows whose column is one of the keys; several columns, one of the tuples."""
+    of_key = tuple_(*columns) if isinstance(columns, tuple) else columns
+    table = (columns[0] if isinstance(columns, tuple) else columns).table
+    found = []
+    for chunk in _chunks(keys):
+        statement = select(table).where(of_key.in_(chunk))
+        if where is not None:
+            statement = statement.where(where)
+        found += [dict(row) for row in connection.execute(statement).mappings()]
+    return found
 
 
 def _load_identities(connection: Connection, needs: Needs) -> list[dict[str, Any]]:
     """Every identity named, with all that belong to the same people."""
     record = schema.identity
-    named = tuple_(record.c.authority, record.c.value).in_(list(needs.identities)) if needs.identities else false()
-    by_ins = tuple_(record.c.ins_authority, record.c.ins_value).in_(list(needs.ins)) if needs.ins else false()
-    people = select(record.c.person_id).where(or_(named, by_ins))
-    return _select(connection, record, record.c.person_id.in_(people))
+    named = _select(connection, (record.c.authority, record.c.value), needs.identities)
+    named += _select(connection, (record.c.ins_authority, record.c.ins_value), needs.ins)
+    return _select(connection, record.c.person_id, {row["person_id"] for row in named})
 
 
 def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -> list[str]:
-    if not keys:
-        return []
     key = schema.focus_key
-    found = _select(connection, key, tuple_(key.c.kind, key.c.authority, key.c.value).in_(list(keys)))
     of_focus: dict[str, list[FocusKey]] = {}
-    for row in found:
+    for row in _select(connection, (key.c.kind, key.c.authority, key.c.value), keys):
         of_focus.setdefault(row["focus_id"], []).append((row["kind"], row["authority"], row["value"]))
     identities = []
-    for row in _select(connection, schema.focus, schema.focus.c.id.in_(of_focus)):
+    for row in _select(connection, schema.focus.c.id, of_focus):
         state.load_focus(rows.focus(row), of_focus[row["id"]])
         identities.append(row["identity_id"])
     _load_missing_identities(connection, state, identities)
@@ -207,15 +224,12 @@ def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -
 
 def _load_missing_identities(connection: Connection, state: State, identities: Sequence[str]) -> None:
     """An object named by a message may belong to another patient: the filing guard must see whose it is."""
-    missing = [i for i in identities if state.identities.get(i) is None]
-    if not missing:
-        return
-    record = schema.identity
-    people = select(record.c.person_id).where(record.c.id.in_(missing))
-    for row in _select(connection, record, record.c.person_id.in_(people)):
+    missing = {i for i in identities if state.identities.get(i) is None}
+    people = {row["person_id"] for row in _select(connection, schema.identity.c.id, missing)}
+    for row in _select(connection, schema.identity.c.person_id, people):
         state.load_identity(rows.identity(row))
-        person = connection.execute(select(schema.person.c.golden).where(schema.person.c.id == row["person_id"]))
-        state.persons.load(row["person_id"], rows.person(person.scalar_one()))
+    for row in _select(connection, schema.person.c.id, people):
+        state.persons.load(row["id"], rows.person(row["golden"]))
 
 
 def _history_row(step: Any, now: datetime) -> dict[str, Any]:

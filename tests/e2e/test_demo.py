@@ -1,15 +1,33 @@
-"""The demonstration, run as a newcomer runs it: a real service, real sockets, and not a word of a patient in its log."""
+"""The demonstration as a newcomer runs it: a real service, real sockets, not a word of a patient in its log."""
 
 import os
 import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+import pika
 import pytest
+from sqlalchemy import create_engine, text
 
-from adapters.demo.page import WIDTH
+from adapters.assembly import Assembly, account_principal
+from adapters.bus.topology import ITEM_HEADER, VERSION_HEADER, queue_name
+from adapters.demo.aftermath import Aftermath, look
+from adapters.demo.check import differences
+from adapters.demo.page import WIDTH, page
 from adapters.demo.patients import SENSITIVE
-from adapters.demo.run import DemoResult, run_demo
+from adapters.demo.play import Answer
+from adapters.demo.run import DemoResult, ServiceFailed, last_morning, run_demo, service_environment
+from adapters.demo.scenario import morning
+from adapters.demo.steps import PARIS, Step
+from adapters.settings import load_settings
+from adapters.store.database import Database
+from gateway.audit import Break
 from gateway.errors import ConfigurationError
+from mappings.site import DEMO, load_site
+
+SCENARIO = morning(last_morning(datetime.now(PARIS)))
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +39,11 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def result(folder) -> DemoResult:
     """One run of the demonstration, on SQLite and the embedded bus."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
-    return run_demo(keep=folder, pace=0, environment=environment)
+    return run_demo(keep=folder, pace=0, environment=_plain_environment())
+
+
+def _plain_environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
 
 
 def _leaks(content: bytes) -> list[str]:
@@ -38,22 +59,24 @@ def test_the_morning_ends_as_the_scenario_says(result) -> None:
 
 
 def test_the_page_tells_a_newcomer_everything(result) -> None:
-    """Messages, quarantine, each queue with reasons, identities, one audit story and the verification are on the page."""
+    """Messages, quarantine, queues with reasons, identities, an audit story and the verification are on the page."""
+    words = " ".join(result.page.split())
     for told in (
         "CHU démo",
         "messages received = ",
         "In quarantine, and why",
         "cardiology: Secrétariat de cardiologie",
-        "  immédiat  Résultat critique (Ionogramme)",
-        "Résultat critique demandé par la cardiologie, patient en chirurgie",
+        "immédiat résultat Résultat critique (Ionogramme) ← Secrétariat de cardiologie",
+        "né(e) KERVALENN, 1er prénom MAELWENN, nom utilisé TREGOBAN, le 21/03/1958, sexe F, identité qualifiée",
+        "Résultat critique demandé par la cardiologie, patient en chirurgie : copie là où il se trouve",
         "aucune règle : corbeille par défaut de l’établissement",
         "Collision possible : traits stricts contradictoires",
         "identités rapprochées [qualified-ins]",
         "identité confirmée par le bureau des entrées",
-        "audit chain  intact",
-        "scenario     as it should be",
+        "audit chain intact",
+        "scenario as it should be",
     ):
-        assert told in result.page
+        assert told in words
     assert max(map(len, result.page.splitlines())) <= WIDTH
 
 
@@ -104,3 +127,116 @@ def test_a_database_that_is_in_use_is_refused(result, folder) -> None:
     with pytest.raises(ConfigurationError) as refused:
         run_demo(keep=folder, pace=0, environment=environment)
     assert refused.value.path == "GATEWAY_DATABASE_URL"
+
+
+def test_a_service_that_does_not_come_up_is_told_with_its_last_words(tmp_path) -> None:
+    """Where the service cannot start, the error holds the end of its log."""
+    occupied = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
+    occupied.claim_service()
+    try:
+        with pytest.raises(ServiceFailed) as failed:
+            run_demo(keep=tmp_path, pace=0, environment=_plain_environment())
+    finally:
+        occupied.close()
+    assert "StoreInUse" in failed.value.rule
+
+
+@pytest.fixture(scope="module")
+def aftermath(result, folder) -> Aftermath:
+    """What is in the gateway after the run."""
+    assembly = Assembly(load_settings(service_environment({}, folder)))
+    try:
+        return look(assembly, account_principal(assembly.site), SCENARIO)
+    finally:
+        assembly.close()
+
+
+def _with_queue(aftermath: Aftermath, views: tuple) -> Aftermath:
+    return replace(aftermath, queues=aftermath.queues | {"cardiology": views})
+
+
+def _broken(aftermath: Aftermath) -> Aftermath:
+    broken = replace(aftermath.verification, first_bad=Break(7, 7, "event changed"))
+    return replace(aftermath, verification=broken)
+
+
+_SPOILED: dict[str, tuple[Callable[[Aftermath], Aftermath], str]] = {
+    "a message lost": (lambda a: replace(a, messages=a.messages[1:]), "messages in the inbox"),
+    "two messages exchanged": (lambda a: replace(a, messages=a.messages[::-1]), "message "),
+    "a wrong count": (lambda a: replace(a, summary=a.summary | {"pending": 1}), "the summary"),
+    "an item lost": (lambda a: _with_queue(a, a.queues["cardiology"][1:]), "cardiology: missing result stat"),
+    "an item doubled": (lambda a: _with_queue(a, a.queues["cardiology"] * 2), "cardiology: unexpected"),
+    "a queue upside down": (lambda a: _with_queue(a, a.queues["cardiology"][::-1]), "does not stand first"),
+    "two live convocations": (lambda a: replace(a, live=a.live | {"RDV-4101": 2}), "2 live convocations, not 1"),
+    "a merge not followed": (lambda a: replace(a, decisions=()), "gateway:identity:merged: 0 times"),
+    "no story": (lambda a: replace(a, story=()), "audit story"),
+    "a broken chain": (_broken, "the audit chain breaks"),
+    "an unconfirmed message": (lambda a: replace(a, waiting=3), "3 bus messages"),
+}
+
+
+@pytest.mark.parametrize("spoil", _SPOILED)
+def test_what_is_not_as_the_scenario_says_is_told(result, aftermath, spoil) -> None:
+    """Each kind of difference is found, and shown on the page; without one there is none."""
+    assert differences(SCENARIO, result.answers, aftermath) == ()
+    change, told = _SPOILED[spoil]
+    spoiled = change(aftermath)
+    found = differences(SCENARIO, result.answers, spoiled)
+    assert any(told in difference for difference in found)
+    assert "DIFFERENCES" in page(load_site(DEMO), SCENARIO, result.answers, spoiled, found)
+
+
+def test_a_wrong_answer_is_told(result, aftermath) -> None:
+    """An answer that the scenario does not expect is a difference."""
+    answers = (replace(result.answers[0], code="AE"), *result.answers[1:])
+    assert "answered AE, not AA" in differences(SCENARIO, answers, aftermath)[0]
+
+
+def _delivered(url: str, secretariats: list[str]) -> dict[str, list[tuple[str, str, int]]]:
+    """Message id, item and version of everything on the queues, in order; taken off them."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        channel = connection.channel()
+        taken = {}
+        for secretariat in secretariats:
+            taken[secretariat] = []
+            for method, properties, _ in channel.consume(queue_name(secretariat), inactivity_timeout=1.0):
+                if method is None:
+                    break
+                headers = properties.headers
+                told = (properties.message_id, headers[ITEM_HEADER], headers[VERSION_HEADER])
+                taken[secretariat].append(told)
+                channel.basic_ack(method.delivery_tag)
+                assert _leaks(repr((properties, method.routing_key)).encode()) == []
+            channel.cancel()
+        return taken
+    finally:
+        connection.close()
+
+
+def test_a_broker_that_goes_away_in_the_middle_loses_nothing(rabbitmq, postgres_database) -> None:
+    """On PostgreSQL, with RabbitMQ stopped for a third of the morning, every item's every version arrives in order."""
+    answered = []
+
+    def interrupt(_step: Step, answer: Answer) -> None:
+        answered.append(answer)
+        if len(answered) == 20:
+            rabbitmq.stop()
+        elif len(answered) == 50:
+            rabbitmq.start()
+
+    servers = {"GATEWAY_DATABASE_URL": postgres_database, "GATEWAY_BROKER_URL": rabbitmq.url}
+    environment = _plain_environment() | servers
+    done = run_demo(keep=None, pace=0, environment=environment, progress=interrupt)
+    assert done.differences == ()
+    engine = create_engine(postgres_database)
+    with engine.connect() as connection:
+        sent = connection.execute(text("SELECT secretariat, message_id, item_id, version FROM outbox")).all()
+    engine.dispose()
+    taken = _delivered(rabbitmq.url, list(load_site(DEMO).secretariats))
+    assert {(row.secretariat, row.message_id) for row in sent} == {(s, m[0]) for s, told in taken.items() for m in told}
+    for told in taken.values():
+        first_sightings = list(dict.fromkeys(told))
+        for item in {item for _, item, _ in told}:
+            versions = [version for _, of, version in first_sightings if of == item]
+            assert versions == sorted(set(versions))

@@ -1,4 +1,4 @@
-"""The demonstration's scenario is what it says it is: valid numbers, readable messages, everything in it that must be."""
+"""The demonstration's scenario is what it says it is: valid numbers, readable messages, all that must be in it."""
 
 import base64
 import json
@@ -172,7 +172,7 @@ def test_the_laboratory_tells_a_critical_and_a_corrected_result() -> None:
 
 
 def test_both_agendas_book_move_and_cancel() -> None:
-    """By SIU and by FHIR an appointment is booked, gets another start, and one is cancelled, all in the weeks to come."""
+    """By SIU and by FHIR an appointment is booked, gets another start, and one is cancelled, in the weeks to come."""
     for source in ("agenda-hl7", "agenda-fhir"):
         told = [f for s in TAKEN if s.source == source for f in _translated(s).facts if s.ending is State.PROCESSED]
         assert all(isinstance(f, AppointmentReported) and f.start.date() > TODAY for f in told)

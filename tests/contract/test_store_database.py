@@ -1,0 +1,237 @@
+"""A database is made, brought up to date, checked for what it promises, and served by one process."""
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event, insert
+from stores import NOW, at_once, store_at
+
+from adapters.store import schema
+from adapters.store.audit import AuditQuery
+from adapters.store.database import Database
+from gateway.audit import AuditAction, AuditEvent
+from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
+from messages import patient_told
+
+
+def test_migrations_make_the_schema_that_the_program_knows(store):
+    """What the migrations leave and what the tables say are the same, to type and index."""
+    with store.database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_migrating_again_changes_nothing(store):
+    """A database that is up to date keeps its identity and its contents."""
+    before = store.installation
+    store.take(patient_told("C1", "8001"))
+    store.database.migrate()
+    assert store.installation == before
+    assert store.inbox.summary()["pending"] == 1
+    assert store.database.revision() == store.database.head()
+    store.database.require_current_schema()
+
+
+def test_an_empty_database_is_known_as_such(database_url):
+    """Before the first migration there is no revision, and nothing may be asked."""
+    with store_at(database_url) as store:
+        assert store.database.is_empty()
+        with pytest.raises(ConfigurationError):
+            store.database.require_current_schema()
+        store.database.migrate()
+        assert not store.database.is_empty()
+
+
+def test_two_processes_may_make_the_schema_at_once(database_url):
+    """Whoever comes second finds it made; the database has one identity."""
+    with store_at(database_url) as one, store_at(database_url) as two:
+        at_once(one.database.migrate, two.database.migrate)
+        assert one.installation == two.installation
+        assert one.count(schema.installation) == 1
+
+
+def test_another_programs_schema_is_refused(store):
+    """A revision that this program does not know is not touched."""
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from-the-future'")
+    with pytest.raises(ConfigurationError) as refusal:
+        store.database.require_current_schema()
+    assert "gateway migrate" in refusal.value.rule
+
+
+def test_a_block_that_fails_writes_nothing(store):
+    """A transaction is committed when its block ends, and only then."""
+
+    def fail():
+        with store.database.write() as connection:
+            connection.execute(insert(schema.subscription).values(name="x", secretariat="y", position=1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert store.count(schema.subscription) == 0
+
+
+def test_a_durable_database_is_accepted(store):
+    """The settings that a fresh database and our connections have are those of promise P1."""
+    store.database.verify_durability()
+
+
+@pytest.mark.parametrize("level", ["OFF", "NORMAL"])
+def test_a_sqlite_that_does_not_sync_is_refused(tmp_path, level):
+    """SQLite must sync at each commit."""
+    with store_at(f"sqlite:///{tmp_path / 'x.db'}") as store:
+
+        @event.listens_for(store.database.engine, "connect")
+        def loosen(connection, _record):
+            connection.execute(f"PRAGMA synchronous={level}")
+
+        with pytest.raises(DurabilityUnverified) as refusal:
+            store.database.verify_durability()
+    assert refusal.value.rule.startswith("synchronous must be")
+
+
+def test_a_postgresql_that_commits_asynchronously_is_refused(postgres_database):
+    """A session whose commits may be lost is refused."""
+    with store_at(postgres_database) as store:
+
+        @event.listens_for(store.database.engine, "connect")
+        def loosen(connection, _record):
+            connection.execute("SET SESSION synchronous_commit = off")
+            connection.commit()
+
+        with pytest.raises(DurabilityUnverified) as refusal:
+            store.database.verify_durability()
+    assert refusal.value.rule.startswith("synchronous_commit must be")
+
+
+def test_a_database_wide_setting_does_not_loosen_our_commits(postgres_database):
+    """What an administrator sets for the whole database is overridden by our own connections."""
+    name = postgres_database.rpartition("/")[2]
+    with store_at(postgres_database) as store:
+        with store.database.write() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        store.database.engine.dispose()
+        store.database.verify_durability()
+        with store.database.read() as connection:
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_a_postgresql_that_does_not_sync_is_refused(postgres_database, setting):
+    """A server that does not write what it says is refused, with the setting's name."""
+    with store_at(postgres_database) as store:
+
+        @event.listens_for(store.database.engine, "before_cursor_execute", retval=True)
+        def answer_off(_connection, _cursor, statement, parameters, *_):
+            return ("SELECT 'off'" if statement == f"SHOW {setting}" else statement), parameters
+
+        with pytest.raises(DurabilityUnverified) as refusal:
+            store.database.verify_durability()
+    assert refusal.value.rule == f"{setting} must be on, it is off"
+
+
+def test_one_process_serves_a_sqlite_file(tmp_path):
+    """A second claim is refused while the first lives, and granted once it has ended."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    with store_at(url) as first:
+        first.database.claim_service()
+        first.database.claim_service()
+        with store_at(url) as second, pytest.raises(StoreInUse):
+            second.database.claim_service()
+    with store_at(url) as third:
+        third.database.claim_service()
+
+
+def test_a_killed_process_gives_its_claim_up(tmp_path):
+    """The right to serve ends with the process, however it ends."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    claim = (
+        "import sys, time; from adapters.store.database import Database;"
+        "Database(sys.argv[1]).claim_service(); print('claimed', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", claim, url], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "claimed\n"
+            with store_at(url) as store:
+                with pytest.raises(StoreInUse):
+                    store.database.claim_service()
+                process.kill()
+                process.wait()
+                store.database.claim_service()
+        finally:
+            process.kill()
+
+
+def test_commands_write_beside_a_service(tmp_path):
+    """Whoever serves, another process may read and write the same SQLite file."""
+    with store_at(f"sqlite:///{tmp_path / 'x.db'}") as service, store_at(f"sqlite:///{tmp_path / 'x.db'}") as command:
+        service.database.claim_service()
+        service.database.migrate()
+        service.take(patient_told("C1", "8001"))
+        command.trail.record(AuditEvent(NOW, AuditAction.MESSAGE_LISTED, "account:tester"))
+        assert command.inbox.summary()["pending"] == 1
+        assert len(service.trail.search(AuditQuery())) == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["", "sqlite://", "sqlite:///:memory:", "mysql://x/y", "postgresql://x/y", "nonsense"], ids=ascii
+)
+def test_another_url_is_refused(url):
+    """The setting is named, and its value, which may hold a password, is not."""
+    with pytest.raises(ConfigurationError) as refusal:
+        Database(url)
+    assert refusal.value.path == "GATEWAY_DATABASE_URL"
+
+
+def test_trouble_is_named_without_what_was_sent(tmp_path):
+    """A store that cannot be reached says so, by the driver's class and nothing else."""
+    with store_at(f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}") as store, pytest.raises(StorageUnavailable) as trouble:
+        store.inbox.summary()
+    assert trouble.value.rule == "the store answered OperationalError"
+    assert trouble.value.__cause__ is None
+
+
+def test_a_lost_connection_is_trouble_and_passes(store, postgres_database, request):
+    """A server that ended our connections is trouble for the call under way, and none for the next."""
+    if store.database.sqlite:
+        pytest.skip("SQLite has no connections to lose")
+    with store_at(store.url) as other:
+
+        def lose():
+            with store.database.write() as connection:
+                pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+                with other.database.write() as ending:
+                    ending.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+                connection.exec_driver_sql("SELECT 1")
+
+        with pytest.raises(StorageUnavailable):
+            lose()
+    assert store.inbox.summary()["received"] == 0
+
+
+def test_a_full_disk_is_trouble(tmp_path):
+    """A SQLite file that may not grow answers trouble, keeps what it has, and takes again once it may."""
+    with store_at(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.database.migrate()
+        store.take(patient_told("C1", "8001"))
+        pages = []
+
+        @event.listens_for(store.database.engine, "begin")
+        def bound(connection):
+            if pages:
+                connection.exec_driver_sql(f"PRAGMA max_page_count={pages[0]}")
+
+        pages.append(1)
+        with pytest.raises(StorageUnavailable):
+            store.take(patient_told("C2", "8002") + b"NTE|" + b"x" * 1_000_000)
+        pages[0] = 1_000_000
+        assert store.inbox.summary()["received"] == 1
+        store.take(patient_told("C2", "8002"))
+    with sqlite3.connect(tmp_path / "x.db") as check:
+        assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    check.close()

@@ -1,0 +1,119 @@
+"""What is asked for each message finds its rows by an index, so that its cost does not grow with what is stored."""
+
+import re
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+from stores import reception, store_at
+
+from adapters.store.audit import AuditQuery
+from gateway.facts import Identifier
+from gateway.pipeline import Needs, question_keys
+from messages import AUTHORITY, appointment, patient_told, result
+
+SMALL = {"pending", "outbox_pending", "audit_unsealed", "installation"}
+"""Tables whose rows are deleted once done: reading all of them is reading what is to do."""
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A SQLite store with something in every table."""
+    with store_at(f"sqlite:///{tmp_path / 'gateway.db'}") as store:
+        store.database.migrate()
+        store.process(
+            *(patient_told(f"A{n}", f"8{n:03}") for n in range(30)),
+            *(result(f"B{n}", f"8{n:03}", f"O{n}") for n in range(30)),
+            *(appointment("S12", f"C{n}", f"8{n:03}", f"R{n}") for n in range(30)),
+        )
+        store.outbox.confirm(store.outbox.unconfirmed(40))
+        store.trail.seal()
+        yield store
+
+
+@contextmanager
+def asked(store):
+    """The statements that the block sends, each with the parameters of its first row."""
+    statements = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, parameters, _context, _executemany):
+        several = parameters and isinstance(parameters[0], tuple)
+        statements.append((statement, parameters[0] if several else parameters))
+
+    yield statements
+    event.remove(store.database.engine, "before_cursor_execute", note)
+
+
+def scans(store, statements):
+    """Give the steps of the statements' plans that read a whole table, other than a small one."""
+    found = []
+    with store.database.read() as connection:
+        for statement, parameters in statements:
+            if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                found += [(step, statement) for *_, step in plan if _reads_all(step)]
+    return found
+
+
+def _reads_all(step):
+    scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX)?", step)
+    if not scan or scan[1] in SMALL | {"CONSTANT"}:
+        return False
+    return "USING" not in step and not re.fullmatch(r"SCAN \d+.*", step)
+
+
+KEYS = frozenset((AUTHORITY, f"8{n:03}") for n in range(40))
+FOCI = frozenset(("result", "SIL", f"FO{n}/K") for n in range(40))
+
+HOT = {
+    "record": lambda s: s.inbox.record([reception(patient_told(f"N{n}", "8001")) for n in range(5)]),
+    "claim": lambda s: s.work.oldest(),
+    "process": lambda s: s.process(result("X1", "8003", "O3", when=9, value="5.0"), patient_told("X2", "8777")),
+    "outcome": lambda s: s.inbox.outcome(17),
+    "items of a secretariat": lambda s: s.worklist.items(["accueil"]),
+    "item": lambda s: s.worklist.item(s.outbox.unconfirmed(1)[0].item),
+    "items of a message": lambda s: s.worklist.of_message(40),
+    "appointments by key": lambda s: s.worklist.appointments(Identifier("AGENDA", "FR1")),
+    "appointment of a message": lambda s: s.worklist.appointment_of(70),
+    "unconfirmed": lambda s: s.outbox.unconfirmed(100),
+    "confirm": lambda s: s.outbox.confirm(s.outbox.unconfirmed(5)),
+    "published": lambda s: s.outbox.published("accueil", 10, 100),
+    "cursor": lambda s: s.outbox.acknowledge("x", "accueil", s.outbox.position("x", "accueil") + 1),
+    "seal": lambda s: s.trail.seal(),
+    "messages in a state": lambda s: s.inbox.list(state="quarantined"),
+    "messages by control ID": lambda s: s.inbox.list(control_id="B7"),
+    "a patient's story": lambda s: s.trail.search(AuditQuery(patient="8003")),
+    "a message's story": lambda s: s.trail.search(AuditQuery(message=40)),
+}
+
+
+@pytest.mark.parametrize("ask", HOT.values(), ids=HOT)
+def test_hot_statements_read_by_index(store, ask):
+    """No statement of this act reads a whole table that grows."""
+    with asked(store) as statements:
+        ask(store)
+    assert statements
+    assert scans(store, statements) == []
+
+
+def test_a_batch_is_loaded_by_index(store):
+    """Identities by key and by INS, their people, objects by key, questions, items: each by an index."""
+    needs = Needs(KEYS, frozenset({("1.2.250.1.213.1.4.10", "1")}), FOCI)
+    with asked(store) as statements, store.work.read() as connection:
+        state = store.work.load(connection, needs)
+    assert len(state.identities.rows()) == 30
+    assert len(state.foci.rows()) == 30
+    assert scans(store, statements) == []
+
+
+def test_loading_takes_as_many_statements_for_many_messages_as_for_one(store):
+    """A batch's size shows in its parameters, not in the number of its statements."""
+    counts = []
+    for size in (1, 30):
+        named = sorted(KEYS)[:size]
+        with asked(store) as statements, store.work.read() as connection:
+            store.work.load(connection, Needs(frozenset(named), frozenset(), frozenset(sorted(FOCI)[:size])))
+        counts.append(len([s for s, _ in statements if s.startswith("SELECT")]))
+    assert counts[0] == counts[1]
+    assert question_keys(["x"])

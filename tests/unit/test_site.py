@@ -1,0 +1,310 @@
+"""A site's files are read as written; each kind of mistake is refused with its file, its line and what was expected."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.facts import Priority
+from gateway.principal import PrincipalKind, Right
+from gateway.routing import Subject, route
+from gateway.site import Environment, Site, SourceRole
+from gateway.worklist import ItemKind
+from mappings.site import DEMO, load_site, summary
+
+GOOD = {
+    "site.toml": """# An establishment of the tests
+id = "essai"
+label = "Hôpital d’essai"
+environment = "production"
+facility = "HE"
+time_zone = "Europe/Paris"
+default_secretariat = "accueil"
+identity_desk = "identite"
+
+[authorities]
+HE = "1.2.250.1.999.1"
+"1.2.250.1.999.1" = "1.2.250.1.999.1"
+""",
+    "sources.toml": """[[source]]
+id = "gam"
+role = "admissions"
+applications = ["GAM"]
+authority = "1.2.250.1.999.1"
+
+[[source]]
+id = "labo"
+role = "department"
+applications = ["LABO"]
+facilities = ["HE", "HE2"]
+charset = "8859/15"
+
+[[source]]
+id = "agenda"
+role = "department"
+clients = ["agenda-client"]
+""",
+    "secretariats.toml": """[[secretariat]]
+id = "accueil"
+label = "Accueil"
+
+[[secretariat]]
+id = "cardiologie"
+label = "Cardiologie"
+units = ["3010", "3011"]
+services = ["ECG"]
+
+[[secretariat]]
+id = "identite"
+label = "Identitovigilance"
+sensitive = true
+""",
+    "routing.toml": """[[rule]]
+name = "potassium"
+label = "Potassium : cardiologie"
+to = ["cardiologie", "accueil"]
+kinds = ["result"]
+priority = "urgent"
+
+[rule.when]
+code = ["2823-3", "IONO*"]
+unit = ["9*"]
+
+[[rule]]
+name = "letters"
+label = "Courriers"
+to = ["accueil"]
+kinds = ["correspondence", "admission"]
+when = { unit = ["4*"] }
+""",
+    "access.toml": """[accounts.martin]
+profession = "secretary"
+secretariats = ["cardiologie"]
+rights = ["worklist:read"]
+
+[accounts."a.durand"]
+rights = ["*"]
+
+[clients.agenda-client]
+rights = ["send", "appointment:read"]
+public_key = \"\"\"-----BEGIN PUBLIC KEY-----
+rights=
+-----END PUBLIC KEY-----\"\"\"
+""",
+}
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Give a writer of the site's folder, with one text of one file replaced."""
+
+    def written(file: str = "", old: str = "", new: str = "") -> Path:
+        for name, text in GOOD.items():
+            assert name != file or old in text
+            (tmp_path / name).write_text(text.replace(old, new, 1) if name == file else text, encoding="utf-8")
+        return tmp_path
+
+    return written
+
+
+def refusal(folder: Path) -> ConfigurationError:
+    """Give the refusal that a folder meets."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_site(folder)
+    return caught.value
+
+
+def line_of(file: str, text: str) -> int:
+    """Give the line on which a text of a good file stands."""
+    return next(n for n, line in enumerate(GOOD[file].splitlines(), start=1) if text in line)
+
+
+def test_a_good_site_is_read_as_written(write: Write):
+    """Every field of every file."""
+    site = load_site(write())
+    assert (site.id, site.environment, site.time_zone) == ("essai", Environment.PRODUCTION, "Europe/Paris")
+    assert (site.default_secretariat, site.identity_desk) == ("accueil", "identite")
+    assert site.authorities["HE"] == "1.2.250.1.999.1"
+    gam, labo, agenda = site.sources
+    assert (gam.role, gam.authority) == (SourceRole.ADMISSIONS, "1.2.250.1.999.1")
+    assert (labo.facilities, labo.charset) == (("HE", "HE2"), "8859/15")
+    assert agenda.clients == ("agenda-client",)
+    assert site.secretariats["cardiologie"].units == {"3010", "3011"}
+    assert site.secretariats["identite"].sensitive
+    potassium = site.rules[0]
+    assert (potassium.to, potassium.priority) == (("cardiologie", "accueil"), Priority.URGENT)
+    assert potassium.when == {"code": ("2823-3", "IONO*"), "unit": ("9*",)}
+    assert summary(site)["sources"] == ["gam", "labo", "agenda"]
+
+
+def test_access_is_read_as_written(write: Write):
+    """Accounts are persons, clients machines; ``*`` is every right."""
+    access = load_site(write()).access
+    martin, durand = access.accounts["martin"], access.accounts["a.durand"]
+    assert (martin.kind, martin.profession, martin.secretariats) == (PrincipalKind.PERSON, "secretary", {"cardiologie"})
+    assert martin.rights == {Right.WORKLIST_READ}
+    assert durand.rights == set(Right)
+    assert access.clients["agenda-client"].kind is PrincipalKind.MACHINE
+    assert access.client_keys["agenda-client"].startswith("-----BEGIN PUBLIC KEY-----")
+    assert access.anonymous is None
+
+
+def routed(site: Site, kind: ItemKind, **subject: str) -> tuple[str, ...]:
+    """Give where the site routes something."""
+    return route(Subject(kind, **subject), site.rules, site.default_secretariat).secretariats
+
+
+def test_what_no_written_rule_catches_follows_unit_place_and_exam(write: Write):
+    """Written rules go first; then the unit served, the place served, the exam served; then the default queue."""
+    site = load_site(write())
+    assert routed(site, ItemKind.RESULT, unit="91", code="IONO-1") == ("cardiologie", "accueil")
+    assert routed(site, ItemKind.RESULT, unit="3011") == ("cardiologie",)
+    assert routed(site, ItemKind.RESULT, location="3010") == ("cardiologie",)
+    assert routed(site, ItemKind.CONVOCATION, code="ECG") == ("cardiologie",)
+    assert routed(site, ItemKind.RESULT, unit="30") == ("accueil",)
+
+
+def test_no_rule_by_unit_takes_an_identity_question_from_the_desk(write: Write):
+    """Identity questions go to the desk unless a written rule names their kind."""
+    assert not any(ItemKind.IDENTITY in rule.kinds for rule in load_site(write()).rules)
+
+
+def test_the_packaged_demonstration_site_is_good():
+    """What is packaged loads, and is no production site."""
+    assert load_site(DEMO).environment is Environment.TEST
+
+
+MISTAKES = [
+    ("site.toml", 'id = "essai"', 'id = "Essai"', 'id = "essai"'),
+    ("site.toml", '"production"', '"prod"', "environment"),
+    ("site.toml", 'facility = "HE"', "facility = 7", "facility"),
+    ("site.toml", '"Europe/Paris"', '"Europe/Pari"', "time_zone"),
+    ("site.toml", '"Europe/Paris"', '"Europe"', "time_zone"),
+    ("site.toml", '"Europe/Paris"', '""', "time_zone"),
+    ("site.toml", '"Europe/Paris"', '"../../etc/passwd"', "time_zone"),
+    ("site.toml", '= "accueil"', '= "nulle-part"', "default_secretariat"),
+    ("site.toml", '= "identite"', '= "nulle-part"', "identity_desk"),
+    ("site.toml", "facility =", "facilty =", "facility"),
+    ("site.toml", 'HE = "1.2.250.1.999.1"', "HE = 1", "HE = "),
+    ("site.toml", 'facility = "HE"', "facility = ", "facility"),
+    ("sources.toml", '"department"', '"ward"', '"department"'),
+    ("sources.toml", 'facilities = ["HE", "HE2"]', 'facilities = "HE"', "facilities"),
+    ("sources.toml", "charset", "encoding", "charset"),
+    ("sources.toml", '"8859/15"', '"KLINGON"', "charset"),
+    ("secretariats.toml", '["3010", "3011"]', "[3010, 3011]", "units"),
+    ("secretariats.toml", "sensitive = true", 'sensitive = "très"', "sensitive"),
+    ("secretariats.toml", '"cardiologie"', '"cardio logie"', '"cardiologie"'),
+    ("routing.toml", '["accueil"]', '["nulle-part"]', '["accueil"]'),
+    ("routing.toml", '["accueil"]', "[]", '["accueil"]'),
+    ("routing.toml", '["cardiologie", "accueil"]', '["accueil", "accueil"]', '["cardiologie", "accueil"]'),
+    ("routing.toml", '["correspondence", "admission"]', '["letter"]', '["correspondence", "admission"]'),
+    ("routing.toml", '["correspondence", "admission"]', "[]", '["correspondence", "admission"]'),
+    ("routing.toml", "{ unit =", "{ ward =", "{ unit ="),
+    ("routing.toml", '"urgent"', '"asap"', '"urgent"'),
+    ("routing.toml", 'code = ["2823-3", "IONO*"]', 'code = "IONO*"', "code ="),
+    ("routing.toml", 'unit = ["9*"]', 'ward = ["9*"]', 'unit = ["9*"]'),
+    ("access.toml", '["worklist:read"]', '["worklist:write"]', "worklist:read"),
+    ("access.toml", '["cardiologie"]', '["nulle-part"]', '["cardiologie"]'),
+    ("access.toml", 'rights = ["*"]', "rights = 1", 'rights = ["*"]'),
+    ("access.toml", 'rights = ["send", "appointment:read"]', 'rights = ["sned"]', "sned-or-send"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "place"), MISTAKES)
+def test_a_mistake_is_refused_on_its_line(write: Write, file: str, old: str, new: str, place: str):
+    """The file, the line of the key that is wrong, and a rule."""
+    error = refusal(write(file, old, new))
+    line = line_of(file, old if place == "sned-or-send" else place)
+    assert error.path == f"{write(file, old, new) / file}:{line}"
+    assert error.rule
+
+
+REMOVED = [
+    ("sources.toml", 'role = "admissions"\n', "[[source]]"),
+    ("secretariats.toml", 'label = "Accueil"\n', "[[secretariat]]"),
+    ("routing.toml", 'kinds = ["result"]\n', "[[rule]]"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "place"), REMOVED)
+def test_a_missing_key_is_refused_at_its_table(write: Write, file: str, old: str, place: str):
+    """The table that lacks it is named, and so is the key."""
+    error = refusal(write(file, old, ""))
+    assert error.line == line_of(file, place)
+    assert old.split(" =", maxsplit=1)[0] in error.rule
+
+
+def test_a_missing_key_of_the_site_names_the_key(write: Write):
+    """There is no line for what is not there."""
+    error = refusal(write("site.toml", 'label = "Hôpital d’essai"\n', ""))
+    assert error.line is None
+    assert "label" in error.rule
+
+
+TWICE = [
+    ("sources.toml", '"labo"', '"gam"', 7),
+    ("secretariats.toml", '"identite"', '"accueil"', 11),
+    ("routing.toml", '"letters"', '"potassium"', 12),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "line"), TWICE)
+def test_a_name_that_stands_twice_is_refused_at_the_second(write: Write, file: str, old: str, new: str, line: int):
+    """Names are unique."""
+    folder = write(file, old, new)
+    if file == "secretariats.toml":
+        (folder / "site.toml").write_text(GOOD["site.toml"].replace('"identite"', '"accueil"'), encoding="utf-8")
+    error = refusal(folder)
+    assert (error.line, Path(error.path).name) == (line, f"{file}:{line}")
+
+
+@pytest.mark.parametrize(
+    "table", ['[accounts."*"]\nrights = ["*"]\n', '[anonymous]\nrights = ["send"]\n', "[accounts.'*']\n"]
+)
+def test_production_lets_nobody_in_without_a_name(write: Write, table: str):
+    """Any account and requests without a token are for test sites; there they are taken."""
+    folder = write()
+    access = table + "\n" + GOOD["access.toml"]
+    (folder / "access.toml").write_text(access, encoding="utf-8")
+    error = refusal(folder)
+    assert error.line == 1
+    test_site = GOOD["site.toml"].replace('"production"', '"test"')
+    (folder / "site.toml").write_text(test_site, encoding="utf-8")
+    assert load_site(folder).environment is Environment.TEST
+
+
+@pytest.mark.parametrize("file", GOOD)
+def test_a_missing_file_is_named(write: Write, file: str):
+    """Each of the five files is expected."""
+    folder = write()
+    (folder / file).unlink()
+    assert refusal(folder).path == str(folder / file)
+
+
+def test_a_folder_that_is_a_file_is_refused(write: Write):
+    """GATEWAY_SITE set to site.toml itself is a mistake that is told, not a traceback."""
+    assert isinstance(refusal(write() / "site.toml"), ConfigurationError)
+
+
+def test_a_file_that_is_a_folder_is_refused(write: Write):
+    """A folder where a file is expected is told as well."""
+    folder = write()
+    (folder / "access.toml").unlink()
+    (folder / "access.toml").mkdir()
+    assert refusal(folder).path == str(folder / "access.toml")
+
+
+def test_a_file_that_is_no_utf8_is_refused(write: Write):
+    """A file of another character set is refused by its path."""
+    folder = write()
+    (folder / "site.toml").write_bytes(GOOD["site.toml"].encode("cp1252"))
+    assert refusal(folder).path == str(folder / "site.toml")
+
+
+def test_admissions_without_an_authority_is_refused(write: Write):
+    """A référentiel without an identification domain would vouch for nobody."""
+    error = refusal(write("sources.toml", 'authority = "1.2.250.1.999.1"\n', ""))
+    assert error.line == 1

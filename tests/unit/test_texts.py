@@ -1,0 +1,87 @@
+"""The catalogue has every text that the code can ask for, and nothing that it cannot."""
+
+from dataclasses import replace
+
+import pytest
+from facts import ANNE, MORNING, book, document, ipp, patient, result, visit
+
+from gateway.audit import AuditAction
+from gateway.dispatch import WAS_DONE
+from gateway.demand import demand
+from gateway.facts import Abnormality, AppointmentStatus, DocumentAct, Priority, ResultStatus, Traits, VisitState
+from gateway.focus import Doubt, Focus, FocusKind, Question
+from gateway.identity import contradictions
+from gateway.worklist import ItemKind, ItemState
+from mappings.texts import keys, text
+
+ANNE_1 = patient(ipp("1"))
+EVERY_FACT = [
+    *(book(ANNE_1, status=status) for status in AppointmentStatus),
+    *(result(ANNE_1, status, abnormality=grade) for status in ResultStatus for grade in Abnormality),
+    *(document(ANNE_1, act) for act in DocumentAct),
+    *(visit(ANNE_1, state) for state in VisitState),
+    *(Question(doubt, answered=answered) for doubt in Doubt for answered in (True, False)),
+]
+
+
+def asked(fact):
+    """Give what an object with this fact asks for."""
+    wanted = demand(Focus("f", FocusKind.RESULT, "i", 1, fact, None, "s", 1, MORNING))
+    assert wanted is not None
+    return wanted
+
+
+TITLES = {asked(fact).title for fact in EVERY_FACT}
+WITHDRAWN_AFTER_WORK = {
+    asked(fact).title + WAS_DONE
+    for fact in EVERY_FACT
+    if asked(fact).state is ItemState.WITHDRAWN and not isinstance(fact, Question)
+}
+
+
+@pytest.mark.parametrize("title", sorted(TITLES | WITHDRAWN_AFTER_WORK))
+def test_every_title_has_a_text(title: str):
+    """Every title that an object can ask for, also where its item was done before."""
+    assert title in keys("title")
+    assert text("title", title) not in {"", title}
+
+
+def test_no_title_is_left_over():
+    """A text that no code asks for misleads its translator."""
+    assert keys("title") <= TITLES | WITHDRAWN_AFTER_WORK
+
+
+@pytest.mark.parametrize(
+    ("section", "enumeration"),
+    [("audit", AuditAction), ("kind", ItemKind), ("state", ItemState), ("priority", Priority)],
+)
+def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
+    """Audit actions, kinds, states and priorities: exactly those that exist."""
+    assert keys(section) == {member.value for member in enumeration}
+    assert all(text(section, key).strip() for key in keys(section))
+
+
+def test_both_reasons_have_a_text():
+    """Why an item is on a default queue, and why on the identity desk's."""
+    assert keys("reason") == {"default", "default-identity"}
+
+
+def test_every_strict_trait_has_a_text():
+    """Every trait that a question can name, and every one that a screen shows."""
+    other = Traits("LEROY", "", "PAUL", "PAUL", "", "1971-11-02", "M", "69383", "2")
+    named = contradictions(replace(ANNE, multiple_birth_rank="1"), other)
+    assert len(named) == 6
+    assert set(named) <= keys("trait")
+
+
+def test_texts_of_one_section_differ():
+    """Two codes with one text cannot be told apart."""
+    for section in ("title", "audit", "kind", "state", "priority", "trait"):
+        texts = [text(section, key) for key in keys(section)]
+        assert len(set(texts)) == len(texts), section
+
+
+def test_an_unknown_key_shows_itself():
+    """A missing text never hides what it was asked for."""
+    assert text("title", "no.such") == "no.such"
+    assert text("nowhere", "x") == "x"
