@@ -164,12 +164,13 @@ class Verification:
         return self.first_bad is None
 
 
-def verify(chain: Iterable[tuple[Seal, AuditEvent | None]], events: int) -> Verification:
+def verify(chain: Iterable[tuple[Seal, AuditEvent | None]], events: int, unsealed: int = 0) -> Verification:
     """Walk the chain from its start; stop at the first link that does not hold.
 
     Args:
         chain: seals by sequence, each with its event, or None where the event is gone.
         events: how many events the log holds.
+        unsealed: how many of them wait for the sealer; every other must have its seal.
 
     """
     digest, sealed = GENESIS, 0
@@ -182,4 +183,5 @@ def verify(chain: Iterable[tuple[Seal, AuditEvent | None]], events: int) -> Veri
         if digest != link.digest:
             return Verification(events, sealed, Break(link.sequence, link.event, "event changed"))
         sealed += 1
-    return Verification(events, sealed, None)
+    missing = Break(sealed + 1, None, "seal missing") if sealed != events - unsealed else None
+    return Verification(events, sealed, missing)

@@ -1,6 +1,6 @@
-"""What an object asks of a secretariat, now: the decision from an appointment, report, document, stay or question to work.
+"""What an object asks of a secretariat now: from an appointment, report, document, stay or question to work.
 
-Nothing here remembers: a demand follows from the object alone, and gateway/worklist.py holds it against the items that
+Nothing here remembers: a demand follows from the object alone, and gateway/dispatch.py holds it against the items that
 exist. That is why repetitions, permutations and replays end in the same items.
 """
 

@@ -61,6 +61,9 @@ MAX_FORM = 8 * 1024
 """Bytes of a search sent as a form."""
 BODY_SECONDS = 30.0
 """Time for a body to come in."""
+MAX_CONTROL_ID = 199
+"""Characters of a control ID that are kept apart for searching, as of MSH-10."""
+
 PATIENCE = 10.0
 """Seconds to wait for a message's outcome before answering 202."""
 RETRY_SECONDS = 5
@@ -115,6 +118,7 @@ def create_app(
         _route("/fhir/Appointment/_search", POST=interface.search_by_form),
         _route("/fhir/Appointment/{id}", GET=interface.read),
         _route("/fhir/_status/{message}", GET=interface.status),
+        _route("/fhir/{resource}", POST=interface.refuse_resource, PUT=interface.refuse_resource),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
     app.router.redirect_slashes = False  # a redirect would repeat the query string in a header
@@ -124,7 +128,7 @@ def create_app(
 def _route(path: str, **handlers: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
-        response = await _answer(request, handlers.get(request.method) or handlers["GET"])
+        response = await _answer(request, handlers.get(request.method) or next(iter(handlers.values())))
         _tell(request.method, path, response.status_code, began)
         return response
 
@@ -255,25 +259,33 @@ class _Interface:
             return _refusal(ResourceUnsupported("application/fhir+json, not encoded, is expected"), status=415)
         body = await _body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
-        error = await self._error_of(request, act, principal, source, body)
-        recorded = await self.exchange.record(self._reception(request, act, principal, source, body, error))
+        error, business_id = await self._examine(request, act, principal, source, body)
+        control_id = _request_id(request) or business_id or str(uuid4())
+        recorded = await self.exchange.record(
+            self._reception(f"Appointment:{act}", control_id, principal, source, body, error)
+        )
         if error is not None:
             return _refusal(error)
         message = recorded.message if recorded.duplicate_of is None else recorded.duplicate_of
         return await self._settled(message, act)
 
-    async def _error_of(
+    async def _examine(
         self, request: Request, act: Interaction, principal: Principal, source: Source | None, body: bytes
-    ) -> SenderError | None:
-        """Give why the request is refused; None if nothing speaks against it here."""
+    ) -> tuple[SenderError | None, str]:
+        """Give why the request is refused (None: nothing speaks against it), and a creation's business identifier.
+
+        The same body under the same business identifier is the same creation. An update states how things stand: the
+        same statement after another one is news, so it has no such identifier.
+        """
         try:
             if source is None:
                 raise SourceUndeclared("no source of the site has this client")
             resource = await run_in_threadpool(validation.appointment, body)
             await self._check_condition(request, act, resource, principal, source)
+            named = keys(resource, source, self.site) if act == "create" else ()
         except SenderError as error:
-            return error
-        return None
+            return error, ""
+        return None, f"{named[0].authority}|{named[0].value}" if named else ""
 
     async def _check_condition(
         self, request: Request, act: Interaction, resource: dict[str, Any], principal: Principal, source: Source
@@ -293,23 +305,32 @@ class _Interface:
         if expected is not None and _version(expected) != (found[0].version if found else None):
             raise PreconditionFailed("the appointment is of another version than If-Match names")
 
+    async def refuse_resource(self, request: Request) -> Response:
+        """Keep what was sent as a resource that is not offered, and refuse it."""
+        principal = await self._admit(request, "Resource:send", Right.SEND)
+        body = await _body(request, MAX_BODY)
+        source = self.site.source_of_client(principal.id)
+        error = ResourceUnsupported("this resource is not offered here")
+        control_id = _request_id(request) or str(uuid4())
+        await self.exchange.record(self._reception("Resource:unsupported", control_id, principal, source, body, error))
+        return _refusal(error)
+
     def _reception(
         self,
-        request: Request,
-        act: Interaction,
+        message_type: str,
+        control_id: str,
         principal: Principal,
         source: Source | None,
         body: bytes,
         error: SenderError | None,
     ) -> Reception:
-        request_id = request.headers.get("x-request-id", "")
         return Reception(
             raw=body,
             transport=Transport.HTTP,
             format=Format.FHIR,
             source=source.id if source else "",
-            control_id=request_id if _REQUEST_ID.fullmatch(request_id) else str(uuid4()),
-            message_type=f"Appointment:{act}",
+            control_id=control_id.replace("\0", "")[:MAX_CONTROL_ID],
+            message_type=message_type,
             received_at=self.clock(),
             principal=principal.id,
             code=error.acknowledgment if error else AckCode.AA,
@@ -344,6 +365,12 @@ def _unprocessed(ending: Outcome) -> Response:
 def _accepted(message: int, rule: str) -> Response:
     headers = {"Content-Location": f"/fhir/_status/{message}", "Retry-After": str(RETRY_SECONDS)}
     return FhirResponse(note("informational", rule), 202, headers)
+
+
+def _request_id(request: Request) -> str:
+    """Give X-Request-Id if it is of a form that can be kept; else nothing."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else ""
 
 
 def _version_of(stored: StoredAppointment) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, union
+from sqlalchemy import Connection, delete, func, insert, select, union
 
 from adapters.store import schema
 from adapters.store.database import Database
@@ -111,7 +112,7 @@ class AuditTrail:
                 connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
             waiting = _events.join(schema.audit_unsealed, schema.audit_unsealed.c.event_id == _events.c.id)
             rows = connection.execute(
-                select(_events).select_from(waiting).order_by(_events.c.id).limit(SEAL_BATCH)
+                select(_events).select_from(waiting).order_by(schema.audit_unsealed.c.event_id).limit(SEAL_BATCH)
             ).all()
             if not rows:
                 return 0
@@ -135,7 +136,13 @@ class AuditTrail:
         self.seal()
         with self._database.read() as connection:
             events = connection.execute(select(func.count()).select_from(_events)).scalar_one()
-            return audit.verify(_chain(connection), events)
+            unsealed = connection.execute(select(func.count()).select_from(schema.audit_unsealed)).scalar_one()
+            with closing(_chain(connection)) as chain:
+                verification = audit.verify(chain, events, unsealed)
+            bad = verification.first_bad
+            if bad is None or bad.event is not None:
+                return verification
+            return replace(verification, first_bad=replace(bad, event=_first_without_seal(connection)))
 
     def search(self, query: AuditQuery) -> list[AuditEvent]:
         """Give the events that match, oldest first.
@@ -165,8 +172,8 @@ class AuditTrail:
     @staticmethod
     def _identities(connection: Connection, identifier: str) -> list[str]:
         record = schema.identity
-        named = or_(record.c.value == identifier, record.c.ins_value == identifier)
-        people = select(record.c.person_id).where(named)
+        by_value = select(record.c.person_id).where(record.c.value == identifier)
+        people = union(by_value, select(record.c.person_id).where(record.c.ins_value == identifier))
         return list(connection.execute(select(record.c.id).where(record.c.person_id.in_(people))).scalars())
 
 
@@ -180,7 +187,14 @@ def _of_patient(identities: Sequence[str]) -> Any:
     return _events.c.id.in_(union(touched, from_messages))
 
 
-def _chain(connection: Connection) -> Iterator[tuple[Seal, AuditEvent | None]]:
+def _first_without_seal(connection: Connection) -> int | None:
+    sealed = select(schema.audit_seal.c.event_id).where(schema.audit_seal.c.event_id == _events.c.id)
+    waiting = select(schema.audit_unsealed.c.event_id).where(schema.audit_unsealed.c.event_id == _events.c.id)
+    statement = select(func.min(_events.c.id)).where(~sealed.exists(), ~waiting.exists())
+    return connection.execute(statement).scalar()
+
+
+def _chain(connection: Connection) -> Generator[tuple[Seal, AuditEvent | None], None, None]:
     seals = schema.audit_seal
     joined = seals.outerjoin(_events, _events.c.id == seals.c.event_id)
     statement = (
@@ -189,6 +203,7 @@ def _chain(connection: Connection) -> Iterator[tuple[Seal, AuditEvent | None]]:
         .order_by(seals.c.sequence)
         .execution_options(yield_per=5_000)
     )
-    for row in connection.execute(statement):
-        link = Seal(row.sequence, row.event_id, row.digest)
-        yield link, None if row.id is None else _event(row)
+    with connection.execute(statement) as found:
+        for row in found:
+            link = Seal(row.sequence, row.event_id, row.digest)
+            yield link, None if row.id is None else _event(row)

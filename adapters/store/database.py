@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -65,6 +65,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the database and changes nothing."""
         with _trouble(), self.engine.connect() as connection:
+            if not self.sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection
             yield connection
 
     @contextmanager
@@ -143,6 +145,8 @@ class Database:
     def migrate(self) -> None:
         """Bring the schema to this program's revision."""
         with self.write() as connection:
+            if not self.sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             config = _alembic()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -165,6 +169,7 @@ class Database:
             return UUID(connection.execute(select(schema.installation.c.id)).scalar_one())
 
 
+_MIGRATION_LOCK = 0x3161
 _SQLITE_DURABLE = {"synchronous": {"2", "3"}, "journal_mode": {"wal"}}
 _POSTGRESQL_DURABLE = {
     "fsync": {"on"},

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Select, cast, delete, func, insert, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, Connection, Select, cast, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.store import schema
 from adapters.store.audit import append
 from adapters.store.database import Database
+from adapters.store.keys import select_by_keys
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, ResourceNotFound
 from gateway.reception import Outcome, Reception, Recorded, State
@@ -91,15 +92,13 @@ class Inbox:
 
     @staticmethod
     def _first_answers(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[_Key, Recorded]:
-        statement = select(_key).where(
-            tuple_(_key.c.source, _key.c.control_id, _key.c.content_hash).in_(list(set(keys))),
-            _key.c.received_at >= since,
-        )
+        statement = select(_key).where(_key.c.received_at >= since)
+        columns = (_key.c.source, _key.c.control_id, _key.c.content_hash)
         return {
-            (row.source, row.control_id, row.content_hash): Recorded(
-                row.message_id, State.PENDING, AckCode(row.code), row.answer
+            (row["source"], row["control_id"], row["content_hash"]): Recorded(
+                row["message_id"], State.PENDING, AckCode(row["code"]), row["answer"]
             )
-            for row in connection.execute(statement)
+            for row in select_by_keys(connection, statement, columns, set(keys))
         }
 
     def outcome(self, number: int) -> Outcome:

@@ -158,7 +158,7 @@ identity = Table(
     UniqueConstraint("authority", "value"),
     Index(None, "person_id"),
     Index(None, "value"),
-    Index(None, "ins_authority", "ins_value"),
+    Index(None, "ins_value", "ins_authority"),
     comment="One record per identification domain and identifier",
 )
 
@@ -226,6 +226,7 @@ work_item_history = Table(
     Column("title", String(64), nullable=False),
     Column("message_id", ForeignKey("message.id"), nullable=False),
     Column("principal", String(64), nullable=False),
+    Index(None, "message_id"),
     comment="Every version of every item",
 )
 

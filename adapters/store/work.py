@@ -7,16 +7,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, insert, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.store import rows, schema
 from adapters.store.audit import append
 from adapters.store.database import Database
+from adapters.store.keys import chunks, select_by_keys
 from gateway.outbox import OutboxEntry
 from gateway.pipeline import Changes, Needs, question_keys
 from gateway.reception import Format
@@ -173,28 +173,13 @@ def _within(limit: int, waiting: Iterable[Any]) -> Iterator[int]:
         yield row.message_id
 
 
-Key = TypeVar("Key")
-Columns = Column[Any] | tuple[Column[Any], ...]
-
-KEYS = 1_000
-"""Keys named by one statement: a message may name any number, and both stores bound a statement's size."""
-
-
-def _chunks(keys: Collection[Key]) -> Iterator[list[Key]]:
-    ordered = iter(keys)
-    while chunk := list(islice(ordered, KEYS)):
-        yield chunk
-
-
 def _select(
-    connection: Connection, columns: Columns, keys: Collection[Any], where: ColumnElement[bool] | None = None
+    connection: Connection, column: Column[Any], keys: Collection[str], where: ColumnElement[bool] | None = None
 ) -> list[dict[str, Any]]:
-    """Give the rows whose column is one of the keys; several columns, one of the tuples."""
-    of_key = tuple_(*columns) if isinstance(columns, tuple) else columns
-    table = (columns[0] if isinstance(columns, tuple) else columns).table
+    """Give the rows whose column is one of the keys."""
     found = []
-    for chunk in _chunks(keys):
-        statement = select(table).where(of_key.in_(chunk))
+    for chunk in chunks(keys):
+        statement = select(column.table).where(column.in_(chunk))
         if where is not None:
             statement = statement.where(where)
         found += [dict(row) for row in connection.execute(statement).mappings()]
@@ -204,15 +189,16 @@ def _select(
 def _load_identities(connection: Connection, needs: Needs) -> list[dict[str, Any]]:
     """Every identity named, with all that belong to the same people."""
     record = schema.identity
-    named = _select(connection, (record.c.authority, record.c.value), needs.identities)
-    named += _select(connection, (record.c.ins_authority, record.c.ins_value), needs.ins)
+    person = select(record.c.person_id)
+    named = select_by_keys(connection, person, (record.c.authority, record.c.value), needs.identities)
+    named += select_by_keys(connection, person, (record.c.ins_authority, record.c.ins_value), needs.ins)
     return _select(connection, record.c.person_id, {row["person_id"] for row in named})
 
 
 def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -> list[str]:
     key = schema.focus_key
     of_focus: dict[str, list[FocusKey]] = {}
-    for row in _select(connection, (key.c.kind, key.c.authority, key.c.value), keys):
+    for row in select_by_keys(connection, select(key), (key.c.kind, key.c.authority, key.c.value), keys):
         of_focus.setdefault(row["focus_id"], []).append((row["kind"], row["authority"], row["value"]))
     identities = []
     for row in _select(connection, schema.focus.c.id, of_focus):

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from gateway.er7 import Message, Segment
-from gateway.errors import FieldMissing, SegmentMissing, PersonNeeded
+from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
 from gateway.facts import (
     Fact,
     Identifier,

@@ -3,7 +3,7 @@
 import re
 
 from gateway.er7 import Message, Segment
-from gateway.errors import FieldMissing, SegmentMissing, SenderError, PersonNeeded
+from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing, SenderError
 from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier
 from mappings.hl7v2.content import content_of
 from mappings.hl7v2.patient import patient_of

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gateway.er7 import Segment
-from gateway.errors import FieldMissing, SegmentMissing, PersonNeeded
+from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
 from gateway.facts import AppointmentReported, AppointmentStatus, Fact, Identifier, Priority
 from mappings.hl7v2 import times
 from mappings.hl7v2.patient import patient_of

@@ -1,17 +1,52 @@
 """What every contract test of the store starts from."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from stores import Store, store_at
 
+from adapters.store import schema
 
-@pytest.fixture
-def store(database_url) -> Iterator[Store]:
-    """An empty, migrated store, on each engine in turn."""
-    with store_at(database_url) as store:
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory) -> Path:
+    """A SQLite file with the schema and nothing in it, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "gateway.db"
+    with store_at(f"sqlite:///{file}") as store:
+        store.database.migrate()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres) -> Iterator[Store]:
+    """A PostgreSQL database with the schema, emptied before each test."""
+    with postgres.database() as url, store_at(url) as store:
         store.database.migrate()
         yield store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path) -> Iterator[Store]:
+    """An empty, migrated store, on each engine in turn; made once, for migrating takes longer than most tests."""
+    if request.param == "sqlite":
+        file = tmp_path / "gateway.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), file)
+        url = f"sqlite:///{file}"
+    else:
+        url = request.getfixturevalue("migrated_postgres").url
+    with store_at(url) as store:
+        if request.param == "postgresql":
+            empty(store)
+        yield store
+
+
+def empty(store: Store) -> None:
+    """Empty every table but the database's own identity, and number from 1 again."""
+    tables = ", ".join(t.name for t in schema.metadata.sorted_tables if t is not schema.installation)
+    with store.database.write() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
 @pytest.fixture

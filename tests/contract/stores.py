@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from messages import AUTHORITY
 from sites import ADMISSIONS, DEPARTMENT, demo_site
 
 from adapters.store.audit import AuditTrail
@@ -19,7 +20,6 @@ from adapters.worker import Worker
 from gateway.pipeline import Decider
 from gateway.reception import Format, Reception, Transport
 from gateway.site import Site, Source
-from messages import AUTHORITY
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

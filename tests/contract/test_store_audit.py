@@ -4,12 +4,12 @@ import threading
 from datetime import timedelta
 
 import pytest
+from messages import merge, patient_told, result
 from stores import NOW, at_once
 
 from adapters.store import schema
 from adapters.store.audit import SEAL_BATCH, AuditQuery
 from gateway.audit import AuditAction, AuditEvent
-from messages import merge, patient_told, result
 
 EVENTS = 12
 
@@ -121,9 +121,11 @@ TAMPERING = {
     "two links swapped": (_SWAPPED_LINKS, 4, "event changed"),
     "an event slipped in": (
         (
-            "INSERT INTO audit_event (at, action, principal, message_id, correlation, patients, entities, detail) "
-            "SELECT at, action, 'account:other', message_id, correlation, patients, entities, detail "
-            "FROM audit_event WHERE id = {4}",
+            (
+                "INSERT INTO audit_event (at, action, principal, message_id, correlation, patients, entities, detail) "
+                "SELECT at, action, 'account:other', message_id, correlation, patients, entities, detail "
+                "FROM audit_event WHERE id = {4}"
+            ),
         ),
         13,
         "seal missing",

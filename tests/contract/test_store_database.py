@@ -7,15 +7,15 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from messages import patient_told
 from sqlalchemy import event, insert
-from stores import NOW, at_once, store_at
+from stores import NOW, store_at
 
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from adapters.store.database import Database
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
-from messages import patient_told
 
 
 def test_migrations_make_the_schema_that_the_program_knows(store):
@@ -48,10 +48,21 @@ def test_an_empty_database_is_known_as_such(database_url):
 
 def test_two_processes_may_make_the_schema_at_once(database_url):
     """Whoever comes second finds it made; the database has one identity."""
-    with store_at(database_url) as one, store_at(database_url) as two:
-        at_once(one.database.migrate, two.database.migrate)
-        assert one.installation == two.installation
-        assert one.count(schema.installation) == 1
+    migrate = (
+        "import sys; from adapters.store.database import Database; database = Database(sys.argv[1]);"
+        "print('ready', flush=True); sys.stdin.read(); database.migrate(); database.close()"
+    )
+    command = [sys.executable, "-c", migrate, database_url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as two:
+        for process in (one, two):
+            assert process.stdout.readline() == b"ready\n"
+        for process in (one, two):
+            process.stdin.close()
+        assert [process.wait(60) for process in (one, two)] == [0, 0]
+    with store_at(database_url) as store:
+        store.database.require_current_schema()
+        assert store.count(schema.installation) == 1
 
 
 def test_another_programs_schema_is_refused(store):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from messages import appointment, billing, message, patient_told, result
 from sqlalchemy.exc import DBAPIError
 from stores import NOW, at_once, conserved, numbered, reception
 
@@ -14,7 +15,6 @@ from adapters.store.inbox import DUPLICATE_WINDOW
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, NotHl7, ResourceNotFound
 from gateway.reception import State
-from messages import appointment, billing, message, patient_told, result
 
 A28 = patient_told("C1", "8001")
 REFUSED = NotHl7("an MSH segment is expected", path="MSH")
@@ -152,7 +152,7 @@ def test_no_message_has_an_unknown_number(store):
 
 
 def test_every_message_is_counted_once_whatever_becomes_of_it(store):
-    """received = processed + duplicate + ignored + quarantined + pending, after every step (promise P4)."""
+    """Received = processed + duplicate + ignored + quarantined + pending, after every step (promise P4)."""
     raws = [
         patient_told("C1", "8001"),
         billing("C2", "8001"),

@@ -4,12 +4,12 @@ import json
 from uuid import uuid5
 
 import pytest
+from messages import appointment, patient_told, result
 from stores import at_once
 
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from gateway.audit import AuditAction
-from messages import appointment, patient_told, result
 
 ORDERS = 12
 

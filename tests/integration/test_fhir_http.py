@@ -81,7 +81,8 @@ class _Gateway:
         return replace(self.ending, message=message)
 
     async def appointment_of(self, _message):
-        return self.stored.get("a-1")
+        found = self.stored.get("a-1")
+        return found and replace(found, made=found.version == 1)
 
     async def appointment(self, _principal, appointment_id):
         return self.stored.get(appointment_id)
@@ -148,7 +149,9 @@ async def test_create_is_recorded_then_answered(http, gateway):
 async def test_insane_request_id_is_replaced(http, gateway):
     """A request id that could be anything is not taken into our records."""
     await http.post("/fhir/Appointment", content=booking(), headers=signed(**{"X-Request-Id": "Dupont, Jean"}))
-    assert len(gateway.received[0].control_id) == 36
+    control_id = gateway.received[0].control_id
+    assert "Dupont" not in control_id
+    assert "|" in control_id  # the creation's business identifier takes its place
 
 
 async def test_update_creates_then_updates(http):

@@ -87,14 +87,28 @@ def test_a_removed_event_is_found_at_its_place(place: int):
     assert verified(log, seals) == Break(place, place, "event missing")
 
 
-@pytest.mark.parametrize("place", PLACES[:-1])
+@pytest.mark.parametrize("place", PLACES)
 def test_a_removed_seal_is_found_at_its_place(place: int):
-    """A gap in the chain is named, with or without its event."""
+    """A gap in the chain is named, the cut-off last one included."""
     log, seals = written()
     seals = [s for s in seals if s.sequence != place]
     assert verified(log, seals) == Break(place, None, "seal missing")
+
+
+@pytest.mark.parametrize("place", PLACES[:-1])
+def test_a_seal_removed_with_its_event_is_found_at_its_place(place: int):
+    """Removing both leaves a gap, which is named."""
+    log, seals = written()
+    seals = [s for s in seals if s.sequence != place]
     del log[place]
     assert verified(log, seals) == Break(place, None, "seal missing")
+
+
+def test_an_event_slipped_in_without_a_seal_is_found():
+    """An event that neither waits for the sealer nor has a seal does not belong."""
+    log, seals = written()
+    log[50] = event(50)
+    assert verified(log, seals) == Break(LENGTH + 1, None, "seal missing")
 
 
 @pytest.mark.parametrize("place", PLACES[:-1])
@@ -169,7 +183,7 @@ def test_verification_stops_at_the_first_break():
 def test_the_unsealed_window_is_seen_in_the_counts():
     """Events that no seal covers yet are counted beside those that are."""
     log, seals = written()
-    found = verify([(s, log[s.event]) for s in seals[:-1]], len(log))
+    found = verify([(s, log[s.event]) for s in seals[:-1]], len(log), unsealed=1)
     assert (found.ok, found.events, found.sealed) == (True, LENGTH, LENGTH - 1)
 
 

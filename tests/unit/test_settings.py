@@ -103,4 +103,4 @@ def test_settings_are_frozen():
 
 def test_every_setting_is_described():
     """An operator can read what each setting is."""
-    assert all(field.description for name, field in Settings.model_fields.items())
+    assert all(field.description for field in Settings.model_fields.values())

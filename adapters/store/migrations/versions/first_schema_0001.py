@@ -58,7 +58,7 @@ def upgrade() -> None:
         comment="One record per identification domain and identifier",
     )
     op.create_index(
-        op.f("ix_identity_ins_authority_ins_value"), "identity", ["ins_authority", "ins_value"], unique=False
+        op.f("ix_identity_ins_value_ins_authority"), "identity", ["ins_value", "ins_authority"], unique=False
     )
     op.create_index(op.f("ix_identity_person_id"), "identity", ["person_id"], unique=False)
     op.create_index(op.f("ix_identity_value"), "identity", ["value"], unique=False)
@@ -248,6 +248,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id", "version", name=op.f("pk_work_item_history")),
         comment="Every version of every item",
     )
+    op.create_index(op.f("ix_work_item_history_message_id"), "work_item_history", ["message_id"], unique=False)
     op.create_table(
         "outbox_pending",
         sa.Column(
@@ -262,6 +263,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back."""
     op.drop_table("outbox_pending")
+    op.drop_index(op.f("ix_work_item_history_message_id"), table_name="work_item_history")
     op.drop_table("work_item_history")
     op.drop_index(op.f("ix_outbox_secretariat_sequence"), table_name="outbox")
     op.drop_table("outbox")
@@ -286,7 +288,7 @@ def downgrade() -> None:
     op.drop_table("installation")
     op.drop_index(op.f("ix_identity_value"), table_name="identity")
     op.drop_index(op.f("ix_identity_person_id"), table_name="identity")
-    op.drop_index(op.f("ix_identity_ins_authority_ins_value"), table_name="identity")
+    op.drop_index(op.f("ix_identity_ins_value_ins_authority"), table_name="identity")
     op.drop_table("identity")
     op.drop_table("audit_seal")
     op.drop_index(op.f("ix_audit_event_message_id"), table_name="audit_event")

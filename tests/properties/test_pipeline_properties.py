@@ -1,0 +1,276 @@
+"""Whatever comes, in whatever order and however often: one queue, one person, one truth."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from facts import (
+    AGENDA,
+    ANNE,
+    CLINIC,
+    IMAGING,
+    LAB,
+    NIR,
+    PAUL,
+    SITE,
+    Gateway,
+    at,
+    book,
+    cancel,
+    change,
+    document,
+    ins,
+    ipp,
+    merged,
+    own,
+    patient,
+    result,
+    told,
+    visit,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sites import ADMISSIONS
+
+from gateway.facts import (
+    Abnormality,
+    AppointmentReported,
+    AppointmentStatus,
+    DocumentAct,
+    Fact,
+    Identifier,
+    IdentifierKind,
+    IdentityStatus,
+    Patient,
+    ResultStatus,
+    Traits,
+    VisitState,
+)
+from gateway.focus import FocusKind
+from gateway.identity import contradictions, golden_record, normalise
+from gateway.pipeline import needs
+from gateway.reception import State as MessageState
+from gateway.reconciliation import PROVISIONAL_AUTHORITY
+from gateway.site import Source, SourceRole
+
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# -- one appointment, one source: any order, any repetition ------------------------------------------------------------
+
+_WHERE = st.sampled_from(["3010", "3020", "9999"])
+_CHANGES = st.fixed_dictionaries(
+    {"unit": _WHERE, "start": st.integers(0, 3).map(at), "location": st.sampled_from(["Box 1", "Box 2"])}
+)
+
+
+def _appointment(kind: str, fields: dict[str, Any]) -> AppointmentReported:
+    who = patient(ipp("1"))
+    match kind:
+        case "book":
+            return book(who, **fields)
+        case "cancel":
+            return cancel(who, **fields)
+        case "change":
+            return change(who, **fields)
+    return change(who, status=AppointmentStatus(kind), **fields)
+
+
+_KINDS = ["book", "change", "cancel", "arrived", "fulfilled", "noshow", "pending"]
+_LIVES = st.lists(st.builds(_appointment, st.sampled_from(_KINDS), _CHANGES), max_size=4).map(
+    lambda later: [book(patient(ipp("1"))), *later]
+)
+
+
+@st.composite
+def _told_twice(draw: st.DrawFn) -> tuple[list[AppointmentReported], list[int]]:
+    """Give an appointment's life, one fact a minute, and an order in which it is received, with repetitions."""
+    life = draw(_LIVES)
+    again = draw(st.lists(st.sampled_from(range(len(life))), max_size=2))
+    return life, draw(st.permutations([*range(len(life)), *again]))
+
+
+def _lived(life: Sequence[AppointmentReported], order: Sequence[int]) -> tuple[object, object]:
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"))))
+    for minute in order:
+        gateway.send(life[minute], source=AGENDA, minute=minute)
+    (focus,) = gateway.store.foci.values()
+    return focus.fact, gateway.live()
+
+
+@quick
+@given(_told_twice())
+def test_any_order_and_repetition_of_an_appointments_messages_ends_in_the_same_convocation(told_twice):
+    """Facts carry their own time: what is live at the end is what their own order makes (promise P3)."""
+    life, order = told_twice
+    assert _lived(life, order) == _lived(life, range(len(life)))
+
+
+# -- a few patients, many sources: nothing ever breaks -----------------------------------------------------------------
+
+_TWIN = replace(ANNE, first_given_name="LOUISE", given_names="LOUISE", multiple_birth_rank="2")
+_PEOPLE = st.sampled_from(
+    [ANNE, PAUL, _TWIN, Traits(), replace(ANNE, birth_family_name="MOREL"), replace(ANNE, birth_date="1958")]
+)
+_NUMBERS = st.sampled_from([*map(ipp, "123"), own(LAB, "7"), own(IMAGING, "9")])
+_FURTHER = st.sampled_from(
+    [ins(), ins("171116938300155"), own(LAB, "7"), own(IMAGING, "9"), Identifier(NIR, "1", IdentifierKind.OTHER)]
+)
+_SOURCES = st.sampled_from([ADMISSIONS, ADMISSIONS, LAB, IMAGING, AGENDA, CLINIC])
+
+
+def _patient(number: Identifier, further: list[Identifier], of: Traits, *, qualified: bool) -> Patient:
+    status = IdentityStatus.QUALIFIEE if qualified else IdentityStatus.VALIDEE
+    return patient(*dict.fromkeys((number, *further)), of=of, status=status)
+
+
+_PATIENTS = st.builds(_patient, _NUMBERS, st.lists(_FURTHER, max_size=2), _PEOPLE, qualified=st.booleans())
+_KEYS = st.sampled_from(["1", "2", "3"])
+_FACTS: st.SearchStrategy[Fact] = st.one_of(
+    st.builds(told, _PATIENTS, correction=st.booleans()),
+    st.builds(merged, _PATIENTS, _NUMBERS),
+    st.builds(book, _PATIENTS, st.sampled_from(["1", "2", "1+2"]), unit=_WHERE),
+    st.builds(change, _PATIENTS, _KEYS, unit=_WHERE, status=st.sampled_from(AppointmentStatus)),
+    st.builds(cancel, _PATIENTS, _KEYS),
+    st.builds(result, _PATIENTS, st.sampled_from(ResultStatus), st.sampled_from("45"), _KEYS, ordering_unit=_WHERE),
+    st.builds(result, _PATIENTS, abnormality=st.sampled_from(Abnormality)),
+    st.builds(document, _PATIENTS, st.sampled_from(DocumentAct), _KEYS, st.sampled_from(["", "1", "2"])),
+    st.builds(visit, _PATIENTS, st.sampled_from(VisitState), _KEYS, unit=_WHERE, historic=st.booleans()),
+)
+_MESSAGES = st.lists(
+    st.tuples(st.lists(_FACTS, min_size=1, max_size=3), _SOURCES, st.integers(0, 9) | st.none()),
+    min_size=1,
+    max_size=8,
+)
+Messages = list[tuple[list[Fact], Source, int | None]]
+
+
+def _received(messages: Messages) -> Gateway:
+    gateway = Gateway()
+    for facts, source, minute in messages:
+        gateway.process([gateway.job(*facts, source=source, minute=minute)])
+    return gateway
+
+
+@quick
+@given(_MESSAGES)
+def test_no_sequence_of_facts_makes_our_own_code_fail(messages: Messages):
+    """Every message is processed or quarantined for a reason of its own, once; ours never is the reason (P4)."""
+    gateway = _received(messages)
+    assert [e.outcome.message for e in gateway.endings] == [j.message for j in gateway.jobs]
+    for ending in gateway.endings:
+        assert ending.outcome.state in {MessageState.PROCESSED, MessageState.QUARANTINED}
+        assert ending.outcome.error in {"", "MessageIncoherent"}
+
+
+@quick
+@given(_MESSAGES)
+def test_every_item_is_on_exactly_one_queue_of_the_site(messages: Messages):
+    """No item is on no queue or an unknown one, none is doubled, and no object is open twice on one queue."""
+    gateway = _received(messages)
+    items = gateway.store.items.values()
+    assert {i.secretariat for i in items} <= set(SITE.secretariats)
+    assert all(count == 1 for count in Counter((i.focus, i.secretariat) for i in items if i.open).values())
+    assert {i.focus for i in items} <= set(gateway.store.foci)
+    assert {i.identity for i in items} <= set(gateway.store.identities)
+
+
+@quick
+@given(_MESSAGES)
+def test_every_identity_belongs_to_one_person_whose_record_follows_from_its_identities(messages: Messages):
+    """The golden record is what a computation from the identities gives, and no key has two records."""
+    gateway = _received(messages)
+    members = defaultdict(list)
+    for identity in gateway.store.identities.values():
+        members[identity.person].append(identity)
+    for person, identities in members.items():
+        assert gateway.store.persons[person] == golden_record(person, identities)
+    loaded = gateway.store.load(needs(gateway.jobs))
+    indexed = {p: set(ids) for p, ids in loaded.members.rows()}
+    assert indexed == {p: {i.id for i in identities} for p, identities in members.items()}
+
+
+@quick
+@given(_MESSAGES)
+def test_two_numbers_of_one_domain_are_one_person_only_by_a_merge_of_admissions(messages: Messages):
+    """Two records in force of one identification domain never belong to one person (RNIV 1 EXI SI 35 to 37)."""
+    gateway = _received(messages)
+    in_force = Counter(
+        (i.person, i.key.authority)
+        for i in gateway.store.identities.values()
+        if not i.retired and i.key.authority == ADMISSIONS.authority
+    )
+    assert all(count == 1 for count in in_force.values())
+
+
+@quick
+@given(_MESSAGES)
+def test_only_admissions_joins_what_contradicts(messages: Messages):
+    """Without admissions no two records whose strict traits contradict are one person (promise P7)."""
+    others = [(f, s, m) for f, s, m in messages if s.role is not SourceRole.ADMISSIONS]
+    gateway = _received(others)
+    for a in gateway.store.identities.values():
+        for b in gateway.store.identities.values():
+            if a.person == b.person and a.source == b.source:
+                assert contradictions(a.patient.traits, b.patient.traits) == ()
+
+
+@quick
+@given(_MESSAGES)
+def test_no_record_of_our_own_is_ever_shown_as_an_identifier(messages: Messages):
+    """A provisional key is never emitted, never vouched for and never retired by anyone."""
+    gateway = _received(messages)
+    for person in gateway.store.persons.values():
+        assert all(i.authority != PROVISIONAL_AUTHORITY for i in person.identifiers)
+    for identity in gateway.store.identities.values():
+        if identity.key.authority == PROVISIONAL_AUTHORITY:
+            assert not identity.authoritative
+
+
+@quick
+@given(_MESSAGES)
+def test_every_version_of_every_item_is_published_once_under_an_id_of_its_own(messages: Messages):
+    """The last version published is the one in the store, versions rise, and no message id is used twice."""
+    gateway = _received(messages)
+    published = defaultdict(list)
+    for entry in gateway.outbox:
+        published[entry.item].append(entry.version)
+    assert all(versions == sorted(set(versions)) for versions in published.values())
+    assert {i: v[-1] for i, v in published.items()} == {i.id: i.version for i in gateway.store.items.values()}
+    assert len({e.message_id for e in gateway.outbox}) == len(gateway.outbox)
+
+
+@quick
+@given(_MESSAGES)
+def test_every_person_is_asked_about_at_most_once_at_a_time(messages: Messages):
+    """A question is one object per identity, and an open item about it is on the desk exactly while it is open."""
+    gateway = _received(messages)
+    questions = [f for f in gateway.store.foci.values() if f.kind is FocusKind.QUESTION]
+    assert len({f.identity for f in questions}) == len(questions)
+    open_items = {i.focus for i in gateway.store.items.values() if i.open}
+    assert {f.id for f in questions if not f.fact.answered} == open_items & {f.id for f in questions}
+
+
+@quick
+@given(_MESSAGES)
+def test_a_batch_of_all_and_batches_of_one_end_alike(messages: Messages):
+    """How messages are batched changes nothing: needs names all that a decision touches."""
+    single = _received(messages)
+    together = Gateway()
+    together.process(single.jobs)
+    assert [e.outcome for e in together.endings] == [e.outcome for e in single.endings]
+    assert together.live() == single.live()
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_contradiction_is_symmetric_and_nobody_contradicts_himself(one: str, other: str):
+    """Whatever a name holds; and the normal form is stable."""
+    a, b = (replace(ANNE, birth_family_name=n, first_given_name=n, given_names="") for n in (one, other))
+    assert contradictions(a, b) == contradictions(b, a)
+    assert contradictions(a, a) == ()
+    assert normalise(normalise(one)) == normalise(one)
