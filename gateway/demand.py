@@ -93,7 +93,6 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     withdrawn = fact.status is ResultStatus.WITHDRAWN
     critical = fact.abnormality is Abnormality.CRITICAL and not withdrawn
     title = "result.critical" if critical else _RESULT_TITLES[fact.status]
-    corrected = fact.status is ResultStatus.CORRECTED
     content = tuple((o.code, o.sub_id, o.value, o.unit, o.abnormality) for o in fact.observations)
     return Demand(
         Subject(ItemKind.RESULT, source, fact.ordering_unit, fact.location, fact.code, priority=fact.priority),
@@ -102,7 +101,7 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
         Priority.STAT if critical else fact.priority,
         title,
         fact.label or fact.code,
-        (corrected, withdrawn, fact.abnormality, *content),
+        (withdrawn, fact.abnormality, *content),
     )
 
 
@@ -158,14 +157,14 @@ def demand(focus: Focus) -> Demand | None:
     """Give what the object asks for; None while it is only a placeholder, or when it only enters history."""
     match focus.fact:
         case AppointmentReported() as fact:
-            return _of_appointment(fact, focus.source)
+            return _of_appointment(fact, focus.told.source)
         case ResultReported() as fact:
-            return _of_result(fact, focus.source)
+            return _of_result(fact, focus.told.source)
         case DocumentReported() as fact:
-            return _of_document(fact, focus.source)
+            return _of_document(fact, focus.told.source)
         case VisitReported(historic=True) | None:
             return None
         case VisitReported() as fact:
-            return _of_visit(fact, focus.source)
+            return _of_visit(fact, focus.told.source)
         case Question() as question:
-            return _of_question(question, focus.source)
+            return _of_question(question, focus.told.source)

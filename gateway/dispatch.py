@@ -30,16 +30,15 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     wanted = demand(after)
     if wanted is None:
         return
+    old = demand(before) if before is not None else None
     where = _route(act, wanted)
-    reads_new = before is None or (old := demand(before)) is None or old.content != wanted.content
+    reads_new = old is None or old.content != wanted.content
     existing = {item.secretariat: item for item in act.state.items_about(after.id)}
-    stays = set(where.secretariats) if wanted.state is not ItemState.WITHDRAWN else set()
+    stays = dict.fromkeys(where.secretariats if wanted.state is not ItemState.WITHDRAWN else ())
     for item in existing.values():
         if item.secretariat not in stays:
-            _withdraw(act, item, after, wanted)
-    for secretariat in where.secretariats:
-        if secretariat not in stays:
-            continue
+            _withdraw(act, item, old, wanted)
+    for secretariat in stays:
         if secretariat in existing:
             _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new)
         elif wanted.state is ItemState.NEW:
@@ -93,15 +92,24 @@ def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route
         _change(act, changed, AuditAction.ITEM_UPDATED)
 
 
-def _withdraw(act: Act, item: WorkItem, focus: Focus, wanted: Demand) -> None:
-    """Take an item away; if someone has acted on it already, tell that secretariat instead."""
+def _withdraw(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> None:
+    """Take an item away; if someone has acted on it, tell that secretariat instead, once."""
     moved_on = wanted.state is not ItemState.WITHDRAWN
+    told_already = not moved_on and old is not None and old.state is ItemState.WITHDRAWN
+    if told_already:
+        return
     if item.open:
         title = item.title if moved_on else wanted.title
         _change(act, replace(item, state=ItemState.WITHDRAWN, title=title), AuditAction.ITEM_WITHDRAWN)
-    elif item.state is ItemState.DONE and item.focus == focus.id and not moved_on:
+    elif _must_be_told(item, old) and not moved_on:
         title = wanted.title + WAS_DONE
         _change(act, replace(item, state=ItemState.NEW, title=title), AuditAction.ITEM_UPDATED)
+
+
+def _must_be_told(item: WorkItem, old: Demand | None) -> bool:
+    """Whether a person did the item: not the facts closed it, and not the identity desk its own question."""
+    by_person = old is not None and old.state is ItemState.NEW
+    return item.state is ItemState.DONE and by_person and item.kind is not ItemKind.IDENTITY
 
 
 def retell(act: Act, item: WorkItem) -> None:

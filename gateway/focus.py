@@ -11,6 +11,7 @@ from gateway.facts import (
     ResultReported,
     VisitReported,
 )
+from gateway.told import Told
 
 
 class FocusKind(StrEnum):
@@ -87,9 +88,8 @@ class Focus:
         identity: the identity record that it came by; the person follows from it.
         version: rises with each fact applied.
         fact: the last fact applied; None on a placeholder that only holds facts for an object yet to come.
-        told_at: that fact's own time.
-        source: who told it.
-        message: in which message.
+        message: number of the message that brought that fact, or first held one.
+        told: who told it last, and when.
         held: facts that wait for the object.
         updated_at: aware instant of the last change.
 
@@ -100,9 +100,8 @@ class Focus:
     identity: str
     version: int
     fact: ObjectFact | Question | None
-    told_at: datetime | None
-    source: str
     message: int
+    told: Told
     updated_at: datetime
     held: tuple[Held, ...] = ()
 

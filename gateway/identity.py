@@ -7,9 +7,9 @@ which one an identity belongs to is a pointer on the identity, so a merge or a l
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
+from gateway.told import Told
 
 UNKNOWN_BIRTH_PLACE = "99999"
 """COG of an unknown birth place (RNIV 1, EXI SI 18): missing, not agreement."""
@@ -23,22 +23,22 @@ class Identity:
         id: opaque identifier (UUID text); work items and objects point at it for ever.
         key: assigning authority and value; a provisional record of a doubt has a key of ours.
         person: the person it belongs to now.
-        source: the source that told it last.
+        told: who told it last, and when.
         authoritative: admissions vouches for it; otherwise it is internal and provisional (« identité à confirmer »).
         patient: identifiers, traits, status and attributes as last told.
         retired: merged away by admissions (A40); late messages still find it.
-        told_at: the time of the fact that last changed it; None if none was given.
+        origin: of a provisional record of a doubt, the key of the record that it contradicts; None of any other.
 
     """
 
     id: str
     key: Identifier
     person: str
-    source: str
+    told: Told
     authoritative: bool
     patient: Patient
     retired: bool = False
-    told_at: datetime | None = None
+    origin: Identifier | None = None
 
     @property
     def ins(self) -> Identifier | None:
@@ -85,21 +85,18 @@ def normalise(name: str) -> str:
     """Give a name in capitals without diacritics, other signs than letters as one space (RNIV 1, annexe III)."""
     decomposed = unicodedata.normalize("NFKD", name.upper().translate(_UNDECOMPOSED))
     letters = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
-    return " ".join(letters.split())
+    return " ".join(letters.upper().split())
 
 
-def _begins(name: str, names: str) -> bool:
-    return names == name or names.startswith(name + " ")
+def _together(name: str, names: str) -> bool:
+    """Whether one begins the other, word by word."""
+    return f"{name} ".startswith(f"{names} ") or f"{names} ".startswith(f"{name} ")
 
 
 def _given_names_agree(a: Traits, b: Traits) -> bool:
-    """EXI SI 29: the first given name is a prefix of the list of given names; hyphen and space are one."""
+    """EXI SI 29: the first given name begins the list of given names; hyphen and space are one."""
     first, second = normalise(a.first_given_name), normalise(b.first_given_name)
-    return (
-        first == second
-        or _begins(first, normalise(b.given_names) or second)
-        or _begins(second, normalise(a.given_names) or first)
-    )
+    return _together(first, normalise(b.given_names) or second) and _together(second, normalise(a.given_names) or first)
 
 
 def contradictions(a: Traits, b: Traits) -> tuple[str, ...]:
@@ -147,7 +144,7 @@ def golden_record(person: str, identities: Iterable[Identity]) -> Person:
     ordered = sorted(identities, key=_survivorship)
     best = ordered[0]
     in_force = [i.key for i in ordered if not i.retired and i.authoritative]
-    if best.ins is not None:
+    if best.authoritative and best.ins is not None:
         in_force.append(best.ins)
     return Person(
         id=person,

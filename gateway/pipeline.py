@@ -25,6 +25,7 @@ from gateway.facts import (
     PatientMerged,
     PatientReported,
     Translation,
+    VisitReported,
 )
 from gateway.focus import Focus, FocusKind, Held, ObjectFact, keys_of, question_key
 from gateway.identity import Identity, Person, qualified_ins
@@ -32,9 +33,10 @@ from gateway.outbox import OutboxEntry
 from gateway.principal import WORKER
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
-from gateway.reconciliation import merge, provisional_key, reconcile
+from gateway.reconciliation import merge, reconcile
 from gateway.site import Site, Source
 from gateway.state import FocusKey, State, focus_key
+from gateway.told import NEVER
 from gateway.worklist import WorkItem
 
 
@@ -61,7 +63,7 @@ class Needs:
     """What a batch may touch: the keys by which the store loads its State.
 
     Attributes:
-        identities: authority and value of every identifier named, provisional keys included.
+        identities: authority and value of every identifier named.
         ins: authority and value of every qualified INS.
         foci: keys of every object named.
 
@@ -98,6 +100,13 @@ class Changes:
     outbox: list[OutboxEntry] = field(default_factory=list)
     audit: list[AuditEvent] = field(default_factory=list)
 
+    def add(self, other: "Changes") -> None:
+        """Write the other's as well."""
+        self.endings += other.endings
+        self.history += other.history
+        self.outbox += other.outbox
+        self.audit += other.audit
+
 
 Render = Callable[[WorkItem, Person, str], bytes]
 """Gives the bus message's body for an item, its person and the message id."""
@@ -122,9 +131,7 @@ def needs(jobs: Iterable[Job]) -> Needs:
 
 
 def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[tuple[str, str]]) -> None:
-    for identifier in patient.of_kind(IdentifierKind.PATIENT):
-        aside = provisional_key(identifier, patient)
-        identities.update({(identifier.authority, identifier.value), (aside.authority, aside.value)})
+    identities.update((i.authority, i.value) for i in patient.of_kind(IdentifierKind.PATIENT))
     if matricule := qualified_ins(patient):
         ins.add((matricule.authority, matricule.value))
 
@@ -161,17 +168,17 @@ class Decider:
     def _decide_one(self, job: Job, state: State, now: datetime, changes: Changes) -> None:
         told_at = None if isinstance(job.translation, GatewayError) else job.translation.occurred_at
         act = Act(self.site, state, job.source, job.message, job.correlation, told_at, now, self.new_id)
+        own = Changes()
         try:
-            ending = self._take_effect(act, job)
+            own.endings.append(self._take_effect(act, job))
+            self._publish(act, own)
         except TroubleError:
             raise
         except GatewayError as error:
-            ending = _quarantine(act, error)
+            own = _quarantine(act, error)
         except Exception as fault:  # noqa: BLE001 - one message's fault must not stop the others; it is quarantined
-            ending = _quarantine(act, ProcessingFailed(f"processing failed with {type(fault).__name__}"))
-        else:
-            self._publish(act, changes)
-        changes.endings.append(ending)
+            own = _quarantine(act, ProcessingFailed(f"processing failed with {type(fault).__name__}"))
+        changes.add(own)
         changes.audit.extend(act.events)
         state.mark()
 
@@ -182,7 +189,10 @@ class Decider:
             act.record(AuditAction.MESSAGE_IGNORED, rule=job.translation.ignored)
             outcome = Outcome(act.message, MessageState.IGNORED, rule=job.translation.ignored)
             return Ending(outcome, _notes(job.translation, act))
+        if not job.translation.facts:
+            raise MessageIncoherent("the message says nothing that a rule reads")
         touched = dict.fromkeys(apply(act, fact).id for fact in job.translation.facts)
+        _dispatch_questions(act)
         _retell_open_items(act)
         act.record(
             AuditAction.MESSAGE_PROCESSED,
@@ -216,11 +226,13 @@ def _notes(translation: Translation, act: Act) -> dict[str, object]:
     }
 
 
-def _quarantine(act: Act, error: GatewayError) -> Ending:
+def _quarantine(act: Act, error: GatewayError) -> Changes:
+    """Forget what the message did; it leaves its ending, and the event that says so."""
     act.state.roll_back()
     act.events.clear()
     act.record(AuditAction.MESSAGE_QUARANTINED, error=error.name, path=error.path, rule=error.rule)
-    return Ending(Outcome(act.message, MessageState.QUARANTINED, error.name, error.path, error.rule), {})
+    outcome = Outcome(act.message, MessageState.QUARANTINED, error.name, error.path, error.rule)
+    return Changes(endings=[Ending(outcome, {})])
 
 
 def apply(act: Act, fact: Fact) -> Identity:
@@ -233,29 +245,29 @@ def apply(act: Act, fact: Fact) -> Identity:
     """
     match fact:
         case PatientReported():
-            identity = reconcile(act, fact.patient, correction=fact.correction)
+            return reconcile(act, fact.patient, correction=fact.correction)
         case PatientMerged():
-            identity = merge(act, fact)
+            return merge(act, fact)
         case _:
             identity = reconcile(act, fact.patient)
             _apply_to_object(act, fact, identity)
-    _dispatch_questions(act)
-    return identity
+            return identity
 
 
 def _dispatch_questions(act: Act) -> None:
     for focus_id in act.state.foci.touched():
         focus = act.state.foci[focus_id]
-        if focus.kind is FocusKind.QUESTION and focus.message == act.message:
+        if focus.kind is FocusKind.QUESTION:
             dispatch(act, act.state.foci.before(focus_id), focus)
 
 
 def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity) -> None:
     kind, keys = keys_of(fact)
-    known = act.state.focus(kind, keys)
-    if known is not None:
-        _guard_filing(act, known, identity)
-    if known is not None and known.fact is not None and _is_stale(act, known):
+    found = act.state.foci_with(kind, keys)
+    for each in found:
+        _guard_filing(act, each, identity)
+    known = _gather(act, found)
+    if known is not None and known.fact is not None and _is_stale(act, known, fact):
         act.count("stale")
         act.objects.setdefault(f"{kind}/{known.id}", False)
         act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
@@ -266,16 +278,28 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity) -> None:
     _place(act, fact, known, identity, keys)
 
 
+def _gather(act: Act, found: Sequence[Focus]) -> Focus | None:
+    """Give the object among those found, with what every placeholder among them held; their keys become its own."""
+    known = next((f for f in found if f.fact is not None), found[0] if found else None)
+    if known is None:
+        return None
+    for placeholder in (f for f in found if f.fact is None and f.id != known.id and f.held):
+        known = replace(known, held=tuple(sorted((*known.held, *placeholder.held), key=lambda h: h.message)))
+        act.state.put_focus(replace(placeholder, held=()), ())
+        act.state.put_focus(known, [key for held in placeholder.held for key in keys_of(held.fact)[1]])
+    return known
+
+
 def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
     """The patient of the message must be the patient of the object (the trade's filing error)."""
     if act.state.person_of(known.identity) != identity.person:
         raise MessageIncoherent(f"the {known.kind} belongs to another patient", path="PID-3")
 
 
-def _is_stale(act: Act, known: Focus) -> bool:
-    """Within a source by the fact's own time; between sources, and for ties, by reception (promise P3)."""
-    same_source = known.source == act.source.id
-    return same_source and bool(act.told_at and known.told_at and act.told_at < known.told_at)
+def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
+    """Whether the fact is older than what is known; a historic movement never changes where a stay stands (ZBE-5)."""
+    historic = isinstance(fact, VisitReported) and fact.historic
+    return historic or known.told.makes_stale(act.source.id, act.message, act.told_at)
 
 
 def _waits(fact: ObjectFact) -> bool:
@@ -292,7 +316,8 @@ def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, k
     kind, _ = keys_of(fact)
     held = Held(fact, act.told_at, act.source.id, act.message)
     if known is None:
-        known = Focus(act.new_id(), kind, identity.id, 0, None, None, act.source.id, act.message, act.now)
+        told = NEVER.then(act.source.id, act.message, None)
+        known = Focus(act.new_id(), kind, identity.id, 0, None, act.message, told, act.now)
     if any(h.message == act.message and h.fact == fact for h in known.held):
         return
     act.state.put_focus(replace(known, held=(*known.held, held), updated_at=act.now), keys)
@@ -303,20 +328,19 @@ def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, k
 
 def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
     kind, _ = keys_of(fact)
+    told = known.told if known and known.fact else NEVER
     placed = Focus(
         id=known.id if known else act.new_id(),
         kind=kind,
         identity=identity.id,
         version=known.version + (known.fact != fact) if known else 1,
         fact=fact,
-        told_at=act.told_at or (known.told_at if known else None),
-        source=act.source.id,
         message=act.message,
+        told=told.then(act.source.id, act.message, act.told_at),
         updated_at=act.now,
     )
     act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)
-    waiting = known.held if known else ()
-    after = _release(act, placed, waiting)
+    after = _release(act, placed, known.held if known else ())
     act.state.put_focus(after, keys)
     dispatch(act, known if known and known.fact else None, after)
 
@@ -324,32 +348,30 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
 def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
     """Let what waited for the object take effect, in order, but for what is older than it."""
     for held in waiting:
-        if held.source == placed.source and held.told_at and placed.told_at and held.told_at < placed.told_at:
+        latest = placed.told.times.get(held.source)
+        if latest and held.told_at and held.told_at < latest:
             act.count("stale")
             act.record(AuditAction.FACT_STALE, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
             continue
-        placed = replace(
-            placed,
-            fact=held.fact,
-            told_at=held.told_at or placed.told_at,
-            source=held.source,
-            message=held.message,
-            version=placed.version + 1,
-        )
+        told = placed.told.then(held.source, held.message, held.told_at)
+        placed = replace(placed, fact=held.fact, message=held.message, told=told, version=placed.version + 1)
         act.count("released")
         act.record(AuditAction.FACT_RELEASED, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
     return placed
 
 
 def _retell_open_items(act: Act) -> None:
-    """What is open on a person who is shown otherwise now gets a new version."""
-    told = set(act.state.items.touched())
-    for person_id in act.state.persons.touched():
-        before = act.state.persons.before(person_id)
-        if before == act.state.persons[person_id]:
-            continue
-        for identity in sorted(act.state.members[person_id]):
-            for item_id in sorted(act.state.items_of_identity.get(identity) or ()):
-                item = act.state.items[item_id]
-                if item.open and item_id not in told:
-                    retell(act, item)
+    """What is open on a person who is shown otherwise now, or on another person than before, gets a new version."""
+    state = act.state
+    told = set(state.items.touched())
+    shown = (p for p in state.persons.touched() if state.persons.before(p) != state.persons[p])
+    changed = {m.id for person in shown for m in state.family_of(person)}
+    for identity in state.identities.touched():
+        before = state.identities.before(identity)
+        if before is not None and before.person != state.person_of(identity):
+            changed.add(identity)
+    for identity in sorted(changed):
+        for item_id in sorted(state.items_of_identity.get(identity) or ()):
+            item = state.items[item_id]
+            if item.open and item_id not in told:
+                retell(act, item)

@@ -4,34 +4,23 @@ RNIV 1 §4.9: if the receiver cannot be sure that both are the same person, a ne
 delays: the facts are delivered on the provisional record at once.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
-from uuid import NAMESPACE_OID, uuid5
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 from gateway.act import Act
 from gateway.audit import AuditAction
 from gateway.errors import FieldMissing, MessageIncoherent
-from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged
+from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, PatientMerged, Traits
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
-from gateway.identity import Identity, contradictions, normalise, qualified_ins
+from gateway.identity import Identity, contradictions, qualified_ins
 from gateway.site import SourceRole
+from gateway.told import NEVER
 
 PROVISIONAL_AUTHORITY = "urn:secretariat-gateway:provisional"
 """Assigning authority of records that only this gateway knows; never emitted, and refused from a sender."""
 
 GRAVE = 2
 """Admissions may correct one strict trait in any message; from two on it is more likely another person (COLP)."""
-
-
-def provisional_key(key: Identifier, patient: Patient) -> Identifier:
-    """Give the key of the record that holds what contradicts ``key``'s own record.
-
-    It follows from the identifier and the strict traits: the same contradiction told again finds the same record.
-    """
-    traits = patient.traits
-    names = map(normalise, (traits.birth_family_name, traits.first_given_name))
-    told = "|".join((key.authority, key.value, *names, traits.birth_date, traits.sex, traits.birth_place_code))
-    return Identifier(PROVISIONAL_AUTHORITY, str(uuid5(NAMESPACE_OID, told)))
 
 
 def primary_identifier(act: Act, patient: Patient) -> Identifier:
@@ -45,10 +34,15 @@ def primary_identifier(act: Act, patient: Patient) -> Identifier:
     candidates = patient.of_kind(IdentifierKind.PATIENT)
     if not candidates:
         raise FieldMissing("a patient identifier (PI) is needed", path="PID-3")
-    if any(c.authority == PROVISIONAL_AUTHORITY for c in candidates):
-        raise MessageIncoherent("this assigning authority is the gateway's own", path="PID-3")
+    for candidate in candidates:
+        _refuse_ours(candidate, "PID-3")
     domains = {s.authority for s in act.site.sources if s.role is SourceRole.ADMISSIONS}
     return next((c for c in candidates if c.authority in domains), candidates[0])
+
+
+def _refuse_ours(identifier: Identifier, path: str) -> None:
+    if identifier.authority == PROVISIONAL_AUTHORITY:
+        raise MessageIncoherent("this assigning authority is the gateway's own", path=path)
 
 
 def reconcile(act: Act, patient: Patient, *, correction: bool = False) -> Identity:
@@ -62,7 +56,7 @@ def reconcile(act: Act, patient: Patient, *, correction: bool = False) -> Identi
     """
     key = primary_identifier(act, patient)
     record = act.state.identity(key)
-    vouched = act.source.role is SourceRole.ADMISSIONS and key.authority == act.source.authority
+    vouched = _vouches(act, key)
     if record is None:
         return _first_sight(act, patient, key, vouched=vouched)
     if vouched:
@@ -70,100 +64,149 @@ def reconcile(act: Act, patient: Patient, *, correction: bool = False) -> Identi
     return _told_by_department(act, patient, record, correction=correction)
 
 
+def _vouches(act: Act, key: Identifier) -> bool:
+    return act.source.role is SourceRole.ADMISSIONS and key.authority == act.source.authority
+
+
+# -- a key that is not known yet ---------------------------------------------------------------------------------------
+
+
 def _first_sight(act: Act, patient: Patient, key: Identifier, *, vouched: bool) -> Identity:
-    linked = _linked_by_ins(act, patient) or _linked_by_other_identifier(act, patient, key)
+    linked = _linked(act, patient, key)
     identity = _create(act, patient, key, person=linked.person if linked else act.new_id(), vouched=vouched)
     if linked is not None:
         act.record(AuditAction.IDENTITY_LINKED, patients=(identity.id, linked.id), by=_link_rule(linked, patient))
         if vouched:
-            _answer(act, linked)
+            _answer(act, identity.person)
+    if _ask_about_ins(act, identity):
         return identity
-    if holder := _contradicted_holder(act, patient):
-        traits = contradictions(holder.patient.traits, patient.traits)
-        _ask(act, identity, Question(Doubt.INS_COLLISION, holder.id, traits))
-    elif not vouched:
+    strangers = [k for k in _known(act, patient) if k.person != identity.person]
+    if strangers:
+        traits = contradictions(strangers[0].patient.traits, patient.traits)
+        _ask(act, identity, Question(Doubt.SEVERAL, strangers[0].id, traits))
+    elif not vouched and linked is None:
         _ask(act, identity, Question(Doubt.UNKNOWN))
     return identity
+
+
+def _known(act: Act, patient: Patient) -> list[Identity]:
+    """The records that the message's patient identifiers name."""
+    found = (act.state.identity(i) for i in patient.of_kind(IdentifierKind.PATIENT))
+    return [f for f in found if f is not None]
+
+
+def _linked(act: Act, patient: Patient, key: Identifier) -> Identity | None:
+    """Give the record to whose person a new one belongs: by INS, else by a further identifier of the same message."""
+    ins = qualified_ins(patient)
+    holders = act.state.identities_with(ins) if ins else []
+    return _one_person(act, patient, key, holders) or _one_person(act, patient, key, _known(act, patient))
+
+
+def _one_person(act: Act, patient: Patient, key: Identifier, candidates: Sequence[Identity]) -> Identity | None:
+    """The first candidate, if all are of one person whom nothing keeps the new record from.
+
+    Two numbers of one domain are never joined by us: that is for admissions (RNIV 1, EXI SI 37). No record of the
+    person may contradict the message.
+    """
+    if len({c.person for c in candidates}) != 1:
+        return None
+    family = act.state.family_of(candidates[0].person)
+    same_domain = any(m.key.authority == key.authority and not m.retired for m in family)
+    unlike = any(contradictions(m.patient.traits, patient.traits) for m in family if not m.retired)
+    return None if same_domain or unlike else candidates[0]
 
 
 def _link_rule(linked: Identity, patient: Patient) -> str:
     return "qualified-ins" if linked.ins and linked.ins == qualified_ins(patient) else "identifier"
 
 
-def _linked_by_ins(act: Act, patient: Patient) -> Identity | None:
-    """INS joins only when both sides are qualifiée and no strict trait contradicts (RNIV 1, EXI SI 08)."""
-    ins = qualified_ins(patient)
-    holders = act.state.identities_with(ins) if ins else []
-    if any(contradictions(h.patient.traits, patient.traits) for h in holders):
-        return None
-    return _one_person(h for h in holders if not h.retired)
-
-
-def _contradicted_holder(act: Act, patient: Patient) -> Identity | None:
-    ins = qualified_ins(patient)
-    holders = act.state.identities_with(ins) if ins else []
-    return next((h for h in holders if contradictions(h.patient.traits, patient.traits)), None)
-
-
-def _linked_by_other_identifier(act: Act, patient: Patient, key: Identifier) -> Identity | None:
-    """A further identifier of the same message that is already known, by its own source's word, joins."""
-    others = (act.state.identity(i) for i in patient.of_kind(IdentifierKind.PATIENT) if i != key)
-    known = [o for o in others if o is not None and not contradictions(o.patient.traits, patient.traits)]
-    # Two records that admissions vouches for in one domain are for admissions alone to merge (EXI SI 37).
-    return _one_person(o for o in known if o.key.authority != key.authority)
-
-
-def _one_person(identities: Iterable[Identity]) -> Identity | None:
-    found = list(identities)
-    return found[0] if len({i.person for i in found}) == 1 else None
-
-
-def _create(act: Act, patient: Patient, key: Identifier, *, person: str, vouched: bool) -> Identity:
-    identity = Identity(act.new_id(), key, person, act.source.id, vouched, patient, told_at=act.told_at)
+def _create(
+    act: Act, patient: Patient, key: Identifier | None, *, person: str, vouched: bool, origin: Identifier | None = None
+) -> Identity:
+    """Make a record; one without a key of the outside world gets a key of ours."""
+    new = act.new_id()
+    told = NEVER.then(act.source.id, act.message, act.told_at)
+    own = key or Identifier(PROVISIONAL_AUTHORITY, new)
+    identity = Identity(new, own, person, told, vouched, patient, origin=origin)
     act.state.put_identity(identity)
     act.record(AuditAction.IDENTITY_CREATED, patients=(identity.id,), vouched=vouched, status=patient.status)
     return identity
 
 
+# -- a key that is known -----------------------------------------------------------------------------------------------
+
+
+def _contradicted(act: Act, patient: Patient, record: Identity) -> tuple[str, ...]:
+    """The traits on which a message contradicts a record; a retired one may be told with its survivor's traits."""
+    found = contradictions(record.patient.traits, patient.traits)
+    if found and record.retired and not contradictions(act.state.persons[record.person].traits, patient.traits):
+        return ()
+    return found
+
+
 def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correction: bool) -> Identity:
-    contradicted = contradictions(record.patient.traits, patient.traits)
+    contradicted = _contradicted(act, patient, record)
     if not record.authoritative:
         return _admitted_after_all(act, patient, record, contradicted)
     if _stale(act, record):
-        act.count("stale")
-        act.record(AuditAction.FACT_STALE, patients=(record.id,))
         return record
     if not correction and len(contradicted) >= GRAVE:
         return _doubt(act, patient, record, contradicted)
-    return _update(act, patient, record, contradicted)
+    told = patient if correction else _completed(patient, record.patient)
+    updated = _update(act, told, record, contradicted)
+    if updated.ins != record.ins:
+        _ask_about_ins(act, updated)
+    return updated
+
+
+def _completed(patient: Patient, held: Patient) -> Patient:
+    """What a message that is no correction adds to what is held: a field left empty is unchanged (HL7 2.5.1 §2.5.3).
+
+    Such a message raises a status, and never lowers it: that is for A31 and A47.
+    """
+    traits = Traits(**{f.name: getattr(patient.traits, f.name) or getattr(held.traits, f.name) for f in fields(Traits)})
+    if patient.status is IdentityStatus.PROVISOIRE and held.status is not IdentityStatus.PROVISOIRE:
+        return replace(held, traits=traits, deceased=held.deceased or patient.deceased)
+    return replace(patient, traits=traits, deceased=held.deceased or patient.deceased)
 
 
 def _admitted_after_all(act: Act, patient: Patient, record: Identity, contradicted: tuple[str, ...]) -> Identity:
     """What departments sent before the admission: confirmed if it agrees, set aside as a collision if it does not."""
+    told = record.told.then(act.source.id, act.message, act.told_at)
     if not contradicted:
-        confirmed = replace(record, patient=patient, authoritative=True, source=act.source.id, told_at=act.told_at)
+        confirmed = replace(record, patient=patient, authoritative=True, told=told)
         act.state.put_identity(confirmed)
         act.record(AuditAction.IDENTITY_CONFIRMED, patients=(record.id,))
-        _answer(act, record)
+        _answer(act, record.person)
+        _ask_about_ins(act, confirmed)
         return confirmed
-    aside = replace(record, key=provisional_key(record.key, record.patient))
+    aside = replace(record, key=Identifier(PROVISIONAL_AUTHORITY, record.id), origin=record.key)
     act.state.put_identity(aside)
     identity = _create(act, patient, record.key, person=act.new_id(), vouched=True)
     _ask(act, aside, Question(Doubt.COLLISION, identity.id, contradicted))
+    _ask_about_ins(act, identity)
     return identity
 
 
 def _told_by_department(act: Act, patient: Patient, record: Identity, *, correction: bool) -> Identity:
-    own_correction = correction and record.source == act.source.id and not record.authoritative
-    contradicted = contradictions(record.patient.traits, patient.traits)
+    own_correction = correction and record.told.source == act.source.id and not record.authoritative
+    contradicted = _contradicted(act, patient, record)
     if contradicted and not own_correction:
         return _doubt(act, patient, record, contradicted)
-    if _several_people(act, patient, record):
+    if any(k.person != record.person for k in _known(act, patient)):
         return _doubt(act, patient, record, (), Doubt.SEVERAL)
     if own_correction and not _stale(act, record):
         return _update(act, patient, record, contradicted)
     _matched(act, record)
     return record
+
+
+def _stale(act: Act, record: Identity) -> bool:
+    stale = record.told.makes_stale(act.source.id, act.message, act.told_at)
+    if stale:
+        act.count("stale")
+        act.record(AuditAction.FACT_STALE, patients=(record.id,))
+    return stale
 
 
 def _matched(act: Act, record: Identity) -> None:
@@ -172,51 +215,60 @@ def _matched(act: Act, record: Identity) -> None:
         act.record(AuditAction.IDENTITY_MATCHED, patients=(record.id,), retired=record.retired)
 
 
-def _several_people(act: Act, patient: Patient, record: Identity) -> bool:
-    known = (act.state.identity(i) for i in patient.of_kind(IdentifierKind.PATIENT))
-    return any(k is not None and k.person != record.person for k in known)
-
-
-def _stale(act: Act, record: Identity) -> bool:
-    same_source = record.source == act.source.id
-    return same_source and bool(act.told_at and record.told_at and act.told_at < record.told_at)
-
-
 def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ...]) -> Identity:
-    updated = replace(record, patient=patient, source=act.source.id, told_at=act.told_at or record.told_at)
-    if replace(updated, told_at=record.told_at) == record:
-        act.state.put_identity(updated)
-        _matched(act, record)
-        return updated
+    updated = replace(record, patient=patient, told=record.told.then(act.source.id, act.message, act.told_at))
     act.state.put_identity(updated)
-    act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected=",".join(changed))
+    if patient == record.patient:
+        _matched(act, record)
+    else:
+        act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected=",".join(changed))
     return updated
+
+
+# -- doubt -------------------------------------------------------------------------------------------------------------
 
 
 def _doubt(
     act: Act, patient: Patient, record: Identity, contradicted: tuple[str, ...], doubt: Doubt = Doubt.COLLISION
 ) -> Identity:
-    key = provisional_key(record.key, patient)
-    identity = act.state.identity(key)
-    if identity is None:
-        identity = _create(act, patient, key, person=act.new_id(), vouched=False)
+    """Give the provisional record for what does not fit a record; the same told again finds the same."""
+    alike = (d for d in act.state.doubts_about(record.key) if not contradictions(d.patient.traits, patient.traits))
+    identity = next(alike, None) or _create(act, patient, None, person=act.new_id(), vouched=False, origin=record.key)
     _ask(act, identity, Question(doubt, record.id, contradicted))
     return identity
 
 
+def _ask_about_ins(act: Act, identity: Identity) -> bool:
+    """Ask where another person, or another number of this domain, holds the same INS (RNIV 1, EXI SI 32)."""
+    holders = act.state.identities_with(identity.ins) if identity.ins else []
+    for holder in holders:
+        apart = holder.person != identity.person and not holder.retired
+        if apart:
+            traits = contradictions(holder.patient.traits, identity.patient.traits)
+            _ask(act, identity, Question(Doubt.INS_COLLISION, holder.id, traits))
+            return True
+    return False
+
+
+def _open_question(act: Act, identity: Identity) -> tuple[Focus | None, Question | None]:
+    known = next(iter(act.state.foci_with(FocusKind.QUESTION, (question_key(identity.id),))), None)
+    question = known.fact if known is not None and isinstance(known.fact, Question) else None
+    return known, question if question is not None and not question.answered else None
+
+
 def _ask(act: Act, identity: Identity, question: Question) -> None:
-    known = act.state.focus(FocusKind.QUESTION, (question_key(identity.id),))
-    if known is not None and known.fact == question:
+    known, open_question = _open_question(act, identity)
+    if open_question == question:
         return
+    told = (known.told if known else NEVER).then(act.source.id, act.message, act.told_at)
     focus = Focus(
         id=known.id if known else act.new_id(),
         kind=FocusKind.QUESTION,
         identity=identity.id,
         version=known.version + 1 if known else 1,
         fact=question,
-        told_at=act.told_at,
-        source=act.source.id,
         message=act.message,
+        told=told,
         updated_at=act.now,
     )
     act.state.put_focus(focus, (question_key(identity.id),))
@@ -224,45 +276,72 @@ def _ask(act: Act, identity: Identity, question: Question) -> None:
     act.record(AuditAction.IDENTITY_DOUBTED, patients=patients, doubt=question.doubt, traits=",".join(question.traits))
 
 
-def _answer(act: Act, identity: Identity) -> None:
-    known = act.state.focus(FocusKind.QUESTION, (question_key(identity.id),))
-    if known is None or not isinstance(known.fact, Question) or known.fact.doubt is not Doubt.UNKNOWN:
-        return
-    answered = replace(known.fact, answered=True)
-    act.state.put_focus(
-        replace(known, fact=answered, version=known.version + 1, message=act.message, updated_at=act.now), ()
-    )
+def _answer(act: Act, person: str) -> None:
+    """Nobody need ask any more who a person is whom admissions has named."""
+    for identity in act.state.family_of(person):
+        known, question = _open_question(act, identity)
+        if known is None or question is None or question.doubt is not Doubt.UNKNOWN:
+            continue
+        told = known.told.then(act.source.id, act.message, act.told_at)
+        answered = replace(
+            known,
+            fact=replace(question, answered=True),
+            version=known.version + 1,
+            message=act.message,
+            told=told,
+            updated_at=act.now,
+        )
+        act.state.put_focus(answered, ())
+
+
+# -- merges ------------------------------------------------------------------------------------------------------------
 
 
 def merge(act: Act, fact: PatientMerged) -> Identity:
     """Follow a merge by admissions: the retired record's person becomes the survivor's, with all that belongs to it.
 
     Nothing else is rewritten, so that the audit event's list of moved identities is enough to undo it. A merge that
-    another source asks for is a question (RNIV 1, EXI SI 36 / 37).
+    another source asks for is a question (RNIV 1, EXI SI 36 / 37); one whose survivor is in doubt waits for the answer.
+
+    Raises:
+        MessageIncoherent: the retired identifier claims an assigning authority that is ours.
+
     """
+    _refuse_ours(fact.retired, "MRG-1")
+    primary = primary_identifier(act, fact.patient)
     survivor = reconcile(act, fact.patient)
+    if survivor.key != primary or fact.retired == primary:
+        return survivor
     retired = act.state.identity(fact.retired)
-    if act.source.role is not SourceRole.ADMISSIONS:
-        _ask(act, survivor, Question(Doubt.MERGE_REFUSED, retired.id if retired else ""))
+    if not (_vouches(act, primary) and _vouches(act, fact.retired)):
+        if _open_question(act, survivor)[1] is None:
+            _ask(act, survivor, Question(Doubt.MERGE_REFUSED, retired.id if retired else ""))
         return survivor
-    if fact.retired == survivor.key:
-        return survivor
+    if survivor.retired:
+        survivor = replace(survivor, retired=False)
+        act.state.put_identity(survivor)
     if retired is None:
         patient = Patient((fact.retired,), fact.patient.traits)
-        retired = _create(act, patient, fact.retired, person=survivor.person, vouched=True)
-    _move_together(act, survivor, retired)
+        retired = _create(act, patient, fact.retired, person=act.new_id(), vouched=True)
+    _retire(act, survivor, retired)
     return survivor
 
 
-def _move_together(act: Act, survivor: Identity, retired: Identity) -> None:
+def _retire(act: Act, survivor: Identity, retired: Identity) -> None:
     former = retired.person
-    moved = sorted(act.state.members[former])
-    for each in map(act.state.identities.__getitem__, moved):
-        gone = each.retired or each.id == retired.id
-        act.state.put_identity(replace(each, person=survivor.person, retired=gone))
+    gone = replace(retired, retired=True, authoritative=True)
+    if former == survivor.person:
+        if gone == retired:
+            return
+        moved = [gone]
+    else:
+        moved = [gone if m.id == retired.id else m for m in act.state.family_of(former)]
+    for each in moved:
+        act.state.put_identity(replace(each, person=survivor.person))
+    _answer(act, survivor.person)
     act.record(
         AuditAction.IDENTITY_MERGED,
-        patients=(survivor.id, *moved),
+        patients=(survivor.id, *(m.id for m in moved)),
         former_person=former,
         person=survivor.person,
         retired=retired.id,

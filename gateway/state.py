@@ -1,7 +1,7 @@
 """Everything that a batch may touch, in memory: loaded, decided on and flushed by one statement per table."""
 
-from collections.abc import Iterable
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 from gateway.facts import Identifier
 from gateway.focus import Focus, FocusKind
@@ -71,6 +71,10 @@ class Table(Generic[K, V]):
 FocusKey = tuple[FocusKind, str, str]
 
 
+def _pair(identifier: Identifier) -> tuple[str, str]:
+    return identifier.authority, identifier.value
+
+
 def focus_key(kind: FocusKind, identifier: Identifier) -> FocusKey:
     """Give the key under which an object is found."""
     return kind, identifier.authority, identifier.value
@@ -82,6 +86,7 @@ class State:
     def __init__(self) -> None:
         self.identities = Table[str, Identity]()
         self.identity_keys = Table[tuple[str, str], str]()
+        self.doubts = Table[tuple[str, str], frozenset[str]]()
         self.ins = Table[tuple[str, str], frozenset[str]]()
         self.members = Table[str, frozenset[str]]()
         self.persons = Table[str, Person]()
@@ -91,7 +96,7 @@ class State:
         self.items_of_focus = Table[str, frozenset[str]]()
         self.items_of_identity = Table[str, frozenset[str]]()
 
-    def _tables(self) -> tuple[Table[str, Identity], ...]:
+    def _tables(self) -> tuple[Table[Any, Any], ...]:
         return tuple(vars(self).values())
 
     def mark(self) -> None:
@@ -109,11 +114,17 @@ class State:
     def load_identity(self, identity: Identity) -> None:
         """Hold an identity as the store has it."""
         self.identities.load(identity.id, identity)
-        self.identity_keys.load((identity.key.authority, identity.key.value), identity.id)
-        if ins := identity.ins:
-            key = (ins.authority, ins.value)
-            self.ins.load(key, (self.ins.get(key) or frozenset()) | {identity.id})
-        self.members.load(identity.person, (self.members.get(identity.person) or frozenset()) | {identity.id})
+        self.identity_keys.load(_pair(identity.key), identity.id)
+        for table, key in self._sets_of(identity):
+            table.load(key, (table.get(key) or frozenset()) | {identity.id})
+
+    def _sets_of(self, identity: Identity) -> Iterator[tuple[Table[Any, frozenset[str]], Any]]:
+        """The sets of identities to which one belongs, each as a table and a key in it."""
+        yield self.members, identity.person
+        if identity.ins:
+            yield self.ins, _pair(identity.ins)
+        if identity.origin:
+            yield self.doubts, _pair(identity.origin)
 
     def load_focus(self, focus: Focus, keys: Iterable[FocusKey]) -> None:
         """Hold an object as the store has it."""
@@ -132,32 +143,37 @@ class State:
 
     def identity(self, key: Identifier) -> Identity | None:
         """Give the identity with this authority and value."""
-        found = self.identity_keys.get((key.authority, key.value))
+        found = self.identity_keys.get(_pair(key))
         return self.identities.get(found) if found else None
+
+    def doubts_about(self, key: Identifier) -> list[Identity]:
+        """Give the provisional records that contradict this key's record."""
+        return [self.identities[i] for i in sorted(self.doubts.get(_pair(key)) or ())]
+
+    def family_of(self, person: str) -> list[Identity]:
+        """Give the identities of a person."""
+        return [self.identities[i] for i in sorted(self.members.get(person) or ())]
 
     def identities_with(self, ins: Identifier) -> list[Identity]:
         """Give the qualified identities that hold this INS."""
-        ids = sorted(self.ins.get((ins.authority, ins.value)) or ())
+        ids = sorted(self.ins.get(_pair(ins)) or ())
         return [i for i in map(self.identities.__getitem__, ids) if i.ins == ins]
 
     def put_identity(self, identity: Identity) -> None:
         """Hold a new or changed identity, and make its person's golden record anew."""
         before = self.identities.get(identity.id)
         self.identities.put(identity.id, identity)
-        self.identity_keys.put((identity.key.authority, identity.key.value), identity.id)
-        if ins := identity.ins:
-            key = (ins.authority, ins.value)
-            self.ins.put(key, (self.ins.get(key) or frozenset()) | {identity.id})
+        self.identity_keys.put(_pair(identity.key), identity.id)
         if before is not None and before.person != identity.person:
             self.members.put(before.person, self.members[before.person] - {identity.id})
             self._golden(before.person)
-        self.members.put(identity.person, (self.members.get(identity.person) or frozenset()) | {identity.id})
+        for table, key in self._sets_of(identity):
+            table.put(key, (table.get(key) or frozenset()) | {identity.id})
         self._golden(identity.person)
 
     def _golden(self, person: str) -> None:
-        members = self.members[person]
-        if members:
-            self.persons.put(person, golden_record(person, map(self.identities.__getitem__, sorted(members))))
+        if family := self.family_of(person):
+            self.persons.put(person, golden_record(person, family))
 
     def person_of(self, identity: str) -> str:
         """Give the id of the person to whom an identity belongs now."""
@@ -165,16 +181,17 @@ class State:
 
     # -- objects and items -----------------------------------------------------------------------------------------
 
-    def focus(self, kind: FocusKind, keys: Iterable[Identifier]) -> Focus | None:
-        """Give the object that any of these keys finds."""
+    def foci_with(self, kind: FocusKind, keys: Iterable[Identifier]) -> list[Focus]:
+        """Give the objects that these keys find, in the keys' order, each once."""
         found = (self.focus_keys.get(focus_key(kind, key)) for key in keys)
-        return next((self.foci[f] for f in found if f), None)
+        return [self.foci[f] for f in dict.fromkeys(filter(None, found))]
 
     def put_focus(self, focus: Focus, keys: Iterable[Identifier]) -> None:
-        """Hold a new or changed object, found by these keys from now on."""
+        """Hold a new or changed object, found by these keys from now on; a real object's key is never taken away."""
         self.foci.put(focus.id, focus)
         for key in keys:
-            if self.focus_keys.get(focus_key(focus.kind, key)) is None:
+            holder = self.focus_keys.get(focus_key(focus.kind, key))
+            if holder is None or (holder != focus.id and self.foci[holder].fact is None):
                 self.focus_keys.put(focus_key(focus.kind, key), focus.id)
 
     def items_about(self, focus: str) -> list[WorkItem]:

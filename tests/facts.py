@@ -163,7 +163,8 @@ def document(
     """Give a T02, T10 or T04."""
     replaced = own(LAB, replaces) if replaces else None
     return replace(
-        DocumentReported(who, own(LAB, key), act, replaced, "11488-4", "Compte rendu", "3010", sha256=key * 4), **changes
+        DocumentReported(who, own(LAB, key), act, replaced, "11488-4", "Compte rendu", "3010", sha256=key * 4),
+        **changes,
     )
 
 
@@ -207,7 +208,8 @@ class Store:
     @staticmethod
     def _is_named(identity: Identity, needed: Needs) -> bool:
         by_ins = identity.ins is not None and (identity.ins.authority, identity.ins.value) in needed.ins
-        return by_ins or (identity.key.authority, identity.key.value) in needed.identities
+        keys = [key for key in (identity.key, identity.origin) if key is not None]
+        return by_ins or any((key.authority, key.value) in needed.identities for key in keys)
 
     def _load_people(self, state: State, people: set[str]) -> None:
         for identity in self.identities.values():
@@ -222,7 +224,9 @@ class Store:
         self.persons.update(state.persons.changes())
         self.foci.update(state.foci.changes())
         for key, focus_id in state.focus_keys.changes():
-            assert self.focus_keys.setdefault(key, focus_id) == focus_id, "a key finds one object"
+            holder = self.focus_keys.get(key, focus_id)
+            assert holder == focus_id or self.foci[holder].fact is None, "an object that came keeps its keys"
+            self.focus_keys[key] = focus_id
         self.items.update(state.items.changes())
         record_keys = [(i.key.authority, i.key.value) for i in self.identities.values()]
         assert len(set(record_keys)) == len(record_keys), "one record per authority and value"
@@ -276,7 +280,9 @@ class Gateway:
 
     def identity(self, key: Identifier) -> Identity:
         """Give the record with this key."""
-        found = [i for i in self.store.identities.values() if (i.key.authority, i.key.value) == (key.authority, key.value)]
+        found = [
+            i for i in self.store.identities.values() if (i.key.authority, i.key.value) == (key.authority, key.value)
+        ]
         assert len(found) == 1, f"{len(found)} records"
         return found[0]
 

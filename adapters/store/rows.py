@@ -1,6 +1,7 @@
 """Rows into the core's values, and back."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,6 +17,7 @@ from gateway.facts import (
 )
 from gateway.focus import Focus, FocusKind, Held, Question
 from gateway.identity import Identity, Person
+from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState, WorkItem
 
 Row = dict[str, Any]
@@ -38,14 +40,25 @@ def identity_row(identity: Identity) -> Row:
         "authority": identity.key.authority,
         "value": identity.key.value,
         "person_id": identity.person,
-        "source": identity.source,
         "authoritative": identity.authoritative,
         "retired": identity.retired,
         "ins_authority": ins.authority if ins else None,
         "ins_value": ins.value if ins else None,
+        "origin_authority": identity.origin.authority if identity.origin else None,
+        "origin_value": identity.origin.value if identity.origin else None,
         "patient": _PATIENT.dump_python(identity.patient, mode="json"),
-        "told_at": identity.told_at,
+        **_told_row(identity.told),
     }
+
+
+def _told_row(told: Told) -> Row:
+    times = {source: at.isoformat() for source, at in told.times.items()}
+    return {"source": told.source, "told_message": told.message, "times": times}
+
+
+def _told(row: Found) -> Told:
+    times = {source: datetime.fromisoformat(at) for source, at in row["times"].items()}
+    return Told(row["source"], row["told_message"], times)
 
 
 def identity(row: Found) -> Identity:
@@ -54,11 +67,11 @@ def identity(row: Found) -> Identity:
         id=row["id"],
         key=Identifier(row["authority"], row["value"]),
         person=row["person_id"],
-        source=row["source"],
+        told=_told(row),
         authoritative=row["authoritative"],
         patient=_PATIENT.validate_python(row["patient"]),
         retired=row["retired"],
-        told_at=row["told_at"],
+        origin=Identifier(row["origin_authority"], row["origin_value"]) if row["origin_authority"] else None,
     )
 
 
@@ -82,9 +95,8 @@ def focus_row(focus: Focus) -> Row:
         "version": focus.version,
         "fact_type": fact_type,
         "fact": _FACTS[fact_type].dump_python(focus.fact, mode="json") if fact_type else None,
-        "told_at": focus.told_at,
-        "source": focus.source,
         "message_id": focus.message,
+        **_told_row(focus.told),
         "held": _HELD.dump_python(focus.held, mode="json"),
         "updated_at": focus.updated_at,
     }
@@ -98,9 +110,8 @@ def focus(row: Found) -> Focus:
         identity=row["identity_id"],
         version=row["version"],
         fact=_FACTS[row["fact_type"]].validate_python(row["fact"]) if row["fact_type"] else None,
-        told_at=row["told_at"],
-        source=row["source"],
         message=row["message_id"],
+        told=_told(row),
         updated_at=row["updated_at"],
         held=_HELD.validate_python(row["held"]),
     )

@@ -114,7 +114,7 @@ class Work:
         self._upsert(connection, schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
         self._upsert(connection, schema.identity, [rows.identity_row(i) for _, i in state.identities.changes()])
         self._upsert(connection, schema.focus, [rows.focus_row(f) for _, f in state.foci.changes()])
-        self._insert(
+        self._upsert(
             connection,
             schema.focus_key,
             [{"kind": k, "authority": a, "value": v, "focus_id": f} for (k, a, v), f in state.focus_keys.changes()],
@@ -192,6 +192,7 @@ def _load_identities(connection: Connection, needs: Needs) -> list[dict[str, Any
     person = select(record.c.person_id)
     named = select_by_keys(connection, person, (record.c.authority, record.c.value), needs.identities)
     named += select_by_keys(connection, person, (record.c.ins_authority, record.c.ins_value), needs.ins)
+    named += select_by_keys(connection, person, (record.c.origin_authority, record.c.origin_value), needs.identities)
     return _select(connection, record.c.person_id, {row["person_id"] for row in named})
 
 

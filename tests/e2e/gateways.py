@@ -11,17 +11,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from services import guarded
+from sqlalchemy import text
+
+from adapters.store.database import Database
+from adapters.store.inbox import Inbox
+from adapters.store.outbox import StoredOutbox
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 ANSWER_SECONDS = 20.0
 COMMAND_SECONDS = 120.0
+SETTLE_SECONDS = 60.0
 LOG_TAIL_CHARACTERS = 4_000
 
 _SITE = """\
@@ -251,6 +257,39 @@ class Gateway:
             cwd=REPOSITORY,
         )
 
+    # -- the database ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database, read beside the service."""
+        database = Database(self.database_url)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """Give all rows of an SQL statement."""
+        with self.database() as database, database.read() as connection:
+            return [tuple(row) for row in connection.execute(text(statement), parameters)]
+
+    def summary(self) -> dict[str, int]:
+        """Count what came in and how it ended."""
+        with self.database() as database:
+            return Inbox(database).summary()
+
+    def settled(self, seconds: float = SETTLE_SECONDS) -> dict[str, int]:
+        """Give the summary once nothing is pending and nothing waits for the bus; fail when that takes long."""
+        deadline = time.monotonic() + seconds
+        with self.database() as database:
+            inbox, outbox = Inbox(database), StoredOutbox(database)
+            while (summary := inbox.summary())["pending"] or outbox.waiting():
+                assert time.monotonic() < deadline, (summary, outbox.waiting(), self.log[-LOG_TAIL_CHARACTERS:])
+                assert self.process is not None
+                assert self.process.poll() is None, self.log[-LOG_TAIL_CHARACTERS:]
+                time.sleep(0.05)
+        return summary
+
 
 @contextmanager
 def gateway_in(folder: Path, **settings: Any) -> Iterator[Gateway]:
@@ -289,6 +328,14 @@ class Wire:
             self._received += data
         frame, _, self._received = self._received.partition(b"\x1c\r")
         return frame.lstrip(b"\x0b")
+
+    def answers_to_the_end(self) -> list[bytes]:
+        """Give the answers that come until the peer closes."""
+        answers = []
+        with suppress(ConnectionError):
+            while True:
+                answers.append(self.answer())
+        return answers
 
     def ask(self, payload: bytes) -> bytes:
         """Send a payload and give its answer."""

@@ -210,7 +210,10 @@ def test_canonical_form_keeps_types_and_bounds_apart():
 def test_canonical_form_is_utf8_json_without_blanks():
     """Texts stand as themselves (RFC 8785)."""
     form = canonical(event(1, correlation="é\u0001\u2028", detail={}, patients=(), entities=()))
-    assert form == (
-        '{"action":"gateway:item:created","at":"2026-03-10T08:01:00.000000+00:00","correlation":"é\\u0001\u2028",'
-        '"detail":{},"entities":[],"id":1,"message":101,"patients":[],"principal":"gateway"}'
-    ).encode()
+    assert (
+        form
+        == (
+            '{"action":"gateway:item:created","at":"2026-03-10T08:01:00.000000+00:00","correlation":"é\\u0001\u2028",'
+            '"detail":{},"entities":[],"id":1,"message":101,"patients":[],"principal":"gateway"}'
+        ).encode()
+    )

@@ -1,4 +1,4 @@
-"""Work items follow their object: one per object and queue, opened again only when a reader would see something else."""
+"""Work items follow their object: one per object and queue, opened again only where a reader sees something else."""
 
 from dataclasses import replace
 

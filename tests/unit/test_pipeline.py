@@ -128,7 +128,6 @@ def test_an_item_that_cannot_be_rendered_quarantines_its_message_alone():
 
 def test_the_cause_of_a_fault_shows_no_value():
     """A fault's own text may hold patient data; only its class is named (promise P6)."""
-
     gateway = Gateway()
     changes = gateway.process([gateway.job(BROKEN, source=LAB)])
     assert changes.endings[0].outcome.error == "ProcessingFailed"

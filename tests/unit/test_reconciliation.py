@@ -382,6 +382,16 @@ def test_an_ins_that_came_with_a_correction_and_contradicts_its_holder_asks():
     assert [q.doubt for q in gateway.questions()] == [Doubt.INS_COLLISION]
 
 
+def test_a_correction_that_contradicts_a_linked_record_asks():
+    """A link whose ground is gone is not left in silence: the desk is asked (promise P7)."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(told(patient(LAB_7, ins())), source=LAB)
+    gateway.send(told(patient(LAB_7, ins(), of=PAUL), correction=True), source=LAB)
+    apart = gateway.identity(LAB_7).person != gateway.identity(ipp("1")).person
+    assert apart or gateway.questions() != []
+
+
 def test_an_ins_collision_is_asked_also_where_another_identifier_links():
     """A known further identifier does not silence an INS that contradicts its holder."""
     gateway = Gateway()
@@ -409,6 +419,15 @@ def test_admissions_answers_the_question_about_every_record_of_the_person():
     gateway.send(told(patient(ipp("1"), IMAGING_9)))
     assert gateway.identity(LAB_7).person == gateway.identity(ipp("1")).person
     assert gateway.questions() == []
+
+
+def test_a_record_without_traits_joins_no_two_people():
+    """A number known without a name agrees with everybody: it must not make one person of two (promise P7)."""
+    gateway = Gateway()
+    gateway.send(told(patient(LAB_7, of=Traits())), source=LAB)
+    gateway.send(told(patient(IMAGING_9, LAB_7)), source=IMAGING)
+    gateway.send(told(patient(ipp("1"), LAB_7, of=PAUL)))
+    assert gateway.identity(IMAGING_9).person != gateway.identity(ipp("1")).person
 
 
 def test_a_further_identifier_with_contradicting_traits_joins_nobody():
@@ -604,7 +623,7 @@ def test_a_merge_into_itself_with_contradicting_traits_retires_nobody():
 
 
 def test_a_refused_merge_never_wipes_the_collision_that_came_with_it():
-    """A department's A40 with contradicting traits leaves both its questions, or the graver one; told again, nothing."""
+    """A department's A40 with contradicting traits leaves the graver question; told again, nothing."""
     gateway = two_patients()
     fact = merged(patient(ipp("1"), of=PAUL), ipp("2"))
     gateway.send(fact, source=LAB)

@@ -6,11 +6,12 @@ import pytest
 from facts import ANNE, MORNING, book, document, ipp, patient, result, visit
 
 from gateway.audit import AuditAction
-from gateway.dispatch import WAS_DONE
 from gateway.demand import demand
+from gateway.dispatch import WAS_DONE
 from gateway.facts import Abnormality, AppointmentStatus, DocumentAct, Priority, ResultStatus, Traits, VisitState
 from gateway.focus import Doubt, Focus, FocusKind, Question
 from gateway.identity import contradictions
+from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState
 from mappings.texts import keys, text
 
@@ -26,7 +27,7 @@ EVERY_FACT = [
 
 def asked(fact):
     """Give what an object with this fact asks for."""
-    wanted = demand(Focus("f", FocusKind.RESULT, "i", 1, fact, None, "s", 1, MORNING))
+    wanted = demand(Focus("f", FocusKind.RESULT, "i", 1, fact, 1, Told("s", 1), MORNING))
     assert wanted is not None
     return wanted
 

@@ -51,14 +51,23 @@ def upgrade() -> None:
         sa.Column("retired", sa.Boolean(), nullable=False),
         sa.Column("ins_authority", sa.Text(), nullable=True),
         sa.Column("ins_value", sa.Text(), nullable=True),
+        sa.Column("origin_authority", sa.Text(), nullable=True),
+        sa.Column("origin_value", sa.Text(), nullable=True),
         sa.Column("patient", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.Column("told_at", Instant(), nullable=True),
+        sa.Column("told_message", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity")),
         sa.UniqueConstraint("authority", "value", name=op.f("uq_identity_authority_value")),
         comment="One record per identification domain and identifier",
     )
     op.create_index(
         op.f("ix_identity_ins_value_ins_authority"), "identity", ["ins_value", "ins_authority"], unique=False
+    )
+    op.create_index(
+        op.f("ix_identity_origin_value_origin_authority"),
+        "identity",
+        ["origin_value", "origin_authority"],
+        unique=False,
     )
     op.create_index(op.f("ix_identity_person_id"), "identity", ["person_id"], unique=False)
     op.create_index(op.f("ix_identity_value"), "identity", ["value"], unique=False)
@@ -127,7 +136,8 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("fact_type", sa.String(length=32), nullable=True),
         sa.Column("fact", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
-        sa.Column("told_at", Instant(), nullable=True),
+        sa.Column("told_message", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=False),
         sa.Column("message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("held", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
@@ -288,6 +298,7 @@ def downgrade() -> None:
     op.drop_table("installation")
     op.drop_index(op.f("ix_identity_value"), table_name="identity")
     op.drop_index(op.f("ix_identity_person_id"), table_name="identity")
+    op.drop_index(op.f("ix_identity_origin_value_origin_authority"), table_name="identity")
     op.drop_index(op.f("ix_identity_ins_value_ins_authority"), table_name="identity")
     op.drop_table("identity")
     op.drop_table("audit_seal")

@@ -1,0 +1,45 @@
+"""Who told a thing last, and when: the order of facts (promise P3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The last telling of an identity or an object.
+
+    Attributes:
+        source: who told it last.
+        message: in which message; numbers rise with reception.
+        times: for each source that gave times, the latest of its facts.
+
+    """
+
+    source: str
+    message: int
+    times: Mapping[str, datetime] = field(default_factory=dict)
+
+    def makes_stale(self, source: str, message: int, told_at: datetime | None) -> bool:
+        """Whether a fact is older than what was told.
+
+        Within a source by the fact's own time; ties and different sources by reception, where a replay keeps the place
+        of its message.
+        """
+        latest = self.times.get(source)
+        if latest is not None and told_at is not None and told_at != latest:
+            if told_at < latest:
+                return True
+            if source == self.source:
+                return False
+        return message < self.message
+
+    def then(self, source: str, message: int, told_at: datetime | None) -> "Told":
+        """Give the telling that follows this one."""
+        latest = max(filter(None, (self.times.get(source), told_at)), default=None)
+        times = {**self.times, source: latest} if latest is not None else self.times
+        return Told(source, max(message, self.message), times)
+
+
+NEVER = Told("", 0)
+"""What has not been told yet."""
