@@ -1,8 +1,6 @@
 """The settings: one frozen object, read once from a TOML file and the environment, passed down in parts."""
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ConfigurationError
 from mappings.site import DEMO
+from mappings.toml_file import parse, read_text, refuse_first
 
 PREFIX = "GATEWAY_"
 CONFIG = "GATEWAY_CONFIG"
@@ -49,35 +48,18 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
     """
     environment = os.environ if environment is None else environment
-    file, text = _file(environment.get(CONFIG, ""))
+    path = Path(environment.get(CONFIG, ""))
+    text = read_text(path) if environment.get(CONFIG) else ""
     given = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
         if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in Settings.model_fields
     }
     try:
-        return Settings.model_validate({**file, **given})
+        return Settings.model_validate({**parse(path, text), **given})
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        key = str(first["loc"][0])
-        if key in given:
-            raise ConfigurationError(first["msg"], path=PREFIX + key.upper()) from None
-        raise ConfigurationError(f"{key}: {first['msg']}", path=environment[CONFIG], line=_line(text, key)) from None
-
-
-def _file(path: str) -> tuple[dict[str, object], str]:
-    if not path:
-        return {}, ""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return tomllib.loads(text), text
-    except OSError:
-        raise ConfigurationError("a readable TOML file is expected", path=path) from None
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise ConfigurationError(f"TOML is expected: {error}", path=path, line=int(line[1]) if line else None) from None
-
-
-def _line(text: str, key: str) -> int | None:
-    lines = text.splitlines()
-    return next((n for n, line in enumerate(lines, start=1) if line.split("=")[0].strip() == key), None)
+        errors = error.errors(include_input=False, include_url=False)
+        mine = next((e for e in errors if e["loc"][0] in given), None)
+        if mine is None:
+            refuse_first(error, path, text)
+        raise ConfigurationError(mine["msg"], path=f"{PREFIX}{mine['loc'][0]}".upper()) from None

@@ -35,6 +35,8 @@ class Doubt(StrEnum):
     """The identifiers of one message belong to different people."""
     INS_COLLISION = "ins-collision"
     """One INS, traits that contradict each other."""
+    MISFILED = "misfiled"
+    """A result or document under the number of another patient's (the trade's filing error)."""
     MERGE_REFUSED = "merge-refused"
     """A source that is not admissions asked for a merge (EXI SI 36)."""
 

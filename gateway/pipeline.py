@@ -33,7 +33,7 @@ from gateway.outbox import OutboxEntry
 from gateway.principal import WORKER
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
-from gateway.reconciliation import merge, reconcile
+from gateway.reconciliation import ask_about_filing, merge, reconcile
 from gateway.site import Site, Source
 from gateway.state import FocusKey, State, focus_key
 from gateway.told import NEVER
@@ -120,13 +120,13 @@ def needs(jobs: Iterable[Job]) -> Needs:
     for job in jobs:
         if isinstance(job.translation, GatewayError):
             continue
-        for fact in job.translation.facts:
+        for ordinal, fact in enumerate(job.translation.facts):
             _name_patient(fact.patient, identities, ins)
             if isinstance(fact, PatientMerged):
                 identities.add((fact.retired.authority, fact.retired.value))
             elif not isinstance(fact, PatientReported):
                 kind, keys = keys_of(fact)
-                foci.update(focus_key(kind, key) for key in keys)
+                foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
     return Needs(frozenset(identities), frozenset(ins), frozenset(foci))
 
 
@@ -134,6 +134,11 @@ def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[t
     identities.update((i.authority, i.value) for i in patient.of_kind(IdentifierKind.PATIENT))
     if matricule := qualified_ins(patient):
         ins.add((matricule.authority, matricule.value))
+
+
+def misfiled_key(message: int, ordinal: int) -> Identifier:
+    """Give the key of the object that a message's fact makes when its own key belongs to another patient."""
+    return Identifier("misfiled", f"{message}/{ordinal}")
 
 
 def question_keys(identities: Iterable[str]) -> list[FocusKey]:
@@ -191,7 +196,7 @@ class Decider:
             return Ending(outcome, _notes(job.translation, act))
         if not job.translation.facts:
             raise MessageIncoherent("the message says nothing that a rule reads")
-        touched = dict.fromkeys(apply(act, fact).id for fact in job.translation.facts)
+        touched = dict.fromkeys(apply(act, fact, n).id for n, fact in enumerate(job.translation.facts))
         _dispatch_questions(act)
         _retell_open_items(act)
         act.record(
@@ -235,8 +240,8 @@ def _quarantine(act: Act, error: GatewayError) -> Changes:
     return Changes(endings=[Ending(outcome, {})])
 
 
-def apply(act: Act, fact: Fact) -> Identity:
-    """Let one fact take effect and give the identity that it is about.
+def apply(act: Act, fact: Fact, ordinal: int) -> Identity:
+    """Let one fact, by its place in the message, take effect and give the identity that it is about.
 
     Raises:
         FieldMissing: no patient identifier.
@@ -250,7 +255,7 @@ def apply(act: Act, fact: Fact) -> Identity:
             return merge(act, fact)
         case _:
             identity = reconcile(act, fact.patient)
-            _apply_to_object(act, fact, identity)
+            _apply_to_object(act, fact, identity, ordinal)
             return identity
 
 
@@ -261,18 +266,21 @@ def _dispatch_questions(act: Act) -> None:
             dispatch(act, act.state.foci.before(focus_id), focus)
 
 
-def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity) -> None:
+def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: int) -> None:
     kind, keys = keys_of(fact)
     found = act.state.foci_with(kind, keys)
-    for each in found:
-        _guard_filing(act, each, identity)
+    misfiled = next((f for f in found if act.state.person_of(f.identity) != identity.person), None)
+    if misfiled is not None:
+        _guard_filing(act, misfiled, identity)
+        keys = (misfiled_key(act.message, ordinal),)
+        found = act.state.foci_with(kind, keys)
     known = _gather(act, found)
     if known is not None and known.fact is not None and _is_stale(act, known, fact):
         act.count("stale")
         act.objects.setdefault(f"{kind}/{known.id}", False)
         act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
         return
-    if _waits(fact) and (known is None or known.fact is None):
+    if _waits(fact) and (known is None or known.fact is None) and misfiled is None:
         _hold(act, fact, known, identity, keys)
         return
     _place(act, fact, known, identity, keys)
@@ -291,9 +299,18 @@ def _gather(act: Act, found: Sequence[Focus]) -> Focus | None:
 
 
 def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
-    """The patient of the message must be the patient of the object (the trade's filing error)."""
-    if act.state.person_of(known.identity) != identity.person:
+    """The patient of the message must be the patient of the object (the trade's filing error).
+
+    A result or document is delivered at once all the same, as an object of its own, with a question to the identity
+    desk: doubt never delays. An appointment or a stay of another patient is for a person to sort out first.
+
+    Raises:
+        MessageIncoherent: the appointment or stay belongs to another patient.
+
+    """
+    if known.kind not in {FocusKind.RESULT, FocusKind.DOCUMENT}:
         raise MessageIncoherent(f"the {known.kind} belongs to another patient", path="PID-3")
+    ask_about_filing(act, identity, known.identity)
 
 
 def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:

@@ -111,9 +111,13 @@ def _one_person(act: Act, patient: Patient, key: Identifier, candidates: Sequenc
     if len({c.person for c in candidates}) != 1:
         return None
     family = act.state.family_of(candidates[0].person)
-    same_domain = any(m.key.authority == key.authority and not m.retired for m in family)
+    same_domain = any(_in_force(m, key.authority) for m in family)
     unlike = any(contradictions(m.patient.traits, patient.traits) for m in family if not m.retired)
     return None if same_domain or unlike else candidates[0]
+
+
+def _in_force(identity: Identity, authority: str) -> bool:
+    return identity.key.authority == authority and not identity.retired
 
 
 def _link_rule(linked: Identity, patient: Patient) -> str:
@@ -222,7 +226,17 @@ def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ..
         _matched(act, record)
     else:
         act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected=",".join(changed))
+        _ask_about_family(act, updated)
     return updated
+
+
+def _ask_about_family(act: Act, identity: Identity) -> None:
+    """Ask where a record no longer agrees with another of the same person: perhaps they were never one."""
+    for other in act.state.family_of(identity.person):
+        apart = contradictions(other.patient.traits, identity.patient.traits)
+        if apart and not other.retired and not identity.retired:
+            _ask(act, identity, Question(Doubt.COLLISION, other.id, apart))
+            return
 
 
 # -- doubt -------------------------------------------------------------------------------------------------------------
@@ -248,6 +262,12 @@ def _ask_about_ins(act: Act, identity: Identity) -> bool:
             _ask(act, identity, Question(Doubt.INS_COLLISION, holder.id, traits))
             return True
     return False
+
+
+def ask_about_filing(act: Act, identity: Identity, other: str) -> None:
+    """Ask whether a result or document under another patient's number is misfiled, unless more is asked already."""
+    if _open_question(act, identity)[1] is None:
+        _ask(act, identity, Question(Doubt.MISFILED, other))
 
 
 def _open_question(act: Act, identity: Identity) -> tuple[Focus | None, Question | None]:
@@ -317,12 +337,12 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
         if _open_question(act, survivor)[1] is None:
             _ask(act, survivor, Question(Doubt.MERGE_REFUSED, retired.id if retired else ""))
         return survivor
-    if survivor.retired:
-        survivor = replace(survivor, retired=False)
-        act.state.put_identity(survivor)
     if retired is None:
         patient = Patient((fact.retired,), fact.patient.traits)
-        retired = _create(act, patient, fact.retired, person=act.new_id(), vouched=True)
+        retired = _create(act, patient, fact.retired, person=survivor.person, vouched=True)
+    elif survivor.retired and retired.person == survivor.person:
+        survivor = replace(survivor, retired=False)  # the merge is taken back the other way round
+        act.state.put_identity(survivor)
     _retire(act, survivor, retired)
     return survivor
 
@@ -330,12 +350,12 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
 def _retire(act: Act, survivor: Identity, retired: Identity) -> None:
     former = retired.person
     gone = replace(retired, retired=True, authoritative=True)
-    if former == survivor.person:
-        if gone == retired:
-            return
-        moved = [gone]
-    else:
-        moved = [gone if m.id == retired.id else m for m in act.state.family_of(former)]
+    if former == survivor.person and gone == retired:
+        return
+    others = [m for m in act.state.family_of(former) if m.id != retired.id]
+    # A number that was retired before takes nothing along: its person is the one into whom it was merged then.
+    alone = former == survivor.person or any(_in_force(m, retired.key.authority) for m in others)
+    moved = [gone] if alone else [gone, *others]
     for each in moved:
         act.state.put_identity(replace(each, person=survivor.person))
     _answer(act, survivor.person)

@@ -3,22 +3,22 @@
 A wrong file is refused with its path, its line and what was expected.
 """
 
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gateway.errors import ConfigurationError
+from gateway.er7 import codec_of
+from gateway.errors import CharsetUndecodable
 from gateway.facts import Priority
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.routing import Rule, Subject
 from gateway.site import Access, Environment, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
+from mappings.toml_file import read, refuse
 
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
 """The packaged demonstration site."""
@@ -96,9 +96,6 @@ class _AccessFile(_Strict):
     anonymous: _PrincipalTable | None = None
 
 
-M = TypeVar("M", bound=BaseModel)
-
-
 def load_site(folder: Path) -> Site:
     """Give the site that a folder's files describe.
 
@@ -106,18 +103,20 @@ def load_site(folder: Path) -> Site:
         ConfigurationError: a file is missing or wrong; says which, at which line, and what was expected.
 
     """
-    site = _read(folder / "site.toml", _SiteFile)
-    sources = _read(folder / "sources.toml", _SourcesFile)
-    secretariats = _read(folder / "secretariats.toml", _SecretariatsFile)
-    routing = _read(folder / "routing.toml", _RoutingFile)
-    access = _read(folder / "access.toml", _AccessFile)
+    site = read(folder / "site.toml", _SiteFile)
+    sources = read(folder / "sources.toml", _SourcesFile)
+    secretariats = read(folder / "secretariats.toml", _SecretariatsFile)
+    routing = read(folder / "routing.toml", _RoutingFile)
+    access = read(folder / "access.toml", _AccessFile)
     known = {s.id for s in secretariats.secretariat}
     _check_site(folder, site, known)
     _check_unique(folder / "sources.toml", "source", [s.id for s in sources.source])
     _check_unique(folder / "secretariats.toml", "secretariat", [s.id for s in secretariats.secretariat])
     _check_unique(folder / "routing.toml", "rule", [r.name for r in routing.rule])
+    _check_sources(folder / "sources.toml", sources)
     _check_rules(folder / "routing.toml", routing, known)
     _check_access(folder / "access.toml", access, site.environment)
+    _check_principals(folder / "access.toml", access, known)
     served = tuple(Secretariat(**s.model_dump()) for s in secretariats.secretariat)
     return Site(
         id=site.id,
@@ -170,90 +169,59 @@ def _principal(name: str, kind: PrincipalKind, table: _PrincipalTable) -> Princi
     return Principal(name, kind, table.profession, frozenset(table.secretariats), rights)
 
 
-# -- reading and checking ----------------------------------------------------------------------------------------------
-
-
-def _read(path: Path, model: type[M]) -> M:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigurationError("this file is expected", path=str(path)) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError("UTF-8 is expected", path=str(path)) from None
-    try:
-        return model.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise ConfigurationError(
-            f"TOML is expected: {error}", path=str(path), line=int(line[1]) if line else None
-        ) from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{where}: {first['msg']}", path=str(path), line=_line(text, first["loc"])) from None
-
-
-def _line(text: str, location: tuple[int | str, ...]) -> int | None:
-    """Give the line of a key, or of the nearest table around it."""
-    lines = {place: number for number, place in _places(text)}
-    for length in range(len(location), 0, -1):
-        if (found := lines.get(tuple(location[:length]))) is not None:
-            return found
-    return None
-
-
-def _places(text: str) -> Iterator[tuple[int, tuple[int | str, ...]]]:
-    """Give the line and place of every table and key of a TOML text."""
-    table: tuple[int | str, ...] = ()
-    counts: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\[([^\]]+)\]\]", line):
-            name = header[1].strip()
-            counts[name] = counts.get(name, -1) + 1
-            table = (name, counts[name])
-            yield number, table
-        elif header := re.match(r"\s*\[([^\]]+)\]", line):
-            table = tuple(part.strip(' "') for part in header[1].split("."))
-            yield number, table
-        elif key := re.match(r'\s*"?([\w*-]+)"?\s*=', line):
-            yield number, (*table, key[1])
-
-
-def _refuse(path: Path, location: tuple[int | str, ...], rule: str) -> None:
-    raise ConfigurationError(rule, path=str(path), line=_line(path.read_text(encoding="utf-8"), location))
+# -- checking ---------------------------------------------------------------------------------------------------------
 
 
 def _check_site(folder: Path, site: _SiteFile, known: set[str]) -> None:
     path = folder / "site.toml"
     for key in ("default_secretariat", "identity_desk"):
         if getattr(site, key) not in known:
-            _refuse(path, (key,), f"{key}: a secretariat of secretariats.toml is expected")
+            refuse(path, (key,), f"{key}: a secretariat of secretariats.toml is expected")
     try:
         ZoneInfo(site.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
-        _refuse(path, ("time_zone",), "time_zone: an IANA time zone is expected")
+        refuse(path, ("time_zone",), "time_zone: an IANA time zone is expected")
 
 
 def _check_unique(path: Path, table: str, names: list[str]) -> None:
     for place, name in enumerate(names):
         if name in names[:place]:
-            _refuse(path, (table, place), f"{table} names must be unique: {name} stands twice")
+            refuse(path, (table, place), f"{table} names must be unique: {name} stands twice")
+
+
+def _check_sources(path: Path, sources: _SourcesFile) -> None:
+    for place, source in enumerate(sources.source):
+        if source.role is SourceRole.ADMISSIONS and not source.authority:
+            refuse(path, ("source", place), "authority: the domain that admissions vouches for is expected")
+        try:
+            codec_of(source.charset or "ASCII")
+        except CharsetUndecodable as error:
+            refuse(path, ("source", place, "charset"), f"charset: {error.rule}")
+
+
+def _check_principals(path: Path, access: _AccessFile, known: set[str]) -> None:
+    for table, principals in (("accounts", access.accounts), ("clients", access.clients)):
+        for name, principal in principals.items():
+            if unknown := sorted(principal.secretariats - known):
+                refuse(path, (table, name, "secretariats"), f"secretariats: {unknown[0]} is none of secretariats.toml")
 
 
 def _check_rules(path: Path, routing: _RoutingFile, known: set[str]) -> None:
     for place, rule in enumerate(routing.rule):
+        if len(set(rule.to)) < len(rule.to):
+            refuse(path, ("rule", place, "to"), "to: each secretariat once is expected")
         for secretariat in rule.to:
             if secretariat not in known:
-                _refuse(path, ("rule", place, "to"), f"to: {secretariat} is no secretariat of secretariats.toml")
+                refuse(path, ("rule", place, "to"), f"to: {secretariat} is no secretariat of secretariats.toml")
 
 
 def _check_access(path: Path, access: _AccessFile, environment: Environment) -> None:
     if environment is not Environment.PRODUCTION:
         return
     if "*" in access.accounts:
-        _refuse(path, ("accounts", "*"), "accounts: any account (*) may act on test sites only")
+        refuse(path, ("accounts", "*"), "accounts: any account (*) may act on test sites only")
     if access.anonymous is not None:
-        _refuse(path, ("anonymous",), "anonymous: requests without a token are for test sites only")
+        refuse(path, ("anonymous",), "anonymous: requests without a token are for test sites only")
 
 
 def summary(site: Site) -> Mapping[str, Any]:

@@ -76,9 +76,9 @@ authority = "1.2.250.1.999.11"
 """
 _ANY_SOURCE = """
 [[source]]
-id = "other"
+id = "anybody"
 role = "department"
-authority = "other"
+authority = "anybody"
 """
 _SECRETARIATS = """\
 [[secretariat]]
@@ -124,8 +124,8 @@ def write_site(folder: Path, *, suffix: str = "", any_source: bool = False) -> P
         "routing": "",
         "access": _ACCESS,
     }
-    for name, text in files.items():
-        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+    for name, content in files.items():
+        (folder / f"{name}.toml").write_text(content, encoding="utf-8")
     return folder
 
 

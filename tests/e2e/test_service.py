@@ -304,8 +304,8 @@ def test_messages_are_listed_and_shown(gateway):
     assert "FABULAIRE" in json.dumps(revealed["content"])
     assert {item["kind"] for item in revealed["items"]} == {"result"}
     assert [m["control_id"] for m in gateway.json("messages", "list", "--state", "ignored")] == ["M9"]
-    duplicates = gateway.json("messages", "list", "--state", "duplicate")
-    assert "M1" in {m["control_id"] for m in duplicates}
+    duplicates = gateway.json("messages", "list", "--state", "duplicate", "--control-id", "M1")
+    assert only(duplicates)["duplicate_of"] == 1
     reasons = gateway.json("audit", "search", "--action", "user:message:shown")
     assert reasons[-1]["detail"] == {"revealed": True, "reason": "a test"}
     gateway.run("messages", "show", 999_999, exit_code=1)

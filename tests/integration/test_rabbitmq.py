@@ -32,7 +32,7 @@ class MemoryOutbox:
 
     def unconfirmed(self, limit, excluding=()):
         done = {e.sequence for e in self.confirmed}
-        return [e for e in self.entries if e.sequence not in done][:limit]
+        return [e for e in self.entries if e.sequence not in done and e.secretariat not in excluding][:limit]
 
     def confirm(self, entries):
         self.confirmed += entries

@@ -1,5 +1,4 @@
 """What a consumer remembers, what it can decode, and the embedded bus's cursor."""
-# ruff: noqa: D102 - a fake's methods are described by its port
 
 import threading
 from datetime import UTC, datetime

@@ -1,5 +1,4 @@
 """The relay without a broker: its window, its bookkeeping of confirms, and what it does when a publisher fails."""
-# ruff: noqa: D102 - a fake's methods are described by its port
 
 import asyncio
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ class MemoryOutbox:
 
     def unconfirmed(self, limit, excluding=()):
         done = set(self.confirmed)
-        return [e for e in self.entries if e not in done][:limit]
+        return [e for e in self.entries if e not in done and e.secretariat not in excluding][:limit]
 
     def confirm(self, entries):
         if self.trouble:

@@ -1,5 +1,4 @@
 """The topology: one description, whoever asks for it."""
-# ruff: noqa: D102 - a fake's methods are described by its port
 
 import json
 

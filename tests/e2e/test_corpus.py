@@ -1,0 +1,59 @@
+"""A corpus of other people's messages goes through a running gateway, and nothing of it is lost, leaked or fatal."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from gateways import REPOSITORY, gateway_in, write_site
+
+from adapters.cli.send import split
+from adapters.store.audit import AuditTrail
+
+CORPUS = REPOSITORY.parent / "shared" / "corpus"
+LONGEST_SHORT = 4
+"""Values up to this length are met by chance everywhere."""
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """The corpus's files."""
+    files = sorted(CORPUS.rglob("*.hl7"))
+    if not files:
+        pytest.skip("no ../shared/corpus beside the checkout")
+    return files
+
+
+def traits(files: list[Path]) -> set[str]:
+    """Give the values of all PID fields and their components that are long enough to be told apart."""
+    values = set()
+    for file in files:
+        for line in re.split(rb"[\r\n]+", file.read_bytes()):
+            if line[:3] == b"PID":
+                for charset in ("utf-8", "latin-1"):
+                    values |= set(re.split(r"[|^~&]", line.decode(charset, "replace")[4:]))
+    return {value.strip() for value in values if len(value.strip()) > LONGEST_SHORT}
+
+
+def test_the_corpus_goes_through(tmp_path, corpus):
+    """Every complete frame is answered, every message ends as one of four, the chain holds, the log tells nobody."""
+    site = write_site(tmp_path / "site", any_source=True)
+    frames = [part for file in corpus for part in split(file.read_bytes())]
+    with gateway_in(tmp_path, site=site) as gateway:
+        answers = gateway.json("send", *corpus, "--to", gateway.ready["mllp"], exit_code=None)
+        assert len(answers) == len(frames)
+        assert {answer["code"] for answer in answers} == {"AA", "AE", "AR"}
+        summary = gateway.settled()
+        assert summary["received"] == len(frames)
+        assert summary["received"] == sum(count for name, count in summary.items() if name != "received")
+        assert summary["processed"] > len(frames) // 4
+        kept = gateway.rows("SELECT raw FROM message ORDER BY id")
+        assert [bytes(raw) for (raw,) in kept] == frames
+        faults = gateway.rows("SELECT message_id, rule FROM outcome WHERE error = 'ProcessingFailed'")
+        assert faults == []
+        assert gateway.terminate() == 0
+        with gateway.database() as database:
+            assert AuditTrail(database).verify().ok
+        log = [json.loads(line) for line in gateway.log.splitlines()]
+    said = json.dumps([log, [answer["error"] for answer in answers]], ensure_ascii=False)
+    assert sorted(value for value in traits(corpus) if value in said) == []
