@@ -34,17 +34,16 @@ def _of_answers(scenario: Scenario, answers: Sequence[Answer]) -> Iterator[str]:
 
 def _of_endings(scenario: Scenario, aftermath: Aftermath) -> Iterator[str]:
     """Steps are sent one after the other, so the inbox numbers them in their order."""
-    taken = [step for step in scenario.steps if step.ending is not None]
-    if len(aftermath.messages) != len(taken):
-        yield f"{len(aftermath.messages)} messages in the inbox, not {len(taken)}"
+    if len(aftermath.messages) != len(scenario.steps):
+        yield f"{len(aftermath.messages)} messages in the inbox, not {len(scenario.steps)}"
         return
-    for step, message in zip(taken, aftermath.messages, strict=True):
+    for step, message in zip(scenario.steps, aftermath.messages, strict=True):
         told = (message.source, message.outcome.state)
         if told != (step.source, step.ending):
             yield f"message {message.id} ({step.tells}): {' '.join(told)}, not {step.source} {step.ending}"
     counted = Counter(str(message.outcome.state) for message in aftermath.messages)
     shown = {str(state): counted[str(state)] for state in State}
-    if aftermath.summary != {"received": len(taken), **shown}:
+    if aftermath.summary != {"received": len(scenario.steps), **shown}:
         yield "the summary does not count what the inbox holds"
 
 

@@ -98,12 +98,11 @@ def _messages(scenario: Scenario, answers: Sequence[Answer], aftermath: Aftermat
     yield from _columns(("no.", "from", "what", "answer", "ended", "ce qui se passe"), _MESSAGE_WIDTHS)
     inbox = iter(aftermath.messages)
     for step, answer in zip(scenario.steps, answers, strict=True):
-        message = next(inbox, None) if step.ending is not None else None
-        yield from _columns(_message_row(step, answer, message), _MESSAGE_WIDTHS)
+        yield from _columns(_message_row(step, answer, next(inbox, None)), _MESSAGE_WIDTHS)
 
 
 def _message_row(step: Step, answer: Answer, message: StoredMessage | None) -> tuple[str, ...]:
-    number, ended, kind = "-", "refused", ""
+    number, ended, kind = "-", "missing", ""
     if message is not None:
         number, ended, kind = str(message.id), str(message.outcome.state), message.message_type
     what = kind if step.method == "MLLP" else f"FHIR {step.method}"

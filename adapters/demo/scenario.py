@@ -371,7 +371,7 @@ def _strangers(day: Day) -> Iterator[Step]:
     yield day.request("POST", nobody, "FHIR : un rendez-vous sans patient").ends("422", quarantined)
     yield day.request(
         "POST", {"resourceType": "Patient"}, "FHIR : une ressource qui n’est pas offerte", target="/fhir/Patient"
-    ).ends("404", None)
+    ).ends("404", quarantined)
 
 
 def _departures(day: Day) -> Iterator[Step]:

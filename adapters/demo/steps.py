@@ -37,7 +37,7 @@ class Step:
         payload: the frame's content, or the request's body.
         tells: what happens, in one French sentence.
         answer: the answer expected: AA, AE, AR, or an HTTP status.
-        ending: how it must end; None if it is refused before the inbox.
+        ending: how it must end.
         target: path of the request.
         search: the identifier by which a PUT finds the resource.
         request: X-Request-Id.
@@ -49,12 +49,12 @@ class Step:
     payload: bytes
     tells: str
     answer: str = "AA"
-    ending: State | None = State.PROCESSED
+    ending: State = State.PROCESSED
     target: str = ""
     search: str = ""
     request: str = ""
 
-    def ends(self, answer: str, ending: State | None) -> "Step":
+    def ends(self, answer: str, ending: State) -> "Step":
         """Give the step with another answer and ending than AA, processed."""
         return replace(self, answer=answer, ending=ending)
 

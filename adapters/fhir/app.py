@@ -118,7 +118,7 @@ def create_app(
         _route("/fhir/Appointment/_search", POST=interface.search_by_form),
         _route("/fhir/Appointment/{id}", GET=interface.read),
         _route("/fhir/_status/{message}", GET=interface.status),
-        _route("/fhir/{resource}", POST=interface.refuse_resource, PUT=interface.refuse_resource),
+        _route("/fhir/{resource}", GET=_not_offered, POST=interface.refuse_resource, PUT=interface.refuse_resource),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
     app.router.redirect_slashes = False  # a redirect would repeat the query string in a header
@@ -147,6 +147,10 @@ async def _answer(request: Request, handler: Handler) -> Response:
     except Exception as fault:  # noqa: BLE001 - a fault's text may hold values: its class is logged, nothing is told
         _log.error("fault", fault=type(fault).__name__)
         return _refusal(ProcessingFailed("an internal fault"), status=500)
+
+
+async def _not_offered(_: Request) -> Response:
+    return _refusal(ResourceUnsupported("this resource is not offered here"))
 
 
 def _not_routed(request: Request, error: Exception) -> Response:

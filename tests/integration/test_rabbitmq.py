@@ -1,5 +1,5 @@
 """The bus on a real RabbitMQ node: nothing is lost, handled twice or reordered, whatever happens to the broker."""
-# ruff: noqa: D102 - a fake's methods are described by its port
+
 
 import asyncio
 import json
