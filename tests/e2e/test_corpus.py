@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateways import REPOSITORY, gateway_in, write_site
@@ -39,6 +41,14 @@ def traits(files: list[Path]) -> set[str]:
     return {value for value in long if value not in own}  # "other" is in "another": a word of ours tells nothing
 
 
+def texts(events: list[dict[str, Any]]) -> Iterator[str]:
+    """Give the texts of log events, without times, addresses and numbers, in which any digits may be met."""
+    for event in events:
+        yield from (
+            v for k, v in event.items() if isinstance(v, str) and k not in {"timestamp", "mllp", "http", "peer"}
+        )
+
+
 def test_the_corpus_goes_through(tmp_path, corpus):
     """Every complete frame is answered, every message ends as one of four, the chain holds, the log tells nobody."""
     site = write_site(tmp_path / "site", any_source=True)
@@ -58,6 +68,6 @@ def test_the_corpus_goes_through(tmp_path, corpus):
         assert gateway.terminate() == 0
         with gateway.database() as database:
             assert AuditTrail(database).verify().ok
-        log = [json.loads(line) for line in gateway.log.splitlines()]
-    said = json.dumps([log, [answer["error"] for answer in answers]], ensure_ascii=False)
+        told = [json.loads(line) for line in gateway.log.splitlines()]
+    said = "\n".join([*texts(told), *(answer["error"] or "" for answer in answers)])
     assert sorted(value for value in traits(corpus) if value in said) == []
