@@ -1,15 +1,16 @@
-"""Rows found by any number of keys: by an index, on both stores, whatever the number."""
+"""Rows found by any number of keys: by an index, on both stores, by a statement whose text never changes."""
 
+import json
 from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Select, Text, and_, column, values
+from sqlalchemy import ARRAY, Column, ColumnElement, Connection, FromClause, Select, Text, and_, cast, func
 
 Key = TypeVar("Key")
 
 KEYS = 1_000
-"""Keys named by one statement: a message may name any number, and both stores bound a statement's size."""
+"""Keys named by one statement's IN: both stores bound a statement's size."""
 
 
 def select_by_keys(
@@ -17,16 +18,27 @@ def select_by_keys(
 ) -> list[dict[str, Any]]:
     """Give the rows of a statement whose columns are one of the keys.
 
-    The keys are joined as a table of their own: SQLite reads a whole table for ``(a, b) IN (VALUES ...)``.
+    The keys go in as one parameter (SQLite) or one a column (PostgreSQL) and are joined as a table: SQLite reads a
+    whole table for ``(a, b) IN (VALUES ...)``, and a text that grows with the keys would be compiled anew each time.
     """
-    found: list[dict[str, Any]] = []
-    names = [column(f"key_{n}", Text) for n in range(len(columns))]
-    for chunk in chunks(keys):
-        wanted = values(*names, name="wanted").data(chunk).cte()
-        same = and_(*(own == given for own, given in zip(columns, wanted.c, strict=True)))
-        asked = statement.select_from(wanted.join(columns[0].table, same))
-        found += [dict(row) for row in connection.execute(asked).mappings()]
-    return found
+    if not keys:
+        return []
+    given = _by_json if connection.dialect.name == "sqlite" else _by_arrays
+    wanted, parts = given(keys, len(columns))
+    same = and_(*(own == part for own, part in zip(columns, parts, strict=True)))
+    asked = statement.select_from(wanted.join(columns[0].table, same))
+    return [dict(row) for row in connection.execute(asked).mappings()]
+
+
+def _by_json(keys: Collection[tuple[str, ...]], width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
+    wanted = func.json_each(json.dumps(list(keys))).table_valued("value", name="wanted")
+    return wanted, [func.json_extract(wanted.c.value, f"$[{n}]") for n in range(width)]
+
+
+def _by_arrays(keys: Collection[tuple[str, ...]], width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
+    arrays = [cast(list(column), ARRAY(Text)) for column in zip(*keys, strict=True)]
+    wanted = func.unnest(*arrays).table_valued(*(f"key_{n}" for n in range(width)), name="wanted").render_derived()
+    return wanted, list(wanted.c)
 
 
 def chunks(keys: Collection[Key]) -> Iterator[list[Key]]:

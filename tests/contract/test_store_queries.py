@@ -58,9 +58,9 @@ def scans(store, statements):
 
 def _reads_all(step):
     scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX)?", step)
-    if not scan or scan[1] in SMALL | {"CONSTANT"}:
+    if not scan or scan[1] in SMALL:
         return False
-    return "USING" not in step and not re.fullmatch(r"SCAN \d+.*", step)
+    return "USING" not in step and not re.fullmatch(r"SCAN \d+.*", step) and "VIRTUAL TABLE" not in step
 
 
 KEYS = frozenset((AUTHORITY, f"8{n:03}") for n in range(40))

@@ -221,6 +221,13 @@ class Gateway:
         """All that the service has written so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
+    def hung_up(self) -> None:
+        """Return once every MLLP connection is over, and what it brought is on disk; fail when that takes long."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while (log := self.log).count('"mllp.connected"') != log.count('"mllp.closed"'):
+            assert time.monotonic() < deadline, "a connection stays open"
+            time.sleep(0.05)
+
     # -- the commands ----------------------------------------------------------------------------------------------
 
     def run(self, *arguments: object, exit_code: int | None = 0) -> subprocess.CompletedProcess[str]:

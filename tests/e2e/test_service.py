@@ -199,6 +199,7 @@ def test_a_connection_reset_in_mid_load_costs_nobody_else(gateway):
             with Wire(gateway.mllp) as wire:
                 wire.send(*(patient_told(f"RESET-{n}", "800101", when=33) for n in range(50)))
         assert code(other.ask(patient_told("AFTER-RESET", "800101", when=34))) == "AA"
+    gateway.hung_up()
     summary = gateway.settled()
     assert summary["received"] == sum(count for name, count in summary.items() if name != "received")
 

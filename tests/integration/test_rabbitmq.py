@@ -1,6 +1,5 @@
 """The bus on a real RabbitMQ node: nothing is lost, handled twice or reordered, whatever happens to the broker."""
 
-
 import asyncio
 import json
 import threading
