@@ -58,7 +58,7 @@ def scans(store, statements):
 
 def _reads_all(step):
     scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX)?", step)
-    if not scan or scan[1] in SMALL:
+    if not scan or scan[1] in SMALL | {"CONSTANT"}:
         return False
     return "USING" not in step and not re.fullmatch(r"SCAN \d+.*", step) and "VIRTUAL TABLE" not in step
 
