@@ -107,11 +107,18 @@ class Operations:
         self.require(Right.MESSAGES_REPLAY, AuditAction.MESSAGE_REPLAYED)
         self._inbox.replay(number, self._event(AuditAction.MESSAGE_REPLAYED, message=number, reason=reason))
 
-    def explain(self, explanation: Callable[[], T]) -> T:
-        """Give an explanation of a message that is not stored (audited)."""
-        self.require(Right.MESSAGES_READ, AuditAction.MESSAGE_EXPLAINED)
+    def explain(self, explanation: Callable[[], T], reveal: str) -> T:
+        """Give an explanation of a message that is not stored (audited).
+
+        Args:
+            explanation: makes it.
+            reveal: why its values must be seen; empty: they are to be masked.
+
+        """
+        right = Right.MESSAGES_REVEAL if reveal else Right.MESSAGES_READ
+        self.require(right, AuditAction.MESSAGE_EXPLAINED)
         explained = explanation()
-        self._record(AuditAction.MESSAGE_EXPLAINED)
+        self._record(AuditAction.MESSAGE_EXPLAINED, revealed=bool(reveal), reason=reveal)
         return explained
 
     # -- worklists -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -92,7 +93,7 @@ class Worker:
             translation = SourceUndeclared("a source of the site's data is expected", path="MSH-3")
         else:
             translation = translate_stored(message, source, self._site)
-        return Job(message.number, source or _UNDECLARED, message.correlation, translation)
+        return Job(message.number, source or _UNDECLARED, message.correlation, translation, message.received_at)
 
     def _process(self, jobs: Sequence[Job]) -> None:
         """Let a batch take effect; where the store refuses its data, halve it until the one bad message is alone."""
@@ -119,7 +120,7 @@ class Worker:
         if isinstance(only.translation, ProcessingFailed):
             raise error
         fault = ProcessingFailed(f"the store refused its data with {type(error.orig).__name__}")
-        self._process([Job(only.message, only.source, only.correlation, fault)])
+        self._process([replace(only, translation=fault)])
 
 
 def translate_stored(message: PendingMessage, source: Source, site: Site) -> Translation | GatewayError:

@@ -34,13 +34,15 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     where = _route(act, wanted)
     reads_new = old is None or old.content != wanted.content
     existing = {item.secretariat: item for item in act.state.items_about(after.id)}
+    was_on = _route(act, old).secretariats if old is not None else ()
     stays = dict.fromkeys(where.secretariats if wanted.state is not ItemState.WITHDRAWN else ())
     for item in existing.values():
         if item.secretariat not in stays:
             _withdraw(act, item, old, wanted)
     for secretariat in stays:
         if secretariat in existing:
-            _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new)
+            comes_back = secretariat not in was_on
+            _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new or comes_back)
         elif wanted.state is ItemState.NEW:
             _create(act, secretariat, after, wanted, where)
 

@@ -145,6 +145,9 @@ class VisitReported:
         start: begin of this movement, or planned date of a pre-admission.
         movement: the movement's key (ZBE-1), if any.
         historic: ZBE-5 = Y: enters history without re-routing.
+        moved_at: when the stay came to stand so; orders a source's movements of one stay (promise P3).
+        corrects: takes back or changes an earlier movement (CANCEL, UPDATE): what is told after it counts by reception,
+            for its movement's time is that of what it corrects.
 
     """
 
@@ -157,6 +160,8 @@ class VisitReported:
     start: datetime | None = None
     movement: str = ""
     historic: bool = False
+    moved_at: datetime | None = None
+    corrects: bool = False
 
 
 class AppointmentStatus(StrEnum):
@@ -356,7 +361,8 @@ class Translation:
 
     Attributes:
         facts: in the message's order; empty only if ``ignored`` says why.
-        occurred_at: the facts' own time (ZBE-2, else EVN-2, else MSH-7); orders facts within a source (promise P3).
+        occurred_at: when the facts were told (EVN-2, else MSH-7); orders them within a source (promise P3). A movement
+            has a time of its own (ZBE-2).
         ignored: name of the rule by which the message is out of scope; empty if it is in scope.
         flags: what was odd.
         segments: how many segments of each name came in.

@@ -122,7 +122,7 @@ def contradictions(a: Traits, b: Traits) -> tuple[str, ...]:
     return tuple(found)
 
 
-_STATUS_ORDER = (
+STATUS_ORDER = (
     IdentityStatus.QUALIFIEE,
     IdentityStatus.VALIDEE,
     IdentityStatus.RECUPEREE,
@@ -134,7 +134,7 @@ def _survivorship(identity: Identity) -> tuple[bool, bool, int, str]:
     return (
         identity.retired,
         not identity.authoritative,
-        _STATUS_ORDER.index(identity.patient.status),
+        STATUS_ORDER.index(identity.patient.status),
         identity.id,
     )
 

@@ -49,6 +49,7 @@ class Job:
         source: who sent it.
         correlation: MSH-10 or X-Request-Id.
         translation: what it says, or why it cannot be told.
+        received_at: when it came; None if it is not stored.
 
     """
 
@@ -56,6 +57,15 @@ class Job:
     source: Source
     correlation: str
     translation: Translation | GatewayError
+    received_at: datetime | None = None
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When its facts were told: nothing is told after it was received, whatever the sender's clock says."""
+        if isinstance(self.translation, GatewayError):
+            return None
+        given = self.translation.occurred_at
+        return min(given, self.received_at) if given and self.received_at else given
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,8 @@ def needs(jobs: Iterable[Job]) -> Needs:
 
 
 def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[tuple[str, str]]) -> None:
-    identities.update((i.authority, i.value) for i in patient.of_kind(IdentifierKind.PATIENT))
+    for kind in (IdentifierKind.PATIENT, IdentifierKind.INS):
+        identities.update((i.authority, i.value) for i in patient.of_kind(kind))
     if matricule := qualified_ins(patient):
         ins.add((matricule.authority, matricule.value))
 
@@ -171,8 +182,7 @@ class Decider:
         return changes
 
     def _decide_one(self, job: Job, state: State, now: datetime, changes: Changes) -> None:
-        told_at = None if isinstance(job.translation, GatewayError) else job.translation.occurred_at
-        act = Act(self.site, state, job.source, job.message, job.correlation, told_at, now, self.new_id)
+        act = Act(self.site, state, job.source, job.message, job.correlation, job.told_at, now, self.new_id)
         own = Changes()
         try:
             own.endings.append(self._take_effect(act, job))
@@ -270,6 +280,8 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
     kind, keys = keys_of(fact)
     found = act.state.foci_with(kind, keys)
     misfiled = next((f for f in found if act.state.person_of(f.identity) != identity.person), None)
+    if misfiled is not None and (settled := _undoubted(act, misfiled, identity)) is not None:
+        misfiled, identity = None, settled
     if misfiled is not None:
         _guard_filing(act, misfiled, identity)
         keys = (misfiled_key(act.message, ordinal),)
@@ -298,6 +310,24 @@ def _gather(act: Act, found: Sequence[Focus]) -> Focus | None:
     return known
 
 
+def _undoubted(act: Act, known: Focus, identity: Identity) -> Identity | None:
+    """Give the identity that an object is settled on where one side is only a doubt about the other; None otherwise.
+
+    An object that came on a doubt's record follows the record that was doubted. An appointment or a stay does not leave
+    it for a doubt; a result or document does not reach another's reader by one, so nothing is settled for it.
+    """
+    held = act.state.identities[known.identity]
+    if _doubts(act, held, identity):
+        return identity
+    follows = known.kind not in {FocusKind.RESULT, FocusKind.DOCUMENT}
+    return held if follows and _doubts(act, identity, held) else None
+
+
+def _doubts(act: Act, doubt: Identity, other: Identity) -> bool:
+    """Whether a record is the provisional one of a contradiction to a record of the other's person."""
+    return doubt.origin is not None and any(m.key == doubt.origin for m in act.state.family_of(other.person))
+
+
 def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
     """The patient of the message must be the patient of the object (the trade's filing error).
 
@@ -316,7 +346,16 @@ def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
 def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
     """Whether the fact is older than what is known; a historic movement never changes where a stay stands (ZBE-5)."""
     historic = isinstance(fact, VisitReported) and fact.historic
-    return historic or known.told.makes_stale(act.source.id, act.message, act.told_at)
+    return historic or known.told.makes_stale(act.source.id, act.message, _told_at(act, fact))
+
+
+def _told_at(act: Act, fact: ObjectFact) -> datetime | None:
+    """The fact's own time: a movement's, else the message's; none for what corrects an earlier movement."""
+    if not isinstance(fact, VisitReported):
+        return act.told_at
+    if fact.corrects:
+        return None
+    return min(filter(None, (fact.moved_at, act.told_at)), default=None)
 
 
 def _waits(fact: ObjectFact) -> bool:
@@ -346,6 +385,8 @@ def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, k
 def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
     kind, _ = keys_of(fact)
     told = known.told if known and known.fact else NEVER
+    if isinstance(fact, VisitReported) and fact.corrects:
+        told = told.without_time_of(act.source.id)
     placed = Focus(
         id=known.id if known else act.new_id(),
         kind=kind,
@@ -353,7 +394,7 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
         version=known.version + (known.fact != fact) if known else 1,
         fact=fact,
         message=act.message,
-        told=told.then(act.source.id, act.message, act.told_at),
+        told=told.then(act.source.id, act.message, _told_at(act, fact)),
         updated_at=act.now,
     )
     act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)

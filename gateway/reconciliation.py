@@ -10,30 +10,29 @@ from dataclasses import fields, replace
 from gateway.act import Act
 from gateway.audit import AuditAction
 from gateway.errors import FieldMissing, MessageIncoherent
-from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, PatientMerged, Traits
+from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged, Traits
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
-from gateway.identity import Identity, contradictions, qualified_ins
+from gateway.identity import STATUS_ORDER, Identity, contradictions, qualified_ins
 from gateway.site import SourceRole
 from gateway.told import NEVER
 
 PROVISIONAL_AUTHORITY = "urn:secretariat-gateway:provisional"
 """Assigning authority of records that only this gateway knows; never emitted, and refused from a sender."""
 
-GRAVE = 2
-"""Admissions may correct one strict trait in any message; from two on it is more likely another person (COLP)."""
-
 
 def primary_identifier(act: Act, patient: Patient) -> Identifier:
     """Give the identifier to find the patient by: the admissions domain's if there is one, else the first.
+
+    An INS alone is a number in a domain of its own: it finds that domain's record, and joins only as an INS does.
 
     Raises:
         FieldMissing: the message has no patient identifier at all.
         MessageIncoherent: it claims an assigning authority that is ours.
 
     """
-    candidates = patient.of_kind(IdentifierKind.PATIENT)
+    candidates = patient.of_kind(IdentifierKind.PATIENT) or patient.of_kind(IdentifierKind.INS)
     if not candidates:
-        raise FieldMissing("a patient identifier (PI) is needed", path="PID-3")
+        raise FieldMissing("a patient identifier (PI) or an INS is needed", path="PID-3")
     for candidate in candidates:
         _refuse_ours(candidate, "PID-3")
     domains = {s.authority for s in act.site.sources if s.role is SourceRole.ADMISSIONS}
@@ -154,7 +153,7 @@ def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correct
         return _admitted_after_all(act, patient, record, contradicted)
     if _stale(act, record):
         return record
-    if not correction and len(contradicted) >= GRAVE:
+    if contradicted and not correction:
         return _doubt(act, patient, record, contradicted)
     told = patient if correction else _completed(patient, record.patient)
     updated = _update(act, told, record, contradicted)
@@ -166,12 +165,16 @@ def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correct
 def _completed(patient: Patient, held: Patient) -> Patient:
     """What a message that is no correction adds to what is held: a field left empty is unchanged (HL7 2.5.1 §2.5.3).
 
-    Such a message raises a status, and never lowers it: that is for A31 and A47.
+    Such a message raises a status, and never lowers it or takes an INS or an attribute away: that is for A31 and A47.
     """
     traits = Traits(**{f.name: getattr(patient.traits, f.name) or getattr(held.traits, f.name) for f in fields(Traits)})
-    if patient.status is IdentityStatus.PROVISOIRE and held.status is not IdentityStatus.PROVISOIRE:
-        return replace(held, traits=traits, deceased=held.deceased or patient.deceased)
-    return replace(patient, traits=traits, deceased=held.deceased or patient.deceased)
+    lower = STATUS_ORDER.index(patient.status) > STATUS_ORDER.index(held.status)
+    return replace(
+        held if lower else patient,
+        traits=traits,
+        attributes=held.attributes | patient.attributes,
+        deceased=held.deceased or patient.deceased,
+    )
 
 
 def _admitted_after_all(act: Act, patient: Patient, record: Identity, contradicted: tuple[str, ...]) -> Identity:

@@ -40,6 +40,10 @@ class Told:
         times = {**self.times, source: latest} if latest is not None else self.times
         return Told(source, max(message, self.message), times)
 
+    def without_time_of(self, source: str) -> "Told":
+        """Give the telling after which this source's facts count by reception until it gives a time again."""
+        return Told(self.source, self.message, {s: at for s, at in self.times.items() if s != source})
+
 
 NEVER = Told("", 0)
 """What has not been told yet."""

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -23,7 +24,7 @@ def audit() -> None:
 @click.option("--message", type=int, help="Number of a received message.")
 @click.option("--action", default="", help="An action or its beginning, e.g. user: or gateway:identity.")
 @click.option("--principal", default="", help="Who acted.")
-@click.option("--since", type=click.DateTime(), help="From this local time on.")
+@click.option("--since", type=click.DateTime(), help="From this time on, in the site's time zone.")
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 def search(
@@ -36,8 +37,10 @@ def search(
       gateway audit search --patient 8001234567
       gateway audit search --action user: --since 2026-03-02 --json
     """
-    query = AuditQuery(patient, message, action, principal, since.astimezone() if since else None, limit)
     with session() as current:
+        zone = current.assembly.site.time_zone
+        after = since.replace(tzinfo=ZoneInfo(zone)) if since else None
+        query = AuditQuery(patient, message, action, principal, after, limit)
         found = current.operations.search_audit(query)
     if as_json:
         print_json([event_json(event) for event in found])
@@ -53,7 +56,7 @@ def search(
         }
         for event in found
     ]
-    print_table(("n°", "quand", "qui", "quoi", "message", "sur"), rows)
+    print_table(("n°", "quand", "qui", "quoi", "message", "sur"), rows, zone)
 
 
 def event_json(event: AuditEvent) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from gateway.state import State
 from mappings.hl7v2 import examine
 from mappings.texts import text
 
-UNSTORED = 0
-"""Number of a message that is not in the inbox."""
+UNSTORED = 2**62
+"""Number of a message that is not in the inbox: it would come after all that are."""
 
 _IDENTITY = "gateway:identity:"
 
@@ -28,7 +28,7 @@ _IDENTITY = "gateway:identity:"
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", default="", help="FHIR: the source that would send it (HL7 v2 says so itself).")
-@click.option("--reveal", metavar="REASON", default="", help="Show values instead of their lengths.")
+@click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
 @json_option
 def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
     """Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.
@@ -42,7 +42,7 @@ def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
     """
     raw = file.read_bytes()
     with session() as current:
-        told = current.operations.explain(lambda: _explain(current, raw, source, reveal=bool(reveal)))
+        told = current.operations.explain(lambda: _explain(current, raw, source, reveal=bool(reveal)), reveal)
     if as_json:
         print_json(told)
     else:

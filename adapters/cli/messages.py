@@ -56,7 +56,11 @@ def list_(*, summary: bool, state: str | None, source: str, control_id: str, lim
         }
         for m in found
     ]
-    print_table(("n", "received", "source", "type", "control id", "answer", "state", "why"), rows)
+    print_table(
+        ("n", "received", "source", "type", "control id", "answer", "state", "why"),
+        rows,
+        current.assembly.site.time_zone,
+    )
 
 
 def _why(stored: StoredMessage) -> str:

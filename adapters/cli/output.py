@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,9 +20,9 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
-    """Print rows for a person, in columns as wide as they need."""
-    cells = [[_cell(row[column]) for column in columns] for row in rows]
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], zone: str = "UTC") -> None:
+    """Print rows for a person, in columns as wide as they need; times are in a zone (IANA name), and say which."""
+    cells = [[_cell(row[column], ZoneInfo(zone)) for column in columns] for row in rows]
     widths = [max([len(c), *(len(line[i]) for line in cells)]) for i, c in enumerate(columns)]
     for line in [list(columns), *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -35,7 +36,7 @@ def print_segments(segments: Sequence[Mapping[str, Any]]) -> None:
             click.echo(f"  {field['path']:10} {field['label'][:38]:38} {field['value']}")
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, zone: ZoneInfo) -> str:
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
     return "" if value is None else str(value)

@@ -59,7 +59,7 @@ def list_(
         print_json([item_json(view) for view in views])
         return
     columns = ("corbeille", "priorité", "genre", "état", "objet", "patient", "depuis", "id")
-    print_table(columns, [_row(view) for view in views])
+    print_table(columns, [_row(view) for view in views], current.assembly.site.time_zone)
 
 
 def _require_known(secretariat: str, known: dict[str, Any]) -> None:
@@ -168,7 +168,9 @@ def show(item: str, *, as_json: bool) -> None:
     click.echo(person_line(view.person))
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
     shown = [{**step, "title": text("title", str(step["title"]))} for step in steps]
-    print_table(("version", "at", "state", "priority", "title", "message", "by"), shown)
+    print_table(
+        ("version", "at", "state", "priority", "title", "message", "by"), shown, current.assembly.site.time_zone
+    )
 
 
 @worklist.command()

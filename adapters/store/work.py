@@ -42,6 +42,7 @@ class PendingMessage:
         message_type: ``ADT^A01``, ``Appointment:create``.
         correlation: MSH-10 or X-Request-Id.
         raw: bytes as received.
+        received_at: when it came; None if it is not stored.
 
     """
 
@@ -51,6 +52,7 @@ class PendingMessage:
     message_type: str
     correlation: str
     raw: bytes
+    received_at: datetime | None = None
 
 
 class Work:
@@ -71,7 +73,9 @@ class Work:
             message = schema.message
             found = connection.execute(select(message).where(message.c.id.in_(numbers)).order_by(message.c.id))
             return [
-                PendingMessage(m.id, m.source, Format(m.format), m.message_type, m.control_id, bytes(m.raw))
+                PendingMessage(
+                    m.id, m.source, Format(m.format), m.message_type, m.control_id, bytes(m.raw), m.received_at
+                )
                 for m in found
             ]
 

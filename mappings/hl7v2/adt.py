@@ -123,9 +123,10 @@ def _told(reading: Reading) -> tuple[Group, ...]:
     return found
 
 
-def cancels(reading: Reading) -> bool:
-    """Whether the message takes a movement back: by its event, or by ZBE-4."""
-    return reading.event in CANCELLED_BY.values() or movement_of(reading).action == "CANCEL"
+def corrects(reading: Reading, movement: Movement) -> bool:
+    """Whether the message takes back or changes an earlier movement: by its event, or by ZBE-4."""
+    by_event = reading.event == _CORRECTED or reading.event in CANCELLED_BY.values()
+    return by_event or movement.action in {"CANCEL", "UPDATE"}
 
 
 def _effective_event(reading: Reading, movement: Movement) -> str:
@@ -169,6 +170,8 @@ def _visits(
         start=_start(reading, group, movement, state),
         movement=movement.id,
         historic=movement.historic,
+        moved_at=movement.start,
+        corrects=corrects(reading, movement),
     )
 
 

@@ -24,7 +24,7 @@ from gateway.facts import IdentifierKind
 from gateway.site import Site, Source
 from mappings.hl7v2 import adt, mdm, oru, siu
 from mappings.hl7v2.header import Header, header_of, peek
-from mappings.hl7v2.patient import birth_date, identifiers_of
+from mappings.hl7v2.patient import birth_date, patient_identifiers
 from mappings.hl7v2.reading import Reading, field_path
 from mappings.hl7v2.tables import (
     ADT_EVENTS,
@@ -188,8 +188,8 @@ def _check_fields(reading: Reading, found: Header) -> None:
             if not _holds_value(segment, number):
                 raise FieldMissing(f"{found.message_type} has a value here", path=field_path(name, place, number))
     for pid in message.all("PID"):
-        if all(i.kind is not IdentifierKind.PATIENT for i in identifiers_of(reading, pid, 3)):
-            raise FieldMissing("a patient identifier (type PI, MR, PT or none)", path=reading.path(pid, 3))
+        if all(i.kind is IdentifierKind.OTHER for i in patient_identifiers(reading, pid)):
+            raise FieldMissing("a patient identifier (type PI, MR, PT or none) or an INS", path=reading.path(pid, 3))
     _check_keys(reading, found)
 
 

@@ -10,7 +10,14 @@ from gateway.identity import normalise
 from gateway.site import Site, Source
 from mappings.hl7v2 import times
 from mappings.hl7v2.reading import Reading, is_true
-from mappings.hl7v2.tables import INS_OIDS, PATIENT_ATTRIBUTES, PATIENT_TYPES, PROVISIONAL_ATTRIBUTES, TEST_INS_OIDS
+from mappings.hl7v2.tables import (
+    INS_OIDS,
+    OTHER_TYPES,
+    PATIENT_ATTRIBUTES,
+    PATIENT_TYPES,
+    PROVISIONAL_ATTRIBUTES,
+    TEST_INS_OIDS,
+)
 
 _INS_LENGTH = 15
 _NIR_LENGTH = 13
@@ -61,6 +68,23 @@ def identifiers_of(reading: Reading, segment: Segment, field: int) -> tuple[Iden
     return tuple(dict.fromkeys(i for i in found if i is not None))
 
 
+def patient_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
+    """Give the identifiers of PID-3; where no type is one that numbers patients, one of a type that we do not know.
+
+    Table 0203 is user-defined: a local type (MRN) is read as a number of its domain rather than refused.
+    """
+    found = identifiers_of(reading, pid, 3)
+    if any(i.kind is IdentifierKind.PATIENT for i in found):
+        return found
+    for repetition in pid.repetitions(3):
+        local = identifier_of(repetition, reading.source, reading.site)
+        kind = repetition.text(5).strip()
+        if local is not None and local.kind is IdentifierKind.OTHER and kind not in OTHER_TYPES | {"INS"}:
+            reading.flag(reading.path(pid, 3), "a type that table 0203 does not hold is read as a patient number")
+            return (Identifier(local.authority, local.value), *(i for i in found if i != local))
+    return found
+
+
 def patient_of(reading: Reading, pid: Segment) -> Patient:
     """Give the patient of a PID and the PD1 that follows it; what was odd is flagged.
 
@@ -77,7 +101,7 @@ def patient_of(reading: Reading, pid: Segment) -> Patient:
 
 
 def _patient(reading: Reading, pid: Segment) -> Patient:
-    identifiers = identifiers_of(reading, pid, 3)
+    identifiers = patient_identifiers(reading, pid)
     status, attributes = _declared(reading, pid)
     ins = tuple(i for i in identifiers if i.kind is IdentifierKind.INS)
     if ins and status is IdentityStatus.VALIDEE:
@@ -85,7 +109,9 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
         _check_keys(reading, pid, ins)
     elif ins:
         reading.flag(reading.path(pid, 3), "an INS of an identity that is not VALI is left out (PAM.FR 6.6.15)")
-        identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
+        # Alone it still numbers the record, in a domain of its own; without the status it never joins.
+        others = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
+        identifiers = others if any(i.kind is IdentifierKind.PATIENT for i in others) else identifiers
     return Patient(identifiers, _traits(reading, pid), status, attributes, _deceased(pid))
 
 

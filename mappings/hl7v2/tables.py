@@ -62,6 +62,52 @@ TEST_INS_OIDS: Final = frozenset({INS_NIR_TEST, INS_NIR_DEMO})
 PATIENT_TYPES: Final = frozenset({"", "PI", "PT", "MR"})
 """Table 0203: types of CX-5 that number a patient in a domain; PAM.FR has PI, other senders MR, PT or none."""
 
+OTHER_TYPES: Final = frozenset(
+    {
+        *(
+            "AN",
+            "ANC",
+            "ANON",
+            "ANT",
+            "BA",
+            "BC",
+            "BCFN",
+            "BR",
+            "DL",
+            "EI",
+            "EN",
+            "FI",
+            "GI",
+            "HC",
+            "JHN",
+            "LN",
+            "MA",
+            "MC",
+        ),
+        *(
+            "MCD",
+            "MCR",
+            "NDA",
+            "NDP",
+            "NH",
+            "NI",
+            "NIIP",
+            "NNFRA",
+            "NP",
+            "PE",
+            "PEN",
+            "PN",
+            "PPN",
+            "PRC",
+            "RI",
+            "RRI",
+            "SL",
+        ),
+        *("SN", "SR", "SS", "TAX", "U", "UPIN", "VN", "VS", "WC", "XV", "XX"),
+    }
+)
+"""Table 0203: types of CX-5 that number something else than a patient of a hospital, or identify by another's rules."""
+
 PATIENT_ATTRIBUTES: Final = frozenset(
     {
         *("DOUB", "DESA", "DPOT", "DOUA", "COLP", "COLV", "FILI", "CACH", "ANOM", "IDVER", "RECD", "IDRA", "USUR"),

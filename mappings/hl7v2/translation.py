@@ -82,17 +82,6 @@ def _flag_header(reading: Reading, found: Header) -> None:
 
 
 def _occurred_at(reading: Reading) -> datetime | None:
-    """The facts' own time: ZBE-2, else EVN-2, else MSH-7.
-
-    A movement that is yet to come (the planned date of a pre-admission) was told now: its message's time counts, or
-    everything told until that date would seem older than it. A cancellation's ZBE-2 is that of the movement it takes
-    back: its message's time counts, or taking back the transfer and then the admission would make the second stale.
-    """
+    """When the facts were told: EVN-2, else MSH-7. A movement's own time (ZBE-2) goes with its fact."""
     first = reading.message.first
-    told = reading.readable_instant(first("EVN"), 2) or reading.readable_instant(first("MSH"), 7)
-    if told is not None and adt.cancels(reading):
-        return told
-    moved = reading.instant(first("ZBE"), 2)
-    if moved is not None and told is not None:
-        return min(moved, told)
-    return moved or told
+    return reading.readable_instant(first("EVN"), 2) or reading.readable_instant(first("MSH"), 7)

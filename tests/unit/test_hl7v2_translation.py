@@ -20,15 +20,29 @@ def told(*segments, site=None):
     [
         ((PID,), "2026-03-10T10:15:00+01:00"),
         (("EVN||202603100930", PID), "2026-03-10T09:30:00+01:00"),
-        (("EVN||202603100930", PID, "ZBE|1|202603100800"), "2026-03-10T08:00:00+01:00"),
-        (("EVN||202603100930", PID, "ZBE|1|202612240800"), "2026-03-10T09:30:00+01:00"),
+        (("EVN||202603100930", PID, "ZBE|1|202603100800"), "2026-03-10T09:30:00+01:00"),
         (("EVN||half past nine", PID), "2026-03-10T10:15:00+01:00"),
-        ((PID, "ZBE|1|202603100800+0000"), "2026-03-10T08:00:00+00:00"),
     ],
 )
 def test_the_facts_own_time(segments, iso):
-    """ZBE-2, else EVN-2, else MSH-7; a movement yet to come was told when its message was."""
+    """EVN-2, else MSH-7: who a patient is was told when the message was, whenever the movement began."""
     assert told(header("ADT^A01"), *segments).occurred_at == datetime.fromisoformat(iso)
+
+
+@pytest.mark.parametrize(
+    ("event", "zbe", "corrects"),
+    [
+        ("ADT^A02", "ZBE|1|202603100800||INSERT|N", False),
+        ("ADT^A12", "ZBE|1|202603100800||CANCEL|N|A02", True),
+        ("ADT^Z99", "ZBE|1|202603100800||UPDATE|N|A02", True),
+        ("ADT^A11", "ZBE|1|202603100800", True),
+    ],
+)
+def test_a_movement_has_a_time_of_its_own(event, zbe, corrects):
+    """ZBE-2 orders movements; what takes one back or changes it says so, for its ZBE-2 is that of what it corrects."""
+    visit = told(header(event), PID, "PV1|1|I|2110" + "|" * 16 + "V1", zbe).facts[-1]
+    assert visit.moved_at == datetime.fromisoformat("2026-03-10T08:00:00+01:00")
+    assert visit.corrects is corrects
 
 
 def test_a_message_may_have_no_time():

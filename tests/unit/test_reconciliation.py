@@ -185,13 +185,19 @@ def test_three_ranks_of_one_birth_are_three_records():
     assert len({i.person for i in gateway.store.identities.values()}) == 3
 
 
-def test_admissions_may_correct_one_strict_trait_in_any_message():
-    """One strict trait that differs in an A01 is a correction by admissions."""
+@pytest.mark.parametrize(
+    ("trait", "value"), [("birth_date", "1958-03-12"), ("first_given_name", "CLAIRE"), ("multiple_birth_rank", "2")]
+)
+def test_only_a_correction_of_admissions_changes_a_strict_trait(trait: str, value: str):
+    """One strict trait that differs in an A01 is a collision (twins differ by one); the A31 that follows corrects."""
     gateway = Gateway()
-    gateway.send(told(patient(ipp("1"))))
-    gateway.send(told(patient(ipp("1"), birth_date="1958-03-12")))
-    assert gateway.person(ipp("1")).traits.birth_date == "1958-03-12"
-    assert of_doubt(gateway) == []
+    gateway.send(told(patient(ipp("1"), multiple_birth_rank="1")))
+    other = patient(ipp("1"), given_names="", **{"multiple_birth_rank": "1", trait: value})
+    gateway.send(told(other))
+    assert getattr(gateway.person(ipp("1")).traits, trait) != value
+    assert gateway.questions()[0].doubt is Doubt.COLLISION
+    gateway.send(told(other, correction=True))
+    assert getattr(gateway.person(ipp("1")).traits, trait) == value
 
 
 def test_two_differing_strict_traits_of_admissions_without_correction_are_a_collision():
@@ -287,13 +293,24 @@ def test_the_admissions_domain_is_found_in_any_place():
     assert gateway.only(ItemKind.RESULT).identity == gateway.identity(ipp("1")).id
 
 
-@pytest.mark.parametrize("kind", [IdentifierKind.OTHER, IdentifierKind.INS])
-def test_no_other_kind_of_identifier_finds_a_person(kind: IdentifierKind):
-    """A billing NIR, a stay's number or an INS alone is no patient identifier: the message goes to quarantine."""
+def test_no_other_kind_of_identifier_finds_a_person():
+    """A billing NIR or a stay's number is no patient identifier: the message goes to quarantine."""
     gateway = Gateway()
-    known = Identifier(NIR, "258036322000123", kind)
+    known = Identifier(NIR, "258036322000123", IdentifierKind.OTHER)
     gateway.send(told(patient(ipp("1"), known)))
     assert refused(gateway, result(Patient((known,), ANNE)), source=LAB) == "FieldMissing"
+
+
+@pytest.mark.parametrize("status", [IdentityStatus.QUALIFIEE, IdentityStatus.VALIDEE])
+def test_an_ins_alone_is_delivered_and_joins_only_as_an_ins_does(status: IdentityStatus):
+    """A message that names nothing but an INS is delivered; it is the known patient's if both are qualifiée."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins(), status=IdentityStatus.QUALIFIEE)))
+    gateway.send(result(patient(ins(), status=status)), source=LAB)
+    item = gateway.only(ItemKind.RESULT)
+    person = gateway.store.identities[item.identity].person
+    joined = person == gateway.identity(ipp("1")).person
+    assert joined is (status is IdentityStatus.QUALIFIEE)
 
 
 def test_a_shared_billing_nir_joins_nobody():
