@@ -20,7 +20,7 @@ from gateway.facts import (
 )
 from gateway.focus import Doubt, Focus, Question
 from gateway.routing import Subject
-from gateway.worklist import ItemKind, ItemState
+from gateway.worklist import ItemKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,23 @@ class Demand:
     Attributes:
         subject: what the routing rules look at.
         kind: kind of item.
-        state: NEW: someone must act; DONE: closed by the facts; WITHDRAWN: there is nothing to do any more.
+        needed: someone must act; False: there is nothing to do any more.
         priority: urgency by the facts alone.
         title: key of the text catalogue.
         detail: what the medical view adds.
         content: what a reader would see; a change of it makes a new version and reopens what was done.
+        warns: where it is not needed, whoever has acted on it must be told (a letter sent, a result read).
 
     """
 
     subject: Subject
     kind: ItemKind
-    state: ItemState
+    needed: bool
     priority: Priority
     title: str
     detail: str
     content: tuple[object, ...]
+    warns: bool = False
 
 
 _APPOINTMENT_TITLES = {
@@ -53,29 +55,20 @@ _APPOINTMENT_TITLES = {
     AppointmentStatus.WAITLIST: "convocation.to-schedule",
     AppointmentStatus.BOOKED: "convocation.to-send",
 }
-_APPOINTMENT_OVER = {
-    AppointmentStatus.ARRIVED,
-    AppointmentStatus.CHECKED_IN,
-    AppointmentStatus.FULFILLED,
-    AppointmentStatus.NOSHOW,
-}
 
 
 def _of_appointment(fact: AppointmentReported, source: str) -> Demand:
-    title = _APPOINTMENT_TITLES.get(fact.status, "convocation.closed")
-    state = ItemState.NEW
-    if fact.status in _APPOINTMENT_OVER:
-        state = ItemState.DONE
-    elif fact.status in {AppointmentStatus.CANCELLED, AppointmentStatus.ENTERED_IN_ERROR}:
-        state, title = ItemState.WITHDRAWN, "convocation.cancelled"
+    cancelled = fact.status in {AppointmentStatus.CANCELLED, AppointmentStatus.ENTERED_IN_ERROR}
+    title = "convocation.cancelled" if cancelled else _APPOINTMENT_TITLES.get(fact.status, "convocation.closed")
     return Demand(
         Subject(ItemKind.CONVOCATION, source, fact.unit, fact.location, fact.service_code, priority=fact.priority),
         ItemKind.CONVOCATION,
-        state,
+        fact.status in _APPOINTMENT_TITLES,
         fact.priority,
         title,
         fact.service_text or fact.service_code,
         (title, fact.start, fact.end, fact.location, fact.practitioner, fact.service_code, fact.notes),
+        warns=cancelled,
     )
 
 
@@ -97,11 +90,12 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     return Demand(
         Subject(ItemKind.RESULT, source, fact.ordering_unit, fact.location, fact.code, priority=fact.priority),
         ItemKind.RESULT,
-        ItemState.WITHDRAWN if withdrawn else ItemState.NEW,
+        not withdrawn,
         Priority.STAT if critical else fact.priority,
         title,
         fact.label or fact.code,
         (withdrawn, fact.abnormality, *content),
+        warns=withdrawn,
     )
 
 
@@ -114,11 +108,12 @@ def _of_document(fact: DocumentReported, source: str) -> Demand:
     return Demand(
         Subject(ItemKind.CORRESPONDENCE, source, fact.unit, code=fact.type_code),
         ItemKind.CORRESPONDENCE,
-        ItemState.WITHDRAWN if fact.act is DocumentAct.WITHDRAW else ItemState.NEW,
+        fact.act is not DocumentAct.WITHDRAW,
         Priority.ROUTINE,
         titles.get(fact.act, "correspondence.new"),
         fact.type_label or fact.type_code,
         (fact.key, fact.sha256, fact.act is DocumentAct.WITHDRAW),
+        warns=fact.act is DocumentAct.WITHDRAW,
     )
 
 
@@ -132,11 +127,12 @@ def _of_visit(fact: VisitReported, source: str) -> Demand:
     return Demand(
         Subject(ItemKind.ADMISSION, source, fact.unit, fact.location, patient_class=fact.patient_class),
         ItemKind.ADMISSION,
-        ItemState.WITHDRAWN if fact.state is VisitState.CANCELLED else ItemState.NEW,
+        fact.state is not VisitState.CANCELLED,
         Priority.ROUTINE,
         titles[fact.state],
         fact.location,
         (fact.state, fact.unit, fact.location),
+        warns=fact.state is VisitState.CANCELLED,
     )
 
 
@@ -145,7 +141,7 @@ def _of_question(question: Question, source: str) -> Demand:
     return Demand(
         Subject(ItemKind.IDENTITY, source, code=question.doubt),
         ItemKind.IDENTITY,
-        ItemState.WITHDRAWN if question.answered else ItemState.NEW,
+        not question.answered,
         Priority.URGENT if urgent else Priority.ROUTINE,
         f"identity.{question.doubt}",
         ", ".join(question.traits),

@@ -33,17 +33,17 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     old = demand(before) if before is not None else None
     where = _route(act, wanted)
     reads_new = old is None or old.content != wanted.content
-    existing = {item.secretariat: item for item in act.state.items_about(after.id)}
     was_on = _route(act, old).secretariats if old is not None else ()
-    stays = dict.fromkeys(where.secretariats if wanted.state is not ItemState.WITHDRAWN else ())
+    existing = {item.secretariat: item for item in act.state.items_about(after.id)}
+    stays = dict.fromkeys(where.secretariats if wanted.needed else ())
     for item in existing.values():
         if item.secretariat not in stays:
-            _withdraw(act, item, old, wanted)
+            _take_away(act, item, old, wanted)
     for secretariat in stays:
         if secretariat in existing:
             comes_back = secretariat not in was_on
             _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new or comes_back)
-        elif wanted.state is ItemState.NEW:
+        else:
             _create(act, secretariat, after, wanted, where)
 
 
@@ -58,7 +58,7 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
         kind=wanted.kind,
         secretariat=secretariat,
         priority=more_urgent(wanted.priority, where.priority),
-        state=wanted.state,
+        state=ItemState.NEW,
         identity=focus.identity,
         focus=focus.id,
         title=wanted.title,
@@ -75,11 +75,8 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
 
 
 def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route, *, reads_new: bool) -> None:
-    state = item.state
-    if wanted.state is ItemState.DONE:
-        state = ItemState.DONE if item.open else state
-    elif item.state is ItemState.WITHDRAWN or (reads_new and item.state is ItemState.DONE):
-        state = ItemState.NEW
+    opens = item.state is ItemState.WITHDRAWN or (reads_new and item.state is ItemState.DONE)
+    state = ItemState.NEW if opens else item.state
     changed = replace(
         item,
         state=state,
@@ -94,24 +91,16 @@ def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route
         _change(act, changed, AuditAction.ITEM_UPDATED)
 
 
-def _withdraw(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> None:
-    """Take an item away; if someone has acted on it, tell that secretariat instead, once."""
-    moved_on = wanted.state is not ItemState.WITHDRAWN
-    told_already = not moved_on and old is not None and old.state is ItemState.WITHDRAWN
-    if told_already:
-        return
-    if item.open:
-        title = item.title if moved_on else wanted.title
-        _change(act, replace(item, state=ItemState.WITHDRAWN, title=title), AuditAction.ITEM_WITHDRAWN)
-    elif _must_be_told(item, old) and not moved_on:
-        title = wanted.title + WAS_DONE
-        _change(act, replace(item, state=ItemState.NEW, title=title), AuditAction.ITEM_UPDATED)
-
-
-def _must_be_told(item: WorkItem, old: Demand | None) -> bool:
-    """Whether a person did the item: not the facts closed it, and not the identity desk its own question."""
-    by_person = old is not None and old.state is ItemState.NEW
-    return item.state is ItemState.DONE and by_person and item.kind is not ItemKind.IDENTITY
+def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> None:
+    """Withdraw what nobody has done yet; warn, once, whoever has."""
+    told_before = old is not None and not old.needed
+    if wanted.needed:  # elsewhere now
+        if item.open:
+            _change(act, replace(item, state=ItemState.WITHDRAWN), AuditAction.ITEM_WITHDRAWN)
+    elif item.open and not (wanted.warns and told_before):
+        _change(act, replace(item, state=ItemState.WITHDRAWN, title=wanted.title), AuditAction.ITEM_WITHDRAWN)
+    elif item.state is ItemState.DONE and wanted.warns and not told_before:
+        _change(act, replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE), AuditAction.ITEM_UPDATED)
 
 
 def retell(act: Act, item: WorkItem) -> None:

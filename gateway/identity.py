@@ -130,12 +130,13 @@ STATUS_ORDER = (
 )
 
 
-def _survivorship(identity: Identity) -> tuple[bool, bool, int, str]:
+def _survivorship(identity: Identity) -> tuple[bool, bool, int, int, Identifier]:
     return (
         identity.retired,
         not identity.authoritative,
         STATUS_ORDER.index(identity.patient.status),
-        identity.id,
+        -identity.told.message,
+        identity.key,
     )
 
 

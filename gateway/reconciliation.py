@@ -335,6 +335,8 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
     survivor = reconcile(act, fact.patient)
     if survivor.key != primary or fact.retired == primary:
         return survivor
+    if contradicted := _contradicted(act, fact.patient, survivor):  # a stale merge, about somebody else
+        return _doubt(act, fact.patient, survivor, contradicted)
     retired = act.state.identity(fact.retired)
     if not (_vouches(act, primary) and _vouches(act, fact.retired)):
         if _open_question(act, survivor)[1] is None:
@@ -343,7 +345,7 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
     if retired is None:
         patient = Patient((fact.retired,), fact.patient.traits)
         retired = _create(act, patient, fact.retired, person=survivor.person, vouched=True)
-    elif survivor.retired and retired.person == survivor.person:
+    elif survivor.retired and not retired.retired and retired.person == survivor.person:
         survivor = replace(survivor, retired=False)  # the merge is taken back the other way round
         act.state.put_identity(survivor)
     _retire(act, survivor, retired)

@@ -156,8 +156,8 @@ class State:
 
     def identities_with(self, ins: Identifier) -> list[Identity]:
         """Give the qualified identities that hold this INS."""
-        ids = sorted(self.ins.get(_pair(ins)) or ())
-        return [i for i in map(self.identities.__getitem__, ids) if i.ins == ins]
+        holders = map(self.identities.__getitem__, self.ins.get(_pair(ins)) or ())
+        return sorted((i for i in holders if i.ins == ins), key=lambda i: i.key)
 
     def put_identity(self, identity: Identity) -> None:
         """Hold a new or changed identity, and make its person's golden record anew."""

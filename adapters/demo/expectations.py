@@ -86,7 +86,7 @@ _QUEUES = {
     """),
     "radiology": _items("""
         convocation     urgent   new        convocation.to-send       BERANGEVAL
-        convocation     routine  done       convocation.closed        TAVERNAUD
+        convocation     routine  withdrawn  convocation.closed        TAVERNAUD
         convocation     routine  withdrawn  convocation.cancelled     OSTERMANDE
         convocation     routine  withdrawn  convocation.cancelled     GRANSAIGNE
         correspondence  urgent   new        correspondence.new        DUBROSQUIN

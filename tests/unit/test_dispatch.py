@@ -245,11 +245,11 @@ def test_booked_again_after_a_cancellation_is_a_letter_to_send():
 
 @pytest.mark.parametrize("status", [AppointmentStatus.ARRIVED, AppointmentStatus.FULFILLED, AppointmentStatus.NOSHOW])
 def test_what_is_over_closes_its_item(status: AppointmentStatus):
-    """The patient came, or did not: no letter is to be sent."""
+    """The patient came, or did not: no letter is to be sent; done is only what a person has done."""
     gateway = known()
     gateway.send(book(ANNE_1), source=AGENDA)
     gateway.send(change(ANNE_1, status=status), source=AGENDA)
-    assert gateway.only(CONVOCATION, every=True).state is ItemState.DONE
+    assert gateway.only(CONVOCATION, every=True).state is ItemState.WITHDRAWN
 
 
 def test_cancelled_after_the_patient_came_warns_nobody():

@@ -36,7 +36,7 @@ TITLES = {asked(fact).title for fact in EVERY_FACT}
 WITHDRAWN_AFTER_WORK = {
     asked(fact).title + WAS_DONE
     for fact in EVERY_FACT
-    if asked(fact).state is ItemState.WITHDRAWN and not isinstance(fact, Question)
+    if asked(fact).warns
 }
 
 
