@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -26,6 +27,12 @@ GROUP_BYTES = 64 * 1024 * 1024
 
 CONTROL_ID_LENGTH = 199
 """Characters of MSH-10 that are kept apart for searching (HL7 v2.7: 1 to 199); the raw bytes keep it whole."""
+
+LARGE_FRAME = 64 * 1024
+"""Frames of this many bytes and more are examined in a thread."""
+
+LARGE_AT_ONCE = 2
+"""Large frames examined at one time; the others wait their turn."""
 
 Commit = Callable[[Sequence[Reception]], list[Recorded]]
 
@@ -65,10 +72,14 @@ class GroupCommit:
             TroubleError: it is not; nothing may be promised.
 
         """
+        return await self.submit(reception)
+
+    def submit(self, reception: Reception) -> "asyncio.Future[Recorded]":
+        """Put a reception in its place for the next commit; the future is done, or fails, as `record` is."""
         done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.append((reception, done))
         self._arrived.set()
-        return await done
+        return done
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -141,19 +152,49 @@ class Hl7Intake:
 
     Args:
         site: the establishment.
-        record: puts a reception on disk.
+        group: puts receptions on disk.
         recorded: told of each commit, so that the pipeline wakes.
 
     """
 
-    def __init__(self, site: Site, record: "GroupCommit", recorded: Callable[[], None]) -> None:
+    def __init__(self, site: Site, group: GroupCommit, recorded: Callable[[], None]) -> None:
         self._site = site
-        self._record = record
+        self._group = group
         self._recorded = recorded
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def receive(self, frame: bytes, peer: Peer) -> bytes:
         """Give the acknowledgment of a frame: positive only once it is on disk."""
-        examination = self._examine(frame)
+        async with self._turn(peer):
+            examination = await self._examine(frame)
+            submitted = self._submit(frame, examination)
+        try:
+            recorded = await submitted
+        except TroubleError as trouble:
+            log.warning("intake.trouble", error=trouble.name, connection=peer.connection)
+            return self._acknowledge(examination, trouble.acknowledgment, trouble)
+        self._recorded()
+        error = examination.error
+        log.info(
+            "message.received",
+            message=recorded.message,
+            source=examination.source.id if examination.source else "",
+            type=examination.message_type if error is None else "",
+            bytes=len(frame),
+            answer=recorded.code.value,
+            state=recorded.state.value,
+            error=error.name if error else None,
+        )
+        return recorded.answer
+
+    def _turn(self, peer: Peer) -> asyncio.Lock:
+        """Frames of one connection are put in line in their order, though a large one takes longer to examine."""
+        turn = self._turns.get(peer.connection) or asyncio.Lock()
+        self._turns[peer.connection] = turn
+        return turn
+
+    def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
         error = examination.error
         code = error.acknowledgment if error else AckCode.AA
         reception = Reception(
@@ -169,25 +210,16 @@ class Hl7Intake:
             answer=self._acknowledge(examination, code, error),
             error=error,
         )
-        try:
-            recorded = await self._record.record(reception)
-        except TroubleError as trouble:
-            log.warning("intake.trouble", error=trouble.name, source=reception.source, connection=peer.connection)
-            return self._acknowledge(examination, trouble.acknowledgment, trouble)
-        self._recorded()
-        log.info(
-            "message.received",
-            message=recorded.message,
-            source=reception.source,
-            type=reception.message_type if error is None else "",
-            bytes=len(frame),
-            answer=recorded.code.value,
-            state=recorded.state.value,
-            error=error.name if error else None,
-        )
-        return recorded.answer
+        return self._group.submit(reception)
 
-    def _examine(self, frame: bytes) -> Examination:
+    async def _examine(self, frame: bytes) -> Examination:
+        """Examine a frame, a large one in a thread, so that it holds up nobody else."""
+        if len(frame) < LARGE_FRAME:
+            return self._examined(frame)
+        async with self._large:
+            return await asyncio.to_thread(self._examined, frame)
+
+    def _examined(self, frame: bytes) -> Examination:
         """Examine a frame; one that our own code fails on is kept and refused like any other."""
         try:
             return examine(frame, self._site)

@@ -4,6 +4,7 @@ Dates of birth are ISO texts as precise as the sender gave them (``1958``, ``195
 aware datetimes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -243,6 +244,14 @@ class Abnormality(StrEnum):
     ABNORMAL = "abnormal"
     NORMAL = "normal"
     UNCLASSIFIED = "unclassified"
+
+
+_GRAVITY = (Abnormality.NORMAL, Abnormality.UNCLASSIFIED, Abnormality.ABNORMAL, Abnormality.CRITICAL)
+
+
+def graver(grades: Iterable[Abnormality]) -> Abnormality:
+    """Give the worst grade; unclassified if there is none."""
+    return max(grades, key=_GRAVITY.index, default=Abnormality.UNCLASSIFIED)
 
 
 @dataclass(frozen=True, slots=True)

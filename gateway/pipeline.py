@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 from gateway.act import Act
 from gateway.audit import AuditAction, AuditEvent
+from gateway.completion import completed
 from gateway.dispatch import dispatch, retell
 from gateway.errors import GatewayError, MessageIncoherent, ProcessingFailed, TroubleError
 from gateway.facts import (
@@ -344,9 +345,23 @@ def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
 
 
 def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
-    """Whether the fact is older than what is known; a historic movement never changes where a stay stands (ZBE-5)."""
+    """Whether the fact is older than what is known.
+
+    A historic movement never changes where a stay stands (ZBE-5); what is told of a document that was replaced never
+    touches its replacement.
+    """
     historic = isinstance(fact, VisitReported) and fact.historic
-    return historic or known.told.makes_stale(act.source.id, act.message, _told_at(act, fact))
+    return (
+        historic
+        or _is_superseded(fact, known)
+        or known.told.makes_stale(act.source.id, act.message, _told_at(act, fact))
+    )
+
+
+def _is_superseded(fact: ObjectFact, known: Focus) -> bool:
+    if not isinstance(fact, DocumentReported) or not isinstance(known.fact, DocumentReported):
+        return False
+    return fact.act is not DocumentAct.REPLACE and fact.key != known.fact.key
 
 
 def _told_at(act: Act, fact: ObjectFact) -> datetime | None:
@@ -385,6 +400,7 @@ def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, k
 def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
     kind, _ = keys_of(fact)
     told = known.told if known and known.fact else NEVER
+    fact = completed(fact, known.fact if known else None)
     if isinstance(fact, VisitReported) and fact.corrects:
         told = told.without_time_of(act.source.id)
     placed = Focus(
@@ -412,7 +428,9 @@ def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
             act.record(AuditAction.FACT_STALE, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
             continue
         told = placed.told.then(held.source, held.message, held.told_at)
-        placed = replace(placed, fact=held.fact, message=held.message, told=told, version=placed.version + 1)
+        placed = replace(
+            placed, fact=completed(held.fact, placed.fact), message=held.message, told=told, version=placed.version + 1
+        )
         act.count("released")
         act.record(AuditAction.FACT_RELEASED, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
     return placed

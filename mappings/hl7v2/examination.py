@@ -12,6 +12,7 @@ from gateway.errors import (
     DataTypeInvalid,
     FieldMissing,
     GatewayError,
+    LimitExceeded,
     SegmentMissing,
     SenderError,
     SourceUndeclared,
@@ -31,7 +32,10 @@ from mappings.hl7v2.tables import (
     ESSENTIAL_TIMES,
     IGNORED_TYPES,
     MDM_EVENTS,
+    MOST_REPETITIONS,
+    MOST_SEGMENTS,
     PROCESSING_IDS,
+    REPEATED_FIELDS,
     REQUIRED_FIELDS,
     REQUIRED_SEGMENTS,
     SIU_EVENTS,
@@ -114,6 +118,7 @@ def _check(message: Message, found: Header, source: Source | None, site: Site) -
     _check_header(message, found)
     if left_aside(found) or found.type in IGNORED_TYPES:
         return
+    _check_amounts(message)
     reading = Reading(message, source, site, found.event)
     _check_segments(message, found)
     _check_fields(reading, found)
@@ -127,6 +132,18 @@ def _check_frame(message: Message) -> None:
         raise UnsupportedMessageType("one message per frame; batches (FHS, BHS) are not taken", path=first)
     if len(message.all("MSH")) > 1:
         raise SegmentMissing("one message per frame", path="MSH[2]")
+
+
+def _check_amounts(message: Message) -> None:
+    """What is read once for each must not be without bound (promise P9)."""
+    for name, most in MOST_SEGMENTS.items():
+        segments = message.all(name)
+        if len(segments) > most:
+            raise LimitExceeded(f"at most {most} {name} segments in a message", path=name)
+        for place, segment in enumerate(segments, 1):
+            for field in REPEATED_FIELDS.get(name, ()):
+                if segment.whole(field).count(message.separators.repetition) >= MOST_REPETITIONS:
+                    raise LimitExceeded(f"at most {MOST_REPETITIONS} repetitions", path=field_path(name, place, field))
 
 
 def _check_header(message: Message, found: Header) -> None:

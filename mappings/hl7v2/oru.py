@@ -15,6 +15,7 @@ from gateway.facts import (
     Priority,
     ResultReported,
     ResultStatus,
+    graver,
 )
 from mappings.hl7v2.content import media_type
 from mappings.hl7v2.patient import patient_of
@@ -32,8 +33,6 @@ _WORSE: Final = (
     ResultStatus.WITHDRAWN,
 )
 """From what a reader may rely on to what must stop him."""
-
-_GRAVER: Final = (Abnormality.NORMAL, Abnormality.UNCLASSIFIED, Abnormality.ABNORMAL, Abnormality.CRITICAL)
 
 
 @dataclass(slots=True)
@@ -184,11 +183,6 @@ def _status(reports: Iterable[str], lines: list[Segment]) -> ResultStatus:
 def status_of(code: str) -> ResultStatus:
     """Give the status that a code of table 0085 or 0123 means."""
     return RESULT_STATUSES.get(code.strip().upper(), ResultStatus.UNKNOWN)
-
-
-def graver(grades: Iterable[Abnormality]) -> Abnormality:
-    """Give the worst grade; unclassified if there is none."""
-    return max(grades, key=_GRAVER.index, default=Abnormality.UNCLASSIFIED)
 
 
 def _observation(reading: Reading, obx: Segment) -> Observation:

@@ -47,6 +47,16 @@ CONDITIONS: Final[Mapping[int, str]] = MappingProxyType(
 )
 """Table 0357, for ERR-3."""
 
+MOST_SEGMENTS: Final[Mapping[str, int]] = MappingProxyType({"PID": 50, "MRG": 50, "OBR": 1_000, "SCH": 50, "TXA": 50})
+"""How many of a segment one message may hold (promise P9): beyond it is no message about a patient, but a load."""
+
+MOST_REPETITIONS: Final = 100
+"""Repetitions that an identifier or name field may hold (promise P9)."""
+
+REPEATED_FIELDS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {"PID": (3, 5, 11, 18, 32), "MRG": (1, 4), "SCH": (1, 2)}
+)
+
 # Identity -----------------------------------------------------------------------------------------------------------
 
 INS_NIR: Final = "1.2.250.1.213.1.4.8"

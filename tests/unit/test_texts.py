@@ -33,11 +33,7 @@ def asked(fact):
 
 
 TITLES = {asked(fact).title for fact in EVERY_FACT}
-WITHDRAWN_AFTER_WORK = {
-    asked(fact).title + WAS_DONE
-    for fact in EVERY_FACT
-    if asked(fact).warns
-}
+WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
 
 
 @pytest.mark.parametrize("title", sorted(TITLES | WITHDRAWN_AFTER_WORK))
