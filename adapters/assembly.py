@@ -3,6 +3,7 @@
 import os
 import pwd
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
@@ -68,16 +69,48 @@ class Assembly:
 
     def migrate(self, principal: Principal) -> None:
         """Bring the schema to this program's revision (audited)."""
-        principal.require(Right.OPERATE)
+        self.require_operator(principal, AuditAction.STORE_MIGRATED)
         self.database.migrate()
         revision = self.database.head()
         now = datetime.now(UTC)
         self.trail.record(AuditEvent(now, AuditAction.STORE_MIGRATED, principal.id, detail={"revision": revision}))
 
+    def require_operator(self, principal: Principal, act: AuditAction) -> None:
+        """Return when the principal may operate; a refusal is audited, once there is a trail to write it to."""
+        if Right.OPERATE not in principal.rights:
+            self.refused(principal.id, act)
+        principal.require(Right.OPERATE)
+
+    def refused(self, principal: str, act: AuditAction) -> None:
+        """Leave an audit event of a refused act; in a database without a schema there is nowhere to leave it."""
+        if not self.database.is_empty():
+            detail = {"act": act.value}
+            self.trail.record(AuditEvent(datetime.now(UTC), AuditAction.ACCESS_REFUSED, principal, detail=detail))
+
+    def account_principal(self) -> Principal:
+        """Give the principal of the operating-system account that runs this command.
+
+        Raises:
+            AccessRefused: access.toml names neither the account nor, on a test site, any account (audited).
+
+        """
+        account = pwd.getpwuid(os.geteuid()).pw_name
+        found = self.site.access.accounts.get(account) or self.site.access.accounts.get("*")
+        if found is None:
+            self.refused(f"account:{account}", AuditAction.ACCESS_REFUSED)
+            raise AccessRefused("this operating-system account is not in the site's access.toml", path="accounts")
+        return replace(found, id=f"account:{account}")
+
     def operations(self, principal: Principal) -> Operations:
-        """Give the acts of a principal; in an empty database there is nothing to ask yet, so it is made."""
+        """Give the acts of a principal; an operator's first command makes the schema of an empty database.
+
+        Raises:
+            AccessRefused: the database is empty, and the principal may not make its schema.
+            ConfigurationError: the schema is another program's.
+
+        """
         if self.database.is_empty():
-            self.database.migrate()
+            self.migrate(principal)
         self.database.require_current_schema()
         return Operations(principal, self.inbox, self.worklist, self.trail)
 
@@ -93,20 +126,3 @@ class Assembly:
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:
     """Give the bus message's body for an item."""
     return message_bundle(item, person, site=site, message_id=message_id, title=text("title", item.title))
-
-
-def account_principal(site: Site) -> Principal:
-    """Give the principal of the operating-system account that runs this command.
-
-    Raises:
-        AccessRefused: the site's access.toml names neither the account nor, on a test site, any account.
-
-    """
-    account = pwd.getpwuid(os.geteuid()).pw_name
-    accounts = site.access.accounts
-    found = accounts.get(account) or accounts.get("*")
-    if found is None:
-        raise AccessRefused("this operating-system account is not in the site's access.toml", path="accounts")
-    return Principal(
-        f"account:{account}", found.kind, found.profession, found.secretariats, found.rights, found.purpose
-    )

@@ -53,9 +53,10 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def start(self) -> None:
-        """Begin to commit."""
+    def start(self) -> asyncio.Task[None]:
+        """Begin to commit; give the task that does."""
         self._task = asyncio.create_task(self._run(), name="group-commit")
+        return self._task
 
     async def stop(self) -> None:
         """Commit what waits, then end."""

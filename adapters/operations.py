@@ -76,8 +76,8 @@ class Operations:
     # -- messages --------------------------------------------------------------------------------------------------
 
     def summary(self) -> dict[str, int]:
-        """Count what came in and how it ended; numbers only, so no audit event."""
-        self._principal.require(Right.MESSAGES_READ)
+        """Count what came in and how it ended; numbers only, so nothing but a refusal is audited."""
+        self.require(Right.MESSAGES_READ, AuditAction.MESSAGE_LISTED)
         return self._inbox.summary()
 
     def list_messages(self, *, state: str, source: str, control_id: str, limit: int) -> list[StoredMessage]:

@@ -14,40 +14,29 @@ from pathlib import Path
 from typing import ParamSpec
 
 import structlog
-import uvicorn
 
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
 from adapters.bus.embedded import EmbeddedPublisher
 from adapters.bus.rabbitmq import RabbitPublisher
 from adapters.bus.relay import Publisher, Relay
+from adapters.bus.turn import RelayTurn
 from adapters.fhir.app import create_app
 from adapters.intake import GroupCommit, Hl7Intake
 from adapters.mllp.listener import Limits, Listener
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
+from adapters.web.server import Server
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError
-from gateway.principal import Principal, Right
+from gateway.principal import Principal
 
 log = structlog.get_logger()
 P = ParamSpec("P")
 
 GRACE_SECONDS = 10.0
 """How long frames and requests in hand may take once the service is told to stop."""
-
-HEADER_BYTES = 16 * 1024
-"""Largest HTTP request line and headers."""
-
-
-class _Http(uvicorn.Server):
-    """Uvicorn without its own signal handling: the service stops its parts in order."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the service."""
-        yield
 
 
 async def serve(assembly: Assembly, principal: Principal, ready_file: Path | None) -> None:
@@ -63,7 +52,7 @@ async def serve(assembly: Assembly, principal: Principal, ready_file: Path | Non
         ConfigurationError: an address cannot be bound, or the schema is another program's.
 
     """
-    principal.require(Right.OPERATE)
+    assembly.require_operator(principal, AuditAction.SERVICE_STARTED)
     assembly.database.claim_service()
     assembly.prepare_database(principal)
     stop = asyncio.Event()
@@ -85,11 +74,12 @@ async def serve(assembly: Assembly, principal: Principal, ready_file: Path | Non
 async def _processing(assembly: Assembly, principal: Principal) -> AsyncIterator[Worker]:
     """The worker, the relay and the sealer, each ended after what feeds it."""
     relay = Relay(assembly.outbox, _publisher(assembly))
+    turn = RelayTurn(relay, assembly.database)
     worker = assembly.worker(relay.wake)
     working, sealing = threading.Event(), threading.Event()
     tasks = [
         asyncio.create_task(_in_own_thread(worker.run, working), name="worker"),
-        asyncio.create_task(relay.run(), name="relay"),
+        asyncio.create_task(turn.run(), name="relay"),
         asyncio.create_task(_in_own_thread(run_sealer, assembly.trail, sealing), name="sealer"),
     ]
     for task in tasks:
@@ -100,7 +90,7 @@ async def _processing(assembly: Assembly, principal: Principal) -> AsyncIterator
         working.set()
         worker.wake()
         await asyncio.wait([tasks[0]])
-        await relay.stop()
+        await turn.stop()
         await asyncio.wait([tasks[1]])
         event = AuditEvent(datetime.now(UTC), AuditAction.SERVICE_STOPPED, principal.id)
         await asyncio.to_thread(assembly.trail.record, event)
@@ -124,17 +114,7 @@ async def _receiving(assembly: Assembly, worker: Worker) -> AsyncIterator[dict[s
     listener = Listener(intake.receive, intake.refuse_oversize, limits)
     exchange = StoredExchange(group, worker.wake, assembly.inbox, assembly.worklist, assembly.trail)
     app = create_app(exchange, assembly.site, clock=lambda: datetime.now(UTC))
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        h11_max_incomplete_event_size=HEADER_BYTES,
-        limit_concurrency=settings.max_connections,
-        timeout_graceful_shutdown=int(GRACE_SECONDS),
-        lifespan="off",
-    )
-    http = _Http(config)
+    http = Server(app, settings.max_connections)
     with _bound(settings.http_host, settings.http_port, "GATEWAY_HTTP_PORT") as http_socket:
         try:
             await listener.start(settings.mllp_host, settings.mllp_port)
@@ -142,8 +122,9 @@ async def _receiving(assembly: Assembly, worker: Worker) -> AsyncIterator[dict[s
             raise ConfigurationError(
                 f"the address cannot be bound: {error.strerror}", path="GATEWAY_MLLP_PORT"
             ) from None
-        group.start()
+        group.start().add_done_callback(_end_on_fault)
         serving = asyncio.create_task(http.serve(sockets=[http_socket]), name="http")
+        serving.add_done_callback(_end_on_fault)
         host, port = http_socket.getsockname()[:2]
         try:
             yield {"mllp": "{}:{}".format(*listener.address), "http": f"http://{host}:{port}"}

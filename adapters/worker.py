@@ -20,7 +20,7 @@ from gateway.site import Site, Source, SourceRole
 from gateway.state import State
 from mappings.fhir import appointment
 from mappings.fhir.appointment import Interaction
-from mappings.hl7v2 import translate
+from mappings.hl7v2 import examine, translate
 
 log = structlog.get_logger()
 
@@ -87,13 +87,17 @@ class Worker:
         return job, state, self._decider.decide([job], state, datetime.now(UTC))
 
     def _job(self, message: PendingMessage) -> Job:
-        source = self._site.source(message.source)
+        source = self._site.source(message.source) if message.source else self._declared_since(message)
         translation: Translation | GatewayError
         if source is None:
             translation = SourceUndeclared("a source of the site's data is expected", path="MSH-3")
         else:
             translation = translate_stored(message, source, self._site)
         return Job(message.number, source or _UNDECLARED, message.correlation, translation, message.received_at)
+
+    def _declared_since(self, message: PendingMessage) -> Source | None:
+        """Give the source of a message that was refused because no source had sent it, if the site has one by now."""
+        return examine(message.raw, self._site).source if message.format is Format.HL7V2 else None
 
     def _process(self, jobs: Sequence[Job]) -> None:
         """Let a batch take effect; where the store refuses its data, halve it until the one bad message is alone."""

@@ -71,8 +71,14 @@ class Person:
 
 
 def qualified_ins(patient: Patient) -> Identifier | None:
-    """Give the INS of a patient who is qualifiée; None otherwise. A NIR goes before a NIA (PAM.FR 4.4.1)."""
-    if patient.status is not IdentityStatus.QUALIFIEE:
+    """Give the INS of a patient who is qualifiée; None otherwise. A NIR goes before a NIA (PAM.FR 4.4.1).
+
+    Nobody is qualifiée without the traits that make an identity (RNIV 1, EXI PP 02), whatever the sender declares; the
+    place of birth alone may be missing, for many senders have nowhere to put it.
+    """
+    traits = patient.traits
+    known = (traits.birth_family_name, traits.first_given_name, traits.birth_date, traits.sex)
+    if patient.status is not IdentityStatus.QUALIFIEE or not all(known):
         return None
     return min(patient.of_kind(IdentifierKind.INS), default=None)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from adapters.assembly import Assembly, account_principal
+from adapters.assembly import Assembly
 from adapters.journal import configure_log
 from adapters.operations import Operations
 from adapters.settings import load_settings
@@ -37,6 +37,6 @@ def session() -> Iterator[Session]:
     configure_log(settings.log_level)
     assembly = Assembly(settings)
     try:
-        yield Session(assembly, account_principal(assembly.site))
+        yield Session(assembly, assembly.account_principal())
     finally:
         assembly.close()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from adapters.assembly import Assembly, account_principal
+from adapters.assembly import Assembly
 from adapters.demo.aftermath import look
 from adapters.demo.check import differences
 from adapters.demo.page import page
@@ -124,7 +124,7 @@ def _morning(
     answers = asyncio.run(play(scenario, addresses["mllp"], addresses["http"], pace, progress))
     with_broker = not assembly.settings.broker_url.startswith("embedded")
     _wait_until_quiet(assembly, BROKER_SECONDS if with_broker else QUIET_SECONDS)
-    aftermath = look(assembly, account_principal(assembly.site), scenario)
+    aftermath = look(assembly, assembly.account_principal(), scenario)
     found = differences(scenario, answers, aftermath)
     return DemoResult(page(assembly.site, scenario, answers, aftermath, found), found, answers, log)
 

@@ -399,7 +399,7 @@ def _asked_identifier(asked: list[tuple[str, str]], source: Source | None, site:
     values = [value for name, value in asked if name == "identifier"]
     system, bar, value = values[0].partition("|") if len(values) == 1 else ("", "", "")
     authority = site.authority(system) or (source.authority if source else "")
-    if not bar or not value or not authority:
+    if not bar or not value or not authority or not (system + value).isprintable():
         raise SenderError("one identifier is expected, as system|value")
     return Identifier(authority, value, IdentifierKind.OTHER)
 

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.store import schema
 from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
@@ -186,6 +187,8 @@ def _trouble() -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeout:
+        raise StorageUnavailable("every connection to the store is in use") from None
     except DBAPIError as error:
         if not _is_trouble(error):
             raise
@@ -222,6 +225,53 @@ def _is_trouble(error: DBAPIError) -> bool:
     return state[:2] in _TROUBLE_CLASSES
 
 
+class SessionLock:
+    """A lock that one process has while its session lives; SQLite has one serving process, so it is free there.
+
+    Args:
+        database: where the lock is.
+        number: which lock.
+
+    """
+
+    def __init__(self, database: Database, number: int) -> None:
+        self._database = database
+        self._number = number
+        self._session: Connection | None = None
+
+    def hold(self) -> bool:
+        """Take the lock, or see that it is still ours; False while another process has it.
+
+        Raises:
+            StorageUnavailable: the session is gone, and with it the lock.
+
+        """
+        if self._database.sqlite:
+            return True
+        with _trouble():
+            try:
+                if self._session is None:
+                    engine = self._database.engine
+                    self._session = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                    taken = select(func.pg_try_advisory_lock(self._number))
+                    if self._session.execute(taken).scalar_one():
+                        return True
+                    self.release()
+                    return False
+                self._session.execute(select(1))
+            except DBAPIError:
+                self.release()
+                raise
+            return True
+
+    def release(self) -> None:
+        """Give the lock up."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.invalidate()
+            session.close()
+
+
 def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
@@ -255,11 +305,3 @@ def _postgresql_engine(url: str) -> Engine:
         pool_size=10,
         hide_parameters=True,
     )
-
-
-def remove(url: str) -> None:
-    """Remove a SQLite database's files, if they are there."""
-    file = make_url(url).database or ""
-    for suffix in ("", "-wal", "-shm", ".serve.lock"):
-        with suppress(FileNotFoundError):
-            Path(file + suffix).unlink()

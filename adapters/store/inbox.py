@@ -169,11 +169,10 @@ class Inbox:
         """
         self.show(number)
         with self._database.write() as connection:
-            already = select(schema.pending.c.message_id).where(schema.pending.c.message_id == number)
-            if connection.execute(already).first() is None:
-                connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
-                size = select(_message.c.size).where(_message.c.id == number).scalar_subquery()
-                connection.execute(insert(schema.pending).values(message_id=number, size=size))
+            connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
+            size = select(_message.c.size).where(_message.c.id == number).scalar_subquery()
+            again = (sqlite_insert if self._database.sqlite else postgresql_insert)(schema.pending)
+            connection.execute(again.values(message_id=number, size=size).on_conflict_do_nothing())
             append(connection, [event])
 
 
@@ -282,7 +281,11 @@ def _events(reception: Reception, recorded: Recorded) -> Iterable[AuditEvent]:
         reception.principal,
         message=recorded.message,
         correlation=control_id,
-        detail={"type": reception.message_type, "transport": reception.transport, "answer": recorded.code},
+        detail={
+            "type": reception.message_type if reception.error is None else "",
+            "transport": reception.transport,
+            "answer": recorded.code,
+        },
     )
     if recorded.duplicate_of is not None:
         yield AuditEvent(
