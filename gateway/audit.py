@@ -64,7 +64,7 @@ class AuditEvent:
 
     Attributes:
         at: aware instant of the act.
-        action: what was done.
+        action: what was done; a text that is no AuditAction was not written by this program.
         principal: who did it.
         patients: identity ids that it touched, without repetition.
         message: number of the received message that it follows from, if any.
@@ -76,7 +76,7 @@ class AuditEvent:
     """
 
     at: datetime
-    action: AuditAction
+    action: AuditAction | str
     principal: str
     patients: tuple[str, ...] = ()
     message: int | None = None
@@ -89,7 +89,7 @@ class AuditEvent:
 def canonical(event: AuditEvent) -> bytes:
     """Give the event's canonical JSON (RFC 8785 for the types it holds: ASCII keys, text, integers, booleans)."""
     record = {
-        "action": event.action.value,
+        "action": str(event.action),
         "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "correlation": event.correlation,
         "detail": dict(event.detail),
@@ -106,9 +106,9 @@ GENESIS = hashlib.sha256(b"secretariat-gateway audit chain 1").hexdigest()
 """What the first seal follows."""
 
 
-def seal(previous: str, event: AuditEvent) -> str:
-    """Give the hex SHA-256 that binds the event to everything sealed before it."""
-    return hashlib.sha256(bytes.fromhex(previous) + canonical(event)).hexdigest()
+def seal(previous: str, form: bytes) -> str:
+    """Give the hex SHA-256 that binds an event's canonical form to everything sealed before it."""
+    return hashlib.sha256(previous.encode() + form).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Break:
     Attributes:
         sequence: place in the chain.
         event: number of the event there, as far as it is known.
-        problem: ``seal missing``, ``event missing`` or ``event changed``.
+        problem: ``seal missing``, ``event missing``, ``event changed`` or ``patients changed``.
 
     """
 
@@ -164,24 +164,43 @@ class Verification:
         return self.first_bad is None
 
 
-def verify(chain: Iterable[tuple[Seal, AuditEvent | None]], events: int, unsealed: int = 0) -> Verification:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of the chain as the store has it.
+
+    Attributes:
+        seal: its seal.
+        form: the event's canonical form; None where the event is gone, empty where it cannot be read any more.
+        indexed: whether the event is found under exactly the patients that it names.
+
+    """
+
+    seal: Seal
+    form: bytes | None
+    indexed: bool = True
+
+
+def verify(chain: Iterable[Link], events: int, unsealed: int = 0) -> Verification:
     """Walk the chain from its start; stop at the first link that does not hold.
 
     Args:
-        chain: seals by sequence, each with its event, or None where the event is gone.
+        chain: its links by sequence.
         events: how many events the log holds.
         unsealed: how many of them wait for the sealer; every other must have its seal.
 
     """
     digest, sealed = GENESIS, 0
-    for link, event in chain:
-        if link.sequence != sealed + 1:
+    for link in chain:
+        sequence, event = link.seal.sequence, link.seal.event
+        if sequence != sealed + 1:
             return Verification(events, sealed, Break(sealed + 1, None, "seal missing"))
-        if event is None:
-            return Verification(events, sealed, Break(link.sequence, link.event, "event missing"))
-        digest = seal(digest, event)
-        if digest != link.digest:
-            return Verification(events, sealed, Break(link.sequence, link.event, "event changed"))
+        if link.form is None:
+            return Verification(events, sealed, Break(sequence, event, "event missing"))
+        digest = seal(digest, link.form)
+        if digest != link.seal.digest:
+            return Verification(events, sealed, Break(sequence, event, "event changed"))
+        if not link.indexed:
+            return Verification(events, sealed, Break(sequence, event, "patients changed"))
         sealed += 1
     missing = Break(sealed + 1, None, "seal missing") if sealed != events - unsealed else None
     return Verification(events, sealed, missing)

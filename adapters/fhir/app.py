@@ -83,6 +83,13 @@ _JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class MediaTypeUnsupported(SenderError):
+    """The body is not declared as FHIR JSON in plain."""
+
+    http_status = 415
+    issue_type = "not-supported"
+
+
 class BodyTooSlow(LimitExceeded):
     """The body did not come in within its time."""
 
@@ -118,6 +125,7 @@ def create_app(
         _route("/fhir/Appointment/_search", POST=interface.search_by_form),
         _route("/fhir/Appointment/{id}", GET=interface.read),
         _route("/fhir/_status/{message}", GET=interface.status),
+        _route("/fhir", GET=_not_offered, POST=interface.refuse_resource),
         _route("/fhir/{resource}", GET=_not_offered, POST=interface.refuse_resource, PUT=interface.refuse_resource),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
@@ -259,8 +267,6 @@ class _Interface:
     async def _receive(self, request: Request, act: Interaction) -> Response:
         searching = (Right.APPOINTMENT_READ,) if act == "update" else ()  # its condition is a search, and tells what is
         principal = await self._admit(request, f"Appointment:{act}", Right.SEND, *searching)
-        if _media_type(request) not in _JSON_TYPES or request.headers.get("content-encoding"):
-            return _refusal(ResourceUnsupported("application/fhir+json, not encoded, is expected"), status=415)
         body = await _body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
         error, business_id = await self._examine(request, act, principal, source, body)
@@ -282,6 +288,8 @@ class _Interface:
         same statement after another one is news, so it has no such identifier.
         """
         try:
+            if _media_type(request) not in _JSON_TYPES or request.headers.get("content-encoding"):
+                raise MediaTypeUnsupported("application/fhir+json, not encoded, is expected")
             if source is None:
                 raise SourceUndeclared("no source of the site has this client")
             resource = await run_in_threadpool(validation.appointment, body)

@@ -1,5 +1,6 @@
 """The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
 
+import json
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -11,12 +12,23 @@ from sqlalchemy import Connection, delete, func, insert, select, union
 from adapters.store import schema
 from adapters.store.database import Database
 from gateway import audit
-from gateway.audit import AuditAction, AuditEvent, Seal, Verification
+from gateway.audit import AuditAction, AuditEvent, Link, Seal, Verification
+from gateway.errors import GatewayError
 
 SEAL_BATCH = 2_000
 """Events sealed by one transaction."""
 
+PAGE = 1_000
+"""Links verified at a time."""
+
 _events = schema.audit_event
+_ACTIONS = frozenset(AuditAction)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
+"""What reading a row raises that was changed beyond what its columns may hold (SQLite checks no types)."""
+
+
+class AuditUnreadable(GatewayError):
+    """A row of the trail was changed so that it cannot be read."""
 
 
 def append(connection: Connection, events: Sequence[AuditEvent]) -> None:
@@ -52,15 +64,21 @@ def _row(event: AuditEvent) -> dict[str, Any]:
 def _event(row: Any) -> AuditEvent:
     return AuditEvent(
         at=row.at,
-        action=AuditAction(row.action),
+        action=AuditAction(row.action) if row.action in _ACTIONS else str(row.action),
         principal=row.principal,
         patients=tuple(row.patients),
         message=row.message_id,
         entities=tuple(row.entities),
-        correlation=row.correlation,
-        detail=row.detail,
+        correlation=_text(row.correlation),
+        detail=dict(row.detail),
         id=row.id,
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is expected")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +128,29 @@ class AuditTrail:
         with self._database.write() as connection:
             if not self._database.sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
-            waiting = _events.join(schema.audit_unsealed, schema.audit_unsealed.c.event_id == _events.c.id)
-            rows = connection.execute(
-                select(_events).select_from(waiting).order_by(schema.audit_unsealed.c.event_id).limit(SEAL_BATCH)
-            ).all()
-            if not rows:
+            unsealed = schema.audit_unsealed.c.event_id
+            waiting = connection.execute(select(unsealed).order_by(unsealed).limit(SEAL_BATCH)).scalars().all()
+            if not waiting:
                 return 0
-            last = connection.execute(
-                select(schema.audit_seal.c.sequence, schema.audit_seal.c.digest)
-                .order_by(schema.audit_seal.c.sequence.desc())
-                .limit(1)
-            ).first()
-            sequence, digest = (last.sequence, last.digest) if last else (0, audit.GENESIS)
-            seals = []
-            for row in rows:
-                sequence, digest = sequence + 1, audit.seal(digest, _event(row))
-                seals.append({"sequence": sequence, "event_id": row.id, "digest": digest})
-            connection.execute(insert(schema.audit_seal), seals)
-            ids = [row.id for row in rows]
-            connection.execute(delete(schema.audit_unsealed).where(schema.audit_unsealed.c.event_id.in_(ids)))
-        return len(rows)
+            if links := self._seals(connection, waiting):
+                connection.execute(insert(schema.audit_seal), links)
+            connection.execute(delete(schema.audit_unsealed).where(unsealed.in_(waiting)))
+        return len(waiting)
+
+    @staticmethod
+    def _seals(connection: Connection, waiting: Sequence[int]) -> list[dict[str, Any]]:
+        """Give the next links; what is sealed already, or is no event, has no place in the chain."""
+        seals = schema.audit_seal
+        sealed = set(connection.execute(select(seals.c.event_id).where(seals.c.event_id.in_(waiting))).scalars())
+        last = connection.execute(
+            select(seals.c.sequence, seals.c.digest).order_by(seals.c.sequence.desc()).limit(1)
+        ).first()
+        sequence, digest = (last.sequence, last.digest) if last else (0, audit.GENESIS)
+        links = []
+        for number, form in _forms(connection, [w for w in waiting if w not in sealed]).items():
+            sequence, digest = sequence + 1, audit.seal(digest, form)
+            links.append({"sequence": sequence, "event_id": number, "digest": digest})
+        return links
 
     def verify(self) -> Verification:
         """Seal what is written, then check the whole chain against the events."""
@@ -162,7 +183,11 @@ class AuditTrail:
             if query.patient:
                 identities = self._identities(connection, query.patient)
                 statement = statement.where(_of_patient(identities))
-            return [_event(row) for row in reversed(connection.execute(statement).all())]
+            try:
+                return [_event(row) for row in reversed(connection.execute(statement).all())]
+            except _UNREADABLE:
+                rule = "an event cannot be read as it was written: gateway audit verify names it"
+                raise AuditUnreadable(rule) from None
 
     def identities(self, identifier: str) -> list[str]:
         """Give the ids of all identity records of the people whom this identifier's value names."""
@@ -194,16 +219,41 @@ def _first_without_seal(connection: Connection) -> int | None:
     return connection.execute(statement).scalar()
 
 
-def _chain(connection: Connection) -> Generator[tuple[Seal, AuditEvent | None], None, None]:
-    seals = schema.audit_seal
-    joined = seals.outerjoin(_events, _events.c.id == seals.c.event_id)
-    statement = (
-        select(seals.c.sequence, seals.c.event_id, seals.c.digest, _events)
-        .select_from(joined)
-        .order_by(seals.c.sequence)
-        .execution_options(yield_per=5_000)
-    )
-    with connection.execute(statement) as found:
-        for row in found:
-            link = Seal(row.sequence, row.event_id, row.digest)
-            yield link, None if row.id is None else _event(row)
+def _chain(connection: Connection) -> Generator[Link, None, None]:
+    seals, after = schema.audit_seal, 0
+    while True:
+        statement = select(seals).where(seals.c.sequence > after).order_by(seals.c.sequence).limit(PAGE)
+        page = [Seal(row.sequence, row.event_id, row.digest) for row in connection.execute(statement)]
+        if not page:
+            return
+        numbers = [seal.event for seal in page]
+        forms, indexed = _forms(connection, numbers), _indexed(connection, numbers)
+        for seal in page:
+            form = forms.get(seal.event)
+            yield Link(seal, form, not form or _patients(form) == indexed.get(seal.event, set()))
+        after = page[-1].sequence
+
+
+def _forms(connection: Connection, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Give the canonical form of each event that is there, by number; empty where it cannot be read any more."""
+    try:
+        found = connection.execute(select(_events).where(_events.c.id.in_(numbers)).order_by(_events.c.id))
+        return {row.id: audit.canonical(_event(row)) for row in found}
+    except _UNREADABLE:
+        if len(numbers) == 1:
+            return {numbers[0]: b""}
+        middle = len(numbers) // 2
+        return _forms(connection, numbers[:middle]) | _forms(connection, numbers[middle:])
+
+
+def _indexed(connection: Connection, numbers: Sequence[int]) -> dict[int, set[str]]:
+    """Give the patients under whom each event is found."""
+    touched = schema.audit_patient
+    found: dict[int, set[str]] = {}
+    for row in connection.execute(select(touched).where(touched.c.event_id.in_(numbers))):
+        found.setdefault(row.event_id, set()).add(row.identity_id)
+    return found
+
+
+def _patients(form: bytes) -> set[str]:
+    return set(json.loads(form)["patients"])

@@ -290,6 +290,7 @@ audit_patient = Table(
     metadata,
     Column("identity_id", String(36), primary_key=True),
     Column("event_id", ForeignKey("audit_event.id"), primary_key=True),
+    Index(None, "event_id"),
     comment="Which events touched which identity",
 )
 

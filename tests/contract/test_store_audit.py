@@ -8,7 +8,7 @@ from messages import merge, patient_told, result
 from stores import NOW, at_once
 
 from adapters.store import schema
-from adapters.store.audit import SEAL_BATCH, AuditQuery
+from adapters.store.audit import SEAL_BATCH, AuditQuery, AuditUnreadable
 from gateway.audit import AuditAction, AuditEvent
 
 EVENTS = 12
@@ -97,6 +97,9 @@ TAMPERING = {
     "a message": (("UPDATE audit_event SET message_id = 1 WHERE id = {12}",), 12, "event changed"),
     "a reference": (("UPDATE audit_event SET correlation = '' WHERE id = {4}",), 4, "event changed"),
     "an entity": (("UPDATE audit_event SET entities = '[]' WHERE id = {4}",), 4, "event changed"),
+    "an action of nobody's": (("UPDATE audit_event SET action = 'tampered' WHERE id = {4}",), 4, "event changed"),
+    "a digest that is none": (("UPDATE audit_seal SET digest = 'zz' WHERE sequence = 12",), 12, "event changed"),
+    "a patient's index": (("DELETE FROM audit_patient WHERE event_id = {4}",), 4, "patients changed"),
     "a detail": (("UPDATE audit_event SET detail = '{{}}' WHERE id = {4}",), 4, "event changed"),
     "an event removed": (
         ("DELETE FROM audit_patient WHERE event_id = {4}", "DELETE FROM audit_event WHERE id = {4}"),
@@ -131,6 +134,12 @@ TAMPERING = {
         "seal missing",
     ),
 }
+UNREADABLE = {
+    "patients": "UPDATE audit_event SET patients = 'zz' WHERE id = {4}",
+    "detail": "UPDATE audit_event SET detail = 'null' WHERE id = {4}",
+    "time": "UPDATE audit_event SET at = 'zz' WHERE id = {4}",
+    "bytes": "UPDATE audit_event SET correlation = x'80' WHERE id = {4}",
+}
 
 
 @pytest.mark.parametrize(("statements", "sequence", "problem"), TAMPERING.values(), ids=TAMPERING)
@@ -141,6 +150,33 @@ def test_tampering_is_found_and_named(sealed, statements, sequence, problem):
     verification = sealed.trail.verify()
     assert not verification.ok
     assert (verification.first_bad.sequence, verification.first_bad.problem) == (sequence, problem)
+
+
+@pytest.mark.parametrize("statement", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_any_more_is_found_and_named(sealed, statement):
+    """SQLite checks no types: an event made unreadable is one changed, and a search says so in our words."""
+    if not sealed.database.sqlite:
+        pytest.skip("PostgreSQL refuses such values itself")
+    numbers = [e.id for e in sealed.trail.search(AuditQuery())]
+    execute(sealed, statement.format(0, *numbers))
+    first_bad = sealed.trail.verify().first_bad
+    assert (first_bad.sequence, first_bad.event, first_bad.problem) == (4, numbers[3], "event changed")
+    with pytest.raises(AuditUnreadable):
+        sealed.trail.search(AuditQuery())
+
+
+def test_a_phantom_among_the_unsealed_hides_no_event(sealed):
+    """A number that is no event, or is sealed already, is passed over by the sealer; an event slipped in stands out."""
+    number = sealed.trail.search(AuditQuery())[3].id
+    columns = "at, action, principal, message_id, correlation, patients, entities, detail"
+    execute(
+        sealed,
+        f"INSERT INTO audit_event (id, {columns}) SELECT 99999, {columns} FROM audit_event WHERE id = {number}",
+        f"INSERT INTO audit_unsealed VALUES ({number})",
+    )
+    assert sealed.trail.seal() == 1
+    first_bad = sealed.trail.verify().first_bad
+    assert (first_bad.event, first_bad.problem) == (99999, "seal missing")
 
 
 def test_what_is_sealed_after_tampering_hides_nothing(sealed):

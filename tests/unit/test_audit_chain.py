@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from facts import MORNING, at
 
-from gateway.audit import GENESIS, AuditAction, AuditEvent, Break, Seal, canonical, seal, verify
+from gateway.audit import GENESIS, AuditAction, AuditEvent, Break, Link, Seal, canonical, seal, verify
 
 LENGTH = 6
 Log = dict[int, AuditEvent]
@@ -35,15 +35,20 @@ def written(length: int = LENGTH) -> tuple[Log, list[Seal]]:
     log = {n: event(n) for n in range(1, length + 1)}
     seals, digest = [], GENESIS
     for number, each in log.items():
-        digest = seal(digest, each)
+        digest = seal(digest, canonical(each))
         seals.append(Seal(number, number, digest))
     return log, seals
 
 
 def verified(log: Log, seals: list[Seal]) -> Break | None:
-    """Verify as the store does: by sequence, each seal with the event it names."""
-    chain = [(link, log.get(link.event)) for link in sorted(seals, key=lambda s: s.sequence)]
-    return verify(chain, len(log)).first_bad
+    """Verify as the store does."""
+    return verify(links(log, seals), len(log)).first_bad
+
+
+def links(log: Log, seals: list[Seal]) -> list[Link]:
+    """Give the links by sequence, each seal with the form of the event it names."""
+    ordered = sorted(seals, key=lambda s: s.sequence)
+    return [Link(s, canonical(log[s.event]) if s.event in log else None) for s in ordered]
 
 
 PLACES = range(1, LENGTH + 1)
@@ -52,7 +57,7 @@ PLACES = range(1, LENGTH + 1)
 def test_an_untouched_chain_holds():
     """What was sealed verifies, with its counts; so does nothing at all."""
     log, seals = written()
-    found = verify([(s, log[s.event]) for s in seals], len(log))
+    found = verify(links(log, seals), len(log))
     assert (found.ok, found.events, found.sealed) == (True, LENGTH, LENGTH)
     assert verify([], 0).ok
 
@@ -162,7 +167,7 @@ def test_an_inserted_event_is_found_at_its_place(place: int):
     log[50] = event(50)
     before = seals[place - 2].digest if place > 1 else GENESIS
     later = [replace(s, sequence=s.sequence + 1) for s in seals[place - 1 :]]
-    forged = [*seals[: place - 1], Seal(place, 50, seal(before, log[50])), *later]
+    forged = [*seals[: place - 1], Seal(place, 50, seal(before, canonical(log[50]))), *later]
     assert verified(log, forged) == Break(place + 1, place, "event changed")
 
 
@@ -176,14 +181,14 @@ def test_verification_stops_at_the_first_break():
     """Of several breaks the first is named, with how many seals held before it."""
     log, seals = written()
     log[3], log[5] = event(3, principal="x"), event(5, principal="x")
-    found = verify([(s, log[s.event]) for s in seals], len(log))
+    found = verify(links(log, seals), len(log))
     assert (found.sealed, found.first_bad) == (2, Break(3, 3, "event changed"))
 
 
 def test_the_unsealed_window_is_seen_in_the_counts():
     """Events that no seal covers yet are counted beside those that are."""
     log, seals = written()
-    found = verify([(s, log[s.event]) for s in seals[:-1]], len(log), unsealed=1)
+    found = verify(links(log, seals[:-1]), len(log), unsealed=1)
     assert (found.ok, found.events, found.sealed) == (True, LENGTH, LENGTH - 1)
 
 

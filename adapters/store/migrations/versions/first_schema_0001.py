@@ -119,6 +119,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("identity_id", "event_id", name=op.f("pk_audit_patient")),
         comment="Which events touched which identity",
     )
+    op.create_index(op.f("ix_audit_patient_event_id"), "audit_patient", ["event_id"], unique=False)
     op.create_table(
         "audit_unsealed",
         sa.Column(
@@ -290,6 +291,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_focus_message_id"), table_name="focus")
     op.drop_table("focus")
     op.drop_table("audit_unsealed")
+    op.drop_index(op.f("ix_audit_patient_event_id"), table_name="audit_patient")
     op.drop_table("audit_patient")
     op.drop_table("subscription")
     op.drop_table("person")
