@@ -15,7 +15,7 @@ import structlog
 
 from adapters.mllp.listener import Peer
 from gateway.errors import AckCode, GatewayError, LimitExceeded, ProcessingFailed, StorageUnavailable, TroubleError
-from gateway.reception import Format, Reception, Recorded, Transport
+from gateway.reception import MESSAGE_TYPE_LENGTH, Format, Reception, Recorded, Transport, storable
 from gateway.site import Site
 from mappings.hl7v2 import Examination, acknowledge, examine
 
@@ -24,9 +24,6 @@ log = structlog.get_logger()
 GROUP_RECEPTIONS = 256
 GROUP_BYTES = 64 * 1024 * 1024
 """One commit holds at most so many receptions and bytes, but at least one reception."""
-
-CONTROL_ID_LENGTH = 199
-"""Characters of MSH-10 that are kept apart for searching (HL7 v2.7: 1 to 199); the raw bytes keep it whole."""
 
 LARGE_FRAME = 64 * 1024
 """Frames of this many bytes and more are examined in a thread."""
@@ -204,7 +201,7 @@ class Hl7Intake:
             format=Format.HL7V2,
             source=examination.source.id if examination.source else "",
             control_id=storable(examination.control_id),
-            message_type=storable(examination.message_type)[:64],
+            message_type=storable(examination.message_type, MESSAGE_TYPE_LENGTH),
             received_at=datetime.now(UTC),
             principal=examination.source.id if examination.source else "undeclared",
             code=code,
@@ -238,8 +235,3 @@ class Hl7Intake:
         return acknowledge(
             examination, code, error, site=self._site, now=datetime.now(UTC), control_id=uuid4().hex[:20]
         )
-
-
-def storable(text: str) -> str:
-    """Give a text as both stores can hold and index it: no NUL, bounded."""
-    return text.replace("\0", "")[:CONTROL_ID_LENGTH]

@@ -153,6 +153,12 @@ class Operations:
         self._readable(secretariat, AuditAction.WORKLIST_FOLLOWED)
         self._record(AuditAction.WORKLIST_FOLLOWED, secretariat=secretariat)
 
+    def see_delivery(self, item_id: str) -> None:
+        """Record that an item was shown as the bus delivered it, with its patient (audited)."""
+        view = self._worklist.item(item_id)
+        patients = [view.item.identity] if view else []
+        self._record(AuditAction.ITEM_SHOWN, patients=patients, entities=[f"item/{item_id}"], by="follow")
+
     def _readable(self, secretariat: str, act: AuditAction) -> Sequence[str] | None:
         """Give the secretariats to read: the one asked for, else all own ones; None is everybody's."""
         if secretariat:

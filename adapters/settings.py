@@ -63,3 +63,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if mine is None:
             refuse_first(error, path, text)
         raise ConfigurationError(mine["msg"], path=f"{PREFIX}{mine['loc'][0]}".upper()) from None
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Name the GATEWAY_ variables that are no setting: typing errors, most likely."""
+    environment = os.environ if environment is None else environment
+    known = {CONFIG, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

@@ -581,7 +581,8 @@ def _meaning(code: str, as_sent: str, delimiters: dict[str, str]) -> str:
     if code in {"H", "N"}:
         return ""
     if len(code) % 2 and (hexadecimal := _HEXADECIMAL.fullmatch(code)):  # X and whole bytes
-        return _characters(bytes.fromhex(hexadecimal[1]))
+        text = _characters(bytes.fromhex(hexadecimal[1]))
+        return as_sent if "\0" in text else text  # a NUL is in no text: the escape stays visible
     if command := _COMMAND.fullmatch(code):
         return _layout(command[1].lower(), int(command[2] or 1))
     return as_sent

@@ -6,6 +6,16 @@ from enum import StrEnum
 
 from gateway.errors import AckCode, GatewayError
 
+CONTROL_ID_LENGTH = 199
+"""Characters of MSH-10, or of a request's own id, that are kept apart for searching (HL7 v2.7: 1 to 199)."""
+
+MESSAGE_TYPE_LENGTH = 64
+
+
+def storable(text: str, length: int = CONTROL_ID_LENGTH) -> str:
+    """Give a text as every store can hold and index it: no NUL, bounded; the raw bytes keep it whole."""
+    return text.replace("\0", "")[:length]
+
 
 class Transport(StrEnum):
     """How it came."""

@@ -113,6 +113,7 @@ def load_site(folder: Path) -> Site:
     _check_unique(folder / "sources.toml", "source", [s.id for s in sources.source])
     _check_unique(folder / "secretariats.toml", "secretariat", [s.id for s in secretariats.secretariat])
     _check_unique(folder / "routing.toml", "rule", [r.name for r in routing.rule])
+    _check_units(folder / "secretariats.toml", secretariats)
     _check_sources(folder / "sources.toml", sources)
     _check_rules(folder / "routing.toml", routing, known)
     _check_access(folder / "access.toml", access, site.environment)
@@ -190,6 +191,8 @@ def _check_unique(path: Path, table: str, names: list[str]) -> None:
 
 
 def _check_sources(path: Path, sources: _SourcesFile) -> None:
+    if all(source.role is not SourceRole.ADMISSIONS for source in sources.source):
+        refuse(path, ("source",), "source: one with role admissions is expected: who else vouches for identities?")
     for place, source in enumerate(sources.source):
         if source.role is SourceRole.ADMISSIONS and not source.authority:
             refuse(path, ("source", place), "authority: the domain that admissions vouches for is expected")
@@ -197,6 +200,16 @@ def _check_sources(path: Path, sources: _SourcesFile) -> None:
             codec_of(source.charset or "ASCII")
         except CharsetUndecodable as error:
             refuse(path, ("source", place, "charset"), f"charset: {error.rule}")
+
+
+def _check_units(path: Path, secretariats: _SecretariatsFile) -> None:
+    served: dict[str, str] = {}
+    for place, secretariat in enumerate(secretariats.secretariat):
+        for unit in sorted(secretariat.units):
+            if unit in served:
+                where = ("secretariat", place, "units")
+                refuse(path, where, f"units: {unit} is served by {served[unit]} already; share it by a rule")
+            served[unit] = secretariat.id
 
 
 def _check_principals(path: Path, access: _AccessFile, known: set[str]) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from adapters.cli.output import json_option, print_json
-from adapters.settings import load_settings
+from adapters.settings import load_settings, unknown_variables
+from adapters.store.database import Database
 from mappings.site import load_site, summary
 
 
@@ -28,6 +29,9 @@ def check(site: Path | None, *, as_json: bool) -> None:
       gateway config check /etc/gateway/site
     """
     settings = load_settings()
+    Database(settings.database_url).close()
+    for name in unknown_variables():
+        click.echo(f"gateway: {name} is no setting: it is ignored", err=True)
     said = summary(load_site(site or settings.site))
     if as_json:
         print_json(said)

@@ -1,5 +1,6 @@
 """`gateway explain`."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "fact", fact
     for name, note in told.get("notes", {}).items():
         if note and name not in {"facts", "segments"}:
-            yield name, str(note)
+            yield name, json.dumps(note, ensure_ascii=False)
     for decision in told.get("identity", []):
         more = (f"{key}={value}" for key, value in decision.items() if key not in {"decision", "action"})
         yield "identity", ", ".join([decision["decision"], *more])

@@ -1,5 +1,6 @@
 """`gateway messages`."""
 
+import json
 from typing import Any
 
 import click
@@ -114,7 +115,7 @@ def show(number: int, reveal: str, *, as_json: bool) -> None:
         if value not in (None, "", {}) and key != "notes":
             click.echo(f"{key:13} {value}")
     for name, note in stored.notes.items():
-        click.echo(f"{name:13} {note}")
+        click.echo(f"{name:13} {json.dumps(note, ensure_ascii=False)}")
     click.echo("")
     print_segments(content)
     for view in items:

@@ -202,16 +202,19 @@ def follow(
         timer.start()
     left = [count]
 
-    def show_delivery(delivery: Delivery) -> None:
-        click.echo(json.dumps(_delivered(delivery), ensure_ascii=False) if as_json else _delivered_line(delivery))
-        if left[0] is not None:
-            left[0] -= 1
-            if left[0] == 0:
-                stop.set()
-
     with session() as current:
         _require_known(secretariat, current.assembly.site.secretariats)
-        current.operations.follow_worklist(secretariat)
+        operations = current.operations
+        operations.follow_worklist(secretariat)
+
+        def show_delivery(delivery: Delivery) -> None:
+            operations.see_delivery(delivery.item)
+            click.echo(json.dumps(_delivered(delivery), ensure_ascii=False) if as_json else _delivered_line(delivery))
+            if left[0] is not None:
+                left[0] -= 1
+                if left[0] == 0:
+                    stop.set()
+
         if current.assembly.settings.broker_url == EMBEDDED:
             consumer = EmbeddedConsumer(current.assembly.outbox, subscription, secretariat)
             for delivery in consumer.deliveries(stop):

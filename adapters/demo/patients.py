@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-INS_TEST_OID = "1.2.250.1.213.1.4.10"
+from mappings.ins import INS_NIR_TEST
+
+INS_TEST_OID = INS_NIR_TEST
 IPP_OID = "2.16.840.1.113883.19.750.1"
 LABORATORY_OID = "2.16.840.1.113883.19.750.2"
 STAY_OID = "2.16.840.1.113883.19.750.3"

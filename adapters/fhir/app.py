@@ -46,7 +46,7 @@ from gateway.errors import (
 from gateway.facts import Identifier, IdentifierKind
 from gateway.focus import StoredAppointment
 from gateway.principal import Principal, Right
-from gateway.reception import Format, Outcome, Reception, State, Transport
+from gateway.reception import Format, Outcome, Reception, State, Transport, storable
 from gateway.site import Site, Source
 from mappings.fhir.appointment import Interaction, keys, render
 from mappings.fhir.bundle import searchset
@@ -61,9 +61,6 @@ MAX_FORM = 8 * 1024
 """Bytes of a search sent as a form."""
 BODY_SECONDS = 30.0
 """Time for a body to come in."""
-MAX_CONTROL_ID = 199
-"""Characters of a control ID that are kept apart for searching, as of MSH-10."""
-
 PATIENCE = 10.0
 """Seconds to wait for a message's outcome before answering 202."""
 RETRY_SECONDS = 5
@@ -341,7 +338,7 @@ class _Interface:
             transport=Transport.HTTP,
             format=Format.FHIR,
             source=source.id if source else "",
-            control_id=control_id.replace("\0", "")[:MAX_CONTROL_ID],
+            control_id=storable(control_id),
             message_type=message_type,
             received_at=self.clock(),
             principal=principal.id,

@@ -6,20 +6,15 @@ from typing import Any
 from gateway.facts import Identifier, IdentifierKind
 from gateway.site import Site, Source
 from mappings.fhir.element import Element
-
-INS_NIR = "1.2.250.1.213.1.4.8"
-INS_NIA = "1.2.250.1.213.1.4.9"
-INS_TEST = "1.2.250.1.213.1.4.10"
-INS_DEMONSTRATION = "1.2.250.1.213.1.4.11"
+from mappings.ins import INS_NIA, INS_NIR, INS_NIR_DEMO, INS_NIR_TEST
 
 INS_TYPES = {
     INS_NIR: "INS-NIR",
     INS_NIA: "INS-NIA",
-    INS_TEST: "INS-NIR-TEST",
-    INS_DEMONSTRATION: "INS-NIR-DEMO",
+    INS_NIR_TEST: "INS-NIR-TEST",
+    INS_NIR_DEMO: "INS-NIR-DEMO",
 }
 """OID of a matricule INS -> its type code (FR Core, fr-core-cs-v2-0203)."""
-TEST_AUTHORITIES = frozenset({INS_TEST, INS_DEMONSTRATION})
 
 FRENCH_TYPES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 INTERNATIONAL_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"

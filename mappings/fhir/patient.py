@@ -8,7 +8,8 @@ from gateway.facts import Flag, IdentifierKind, IdentityStatus, Patient, Traits
 from gateway.identity import Person
 from gateway.site import Environment, Site, Source
 from mappings.fhir.element import Element
-from mappings.fhir.identifier import TEST_AUTHORITIES, oid, patient_identifier, written_typed
+from mappings.fhir.identifier import oid, patient_identifier, written_typed
+from mappings.ins import TEST_INS_OIDS
 
 RELIABILITY = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-identity-reliability"
 STATUS_CODES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-identity-status"
@@ -74,7 +75,7 @@ def identified_patient(identifiers: Sequence[Element], source: Source, site: Sit
 def _identified(element: Element, given: Iterable[Element], source: Source, site: Site, flags: list[Flag]) -> Patient:
     identifiers = []
     for sent in given:
-        if site.environment is Environment.PRODUCTION and oid(sent) in TEST_AUTHORITIES:
+        if site.environment is Environment.PRODUCTION and oid(sent) in TEST_INS_OIDS:
             raise ProductionGuard("an INS of test or demonstration in production", path=sent.path_of("system"))
         identifier = patient_identifier(sent, source, site)
         if identifier is None:

@@ -7,9 +7,10 @@ from datetime import datetime
 from gateway import er7
 from gateway.er7 import DEFAULT_SEPARATORS, Segment, Separators
 from gateway.errors import AckCode, CharsetUndecodable, GatewayError
+from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import Site
 from mappings.hl7v2 import times
-from mappings.hl7v2.examination import LONGEST_CONTROL_ID, Examination
+from mappings.hl7v2.examination import Examination
 from mappings.hl7v2.tables import CONDITIONS, PROCESSING_IDS, VERSIONS
 
 APPLICATION = "SECRETARIAT"
@@ -139,7 +140,7 @@ def encoding_characters(separators: Separators) -> str:
 
 def _msa(echoed: _Echo, code: AckCode, error: GatewayError | None) -> str:
     """MSA: the code and the sender's control ID as sent; before 2.5, where ERR has no text, MSA-3 holds the rule."""
-    fields = ["MSA", code.value, echoed.field(10, LONGEST_CONTROL_ID)]
+    fields = ["MSA", code.value, echoed.field(10, CONTROL_ID_LENGTH)]
     if error is not None and echoed.version < _ERR_CHANGED:
         fields.append(echoed.written(str(error)))
     return echoed.separators.field.join(fields)

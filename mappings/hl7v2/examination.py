@@ -22,6 +22,7 @@ from gateway.errors import (
     UnsupportedVersion,
 )
 from gateway.facts import IdentifierKind
+from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import Site, Source
 from mappings.hl7v2 import adt, mdm, oru, siu
 from mappings.hl7v2.header import Header, header_of, peek
@@ -50,9 +51,6 @@ EVENTS = {
     "SIU": frozenset(SIU_EVENTS) | frozenset(SIU_IGNORED),
 }
 """Message type -> trigger events that are taken."""
-
-LONGEST_CONTROL_ID = 199
-"""MSH-10 (2.7; 20 characters before)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +87,14 @@ def examine(raw: bytes, site: Site) -> Examination:
     try:
         message = er7.read(raw, charset=source.charset if source else "")
     except SenderError as error:
-        control_id = header.text("MSH-10")[:LONGEST_CONTROL_ID] if header else ""
+        control_id = header.text("MSH-10")[:CONTROL_ID_LENGTH] if header else ""
         return Examination(None, header, source, control_id, error=error)
     found = header_of(message)
     return Examination(
         message,
         header,
         source,
-        message.text("MSH-10")[:LONGEST_CONTROL_ID],
+        message.text("MSH-10")[:CONTROL_ID_LENGTH],
         found.message_type,
         found.processing_id,
         _first_error(message, found, source, site),
@@ -132,6 +130,9 @@ def _check_frame(message: Message) -> None:
         raise UnsupportedMessageType("one message per frame; batches (FHS, BHS) are not taken", path=first)
     if len(message.all("MSH")) > 1:
         raise SegmentMissing("one message per frame", path="MSH[2]")
+    if b"\0" in message.raw:
+        path = next((s.name for s in message.segments if "\0" in s.raw), "")
+        raise DataTypeInvalid("no NUL character stands in a text", path=path)
 
 
 def _check_amounts(message: Message) -> None:
@@ -147,10 +148,10 @@ def _check_amounts(message: Message) -> None:
 
 
 def _check_header(message: Message, found: Header) -> None:
-    if len(message.text("MSH-10")) > LONGEST_CONTROL_ID:
-        raise DataTypeInvalid(f"a control ID of at most {LONGEST_CONTROL_ID} characters", path="MSH-10")
+    if len(message.text("MSH-10")) > CONTROL_ID_LENGTH:
+        raise DataTypeInvalid(f"a control ID of at most {CONTROL_ID_LENGTH} characters", path="MSH-10")
     if not found.type:
-        raise FieldMissing("a message type", path="MSH-9")
+        raise UnsupportedMessageType("a message type is needed", path="MSH-9")
     if found.version and found.version not in VERSIONS:
         raise UnsupportedVersion("an HL7 version from 2.1 to 2.8.2", path="MSH-12")
     if found.processing_id not in PROCESSING_IDS:

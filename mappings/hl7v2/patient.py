@@ -11,38 +11,20 @@ from gateway.site import Site, Source
 from mappings.hl7v2 import times
 from mappings.hl7v2.reading import Reading, is_true
 from mappings.hl7v2.tables import (
-    INS_OIDS,
     OTHER_TYPES,
     PATIENT_ATTRIBUTES,
     PATIENT_TYPES,
     PROVISIONAL_ATTRIBUTES,
-    TEST_INS_OIDS,
 )
+from mappings.ins import INS_LENGTH, INS_OIDS, nir_key_holds
 
-_INS_LENGTH = 15
-_NIR_LENGTH = 13
 _LEGAL = frozenset({"L", ""})
+LONGEST_IDENTIFIER = 250
+"""Characters of CX-1 (2.5.1 has 15, 2.7 no bound): what the stores index."""
+
 _USED = "D"
 _NOT_READ = frozenset({"S", "U"})
 _STATUSES = frozenset({"VIDE", "PROV", "VALI"})
-
-
-def is_test_ins(identifier: Identifier) -> bool:
-    """Whether it is an INS of test or demonstration (OID .10 / .11), which never meets production."""
-    return identifier.authority in TEST_INS_OIDS
-
-
-def nir_key_holds(matricule: str) -> bool:
-    """Whether the two last digits are the key of the thirteen before: 97 - (NIR mod 97); Corsica's 2A is 19, 2B is 18.
-
-    Source: INSEE, numéro d'inscription au répertoire.
-    """
-    digits = matricule.upper()
-    if digits[5:7] in {"2A", "2B"}:
-        digits = digits[:5] + {"2A": "19", "2B": "18"}[digits[5:7]] + digits[7:]
-    if len(digits) != _INS_LENGTH or not (digits.isascii() and digits.isdecimal()):
-        return False
-    return int(digits[_NIR_LENGTH:]) == 97 - int(digits[:_NIR_LENGTH]) % 97
 
 
 def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identifier | None:
@@ -54,6 +36,8 @@ def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identif
     value = repetition.text(1).strip()
     if not value:
         return None
+    if len(value) > LONGEST_IDENTIFIER:
+        raise DataTypeInvalid(f"an identifier of at most {LONGEST_IDENTIFIER} characters", path="CX-1")
     namespace, oid, kind = repetition.text(4, 1).strip(), repetition.text(4, 2).strip(), repetition.text(5).strip()
     ins_oid = next((o for o in (oid, namespace) if o in INS_OIDS), "")
     if ins_oid:
@@ -118,7 +102,7 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
 def _check_keys(reading: Reading, pid: Segment, matricules: tuple[Identifier, ...]) -> None:
     """A wrong key is kept and flagged, for official samples have some; only hand-typed ones are refused (EXI SI 02)."""
     for matricule in matricules:
-        if len(matricule.value) != _INS_LENGTH:
+        if len(matricule.value) != INS_LENGTH:
             reading.flag(reading.path(pid, 3), "an INS has 15 characters, the key included (PAM.FR 6.6.1)")
         elif not nir_key_holds(matricule.value):
             reading.flag(reading.path(pid, 3), "the key of an INS does not fit its NIR")

@@ -59,16 +59,6 @@ REPEATED_FIELDS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
 
 # Identity -----------------------------------------------------------------------------------------------------------
 
-INS_NIR: Final = "1.2.250.1.213.1.4.8"
-INS_NIA: Final = "1.2.250.1.213.1.4.9"
-INS_NIR_TEST: Final = "1.2.250.1.213.1.4.10"
-INS_NIR_DEMO: Final = "1.2.250.1.213.1.4.11"
-
-INS_OIDS: Final = frozenset({INS_NIR, INS_NIA, INS_NIR_TEST, INS_NIR_DEMO})
-"""Assigning authorities of the matricule INS (ANS, OID list); the billing NIR (type NH) has the first of them, too."""
-
-TEST_INS_OIDS: Final = frozenset({INS_NIR_TEST, INS_NIR_DEMO})
-
 PATIENT_TYPES: Final = frozenset({"", "PI", "PT", "MR"})
 """Table 0203: types of CX-5 that number a patient in a domain; PAM.FR has PI, other senders MR, PT or none."""
 

@@ -11,9 +11,10 @@ from gateway.site import Environment, Site, Source
 from mappings.hl7v2 import adt, mdm, oru, siu
 from mappings.hl7v2.examination import check_type, left_aside
 from mappings.hl7v2.header import Header, header_of
-from mappings.hl7v2.patient import identifier_of, is_test_ins
+from mappings.hl7v2.patient import identifier_of
 from mappings.hl7v2.reading import Reading, field_path
 from mappings.hl7v2.tables import READ_SEGMENTS, TEST_PROCESSING_IDS
+from mappings.ins import is_test_ins
 
 _FACTS: Final[Mapping[str, Callable[[Reading], tuple[Fact, ...]]]] = {
     "ADT": adt.facts,

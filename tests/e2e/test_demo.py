@@ -11,7 +11,7 @@ import pika
 import pytest
 from sqlalchemy import create_engine, text
 
-from adapters.assembly import Assembly, account_principal
+from adapters.assembly import Assembly
 from adapters.bus.topology import ITEM_HEADER, VERSION_HEADER, queue_name
 from adapters.demo.aftermath import Aftermath, look
 from adapters.demo.check import differences
@@ -146,7 +146,7 @@ def aftermath(result, folder) -> Aftermath:
     """What is in the gateway after the run."""
     assembly = Assembly(load_settings(service_environment({}, folder)))
     try:
-        return look(assembly, account_principal(assembly.site), SCENARIO)
+        return look(assembly, assembly.account_principal(), SCENARIO)
     finally:
         assembly.close()
 

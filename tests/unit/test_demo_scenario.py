@@ -30,7 +30,7 @@ from gateway.facts import (
 from gateway.reception import State
 from mappings.fhir import appointment
 from mappings.hl7v2 import examine, translate
-from mappings.hl7v2.patient import nir_key_holds
+from mappings.ins import nir_key_holds
 from mappings.site import DEMO, load_site
 from mappings.texts import keys
 

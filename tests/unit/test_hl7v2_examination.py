@@ -6,6 +6,7 @@ from gateway.errors import (
     DataTypeInvalid,
     FieldMissing,
     HeaderInvalid,
+    LimitExceeded,
     NotHl7,
     SegmentMissing,
     SenderError,
@@ -79,7 +80,7 @@ def test_the_sources_character_set_overrides_the_label():
 
 HEADERS = [
     (header("ADT^A01", application="NOBODY"), SourceUndeclared, "MSH-3"),
-    (header(""), FieldMissing, "MSH-9"),
+    (header(""), UnsupportedMessageType, "MSH-9"),
     (header("ADT^A01", version="3.0"), UnsupportedVersion, "MSH-12"),
     (header("ADT^A01", version="2.9"), UnsupportedVersion, "MSH-12"),
     (header("ADT^A01").replace("|P|2.5", "|X|2.5"), UnsupportedProcessingId, "MSH-11"),
@@ -194,3 +195,25 @@ def test_coherent_messages_of_the_cda_profile_are_taken():
     """An initial document of the profile is accepted."""
     msh = header("MDM^T02", version="2.6", rest=CDA)
     assert error_of(msh, PID, "ORC|NW", TXA, "OBX|1|ED|||^TEXT^XML^Base64^||||||F") is None
+
+
+@pytest.mark.parametrize(
+    ("segments", "error", "path"),
+    [
+        ((PID + "|a\0b",), DataTypeInvalid, "PID"),
+        (("PID|||" + "9" * 251 + "^^^CHU^PI||DURAND^ANNE",), DataTypeInvalid, "CX-1"),
+        (("PID|||" + "~".join(["1^^^CHU^PI"] * 101) + "||DURAND^ANNE",), LimitExceeded, "PID-3"),
+        ((PID,) * 51, LimitExceeded, "PID"),
+    ],
+)
+def test_what_no_store_should_hold_is_refused_before_it_is_acknowledged(segments, error, path):
+    """A NUL, an endless number, a load of patients: the sender hears it, on either database alike."""
+    found = error_of(header("ADT^A28"), *segments)
+    assert (type(found), found.path) == (error, path)
+
+
+def test_a_local_type_of_number_is_read_rather_than_refused():
+    """CX-5 is of a user-defined table: MRN numbers a patient where nothing else does; an INS alone is taken too."""
+    assert error_of(header("ADT^A28"), "PID|||12345^^^CHU^MRN||DURAND^ANNE") is None
+    ins = "PID|||260058815400233^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS||DURAND^ANNE"
+    assert error_of(header("ADT^A28"), ins) is None

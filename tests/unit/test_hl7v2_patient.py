@@ -4,7 +4,7 @@ from sites import ADMISSIONS, DEPARTMENT, IPP, demo_site, frame, header
 from gateway import er7
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, PatientReported
 from mappings.hl7v2 import translate
-from mappings.hl7v2.patient import is_test_ins, nir_key_holds
+from mappings.ins import is_test_ins, nir_key_holds
 
 NIR = "1.2.250.1.213.1.4.8"
 INS = f"260058815400233^^^ASIP-SANTE-INS-NIR&{NIR}&ISO^INS"
