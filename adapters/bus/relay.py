@@ -174,6 +174,7 @@ class Relay:
                     await self._pause()
         finally:
             self._loop = None
+            self._stopping.clear()  # its next turn runs again
             self._ended.set()
 
     async def stop(self) -> None:

@@ -67,9 +67,8 @@ def send(gateway, numbers):
 
 
 def delivered(gateway, count):
-    """Give the message ids that a follower is given: so many, and whatever comes within the next two seconds."""
-    desk = ("worklist", "follow", gateway.desk, "--json")
-    shown = gateway.run(*desk, "--count", count, "--for", 30).stdout + gateway.run(*desk, "--for", 2).stdout
+    """Give the message ids that a follower is given: it would take one more than so many, and waits for it a while."""
+    shown = gateway.run("worklist", "follow", gateway.desk, "--json", "--count", count + 1, "--for", 4).stdout
     return [json.loads(line)["message_id"] for line in shown.splitlines()]
 
 
@@ -227,34 +226,32 @@ def observations(control_id, ipp, count, length):
 
 LARGE = {
     "escapes": lambda: patient_told("L1", "8701", family="\\T\\" * (8 * 1024 * 1024 // 3)),
-    "repeated escapes": lambda: patient_told("L2", "8702", given="~".join(["\\T\\" * 27_000] * 99)),
     "segments": lambda: observations("L3", "8703", 49_000, 140),
-    "components": lambda: patient_told("L4", "8704", family="^" * 99_000 + "z" * 7_000_000),
 }
 
 
 @pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
 def test_a_large_frame_in_hand_keeps_nobody_waiting(gateway, large):
     """From its first byte until it has ended, what others send is answered at once."""
-    waits = []
+    waits, meanwhile = [], 0
     with Wire(gateway.mllp, SETTLE_SECONDS) as wire, Wire(gateway.mllp) as other:
         raw = large()
         wire.send(raw)
         sent = time.monotonic()
-        wire.socket.setblocking(False)
+        wire.socket.settimeout(0)
         while not _answered(wire) or gateway.summary()["pending"]:
             asked = time.monotonic()
             assert code(other.ask(patient_told(uuid.uuid4().hex, "8799"))) == "AA"
             waits.append(time.monotonic() - asked)
+            meanwhile += not _answered(wire)
             assert time.monotonic() - sent < SETTLE_SECONDS
         wire.socket.settimeout(SETTLE_SECONDS)
         answer = wire.answer()
     control_id = fields(raw[:200], "MSH")[9]
-    assert fields(answer, "MSA")[2] == control_id
-    assert waits
+    assert fields(answer, "MSA")[1:3] == ["AA", control_id]
+    assert meanwhile
     assert max(waits) < PROMPT_SECONDS
-    kept = gateway.rows("SELECT code, size FROM message WHERE control_id = :id", id=control_id)
-    assert kept == [(code(answer), len(raw))]
+    assert gateway.rows("SELECT size FROM message WHERE control_id = :id", id=control_id) == [(len(raw),)]
 
 
 def _answered(wire):
@@ -314,7 +311,7 @@ def test_too_much_of_one_thing_is_refused_and_kept(gateway, make, most, path, ru
         " WHERE m.control_id = :id",
         id=f"{control_id}-2",
     )
-    assert (bytes(row[0]), *row[1:4]) == (refused, "refused", "LimitExceeded", path)
+    assert (bytes(row[0]), *row[1:4]) == (refused, "quarantined", "LimitExceeded", path)
     assert rule in row[4]
 
 
@@ -322,20 +319,20 @@ def test_too_much_of_one_thing_is_refused_and_kept(gateway, make, most, path, ru
 
 
 def test_what_an_undeclared_source_sent_is_processed_once_it_is_declared(tmp_path):
-    """Refused for its source, a kept message is replayed under the site's new data and makes its work item."""
+    """Refused for its source, a kept message is replayed under the site's data of today and makes its work item."""
     raw = result("U1", "8801", "O1").replace(b"|LAB|", b"|NEWLAB|")
     with gateway_in(tmp_path) as gateway:
         with Wire(gateway.mllp) as wire:
             assert code(wire.ask(raw)) == "AR"
         (listed,) = gateway.json("messages", "list")
-        assert (listed["state"], listed["error"], listed["path"]) == ("refused", "SourceUndeclared", "MSH-3")
+        assert (listed["state"], listed["error"], listed["path"]) == ("quarantined", "SourceUndeclared", "MSH-3")
         assert gateway.terminate() == 0
         sources = tmp_path / "site" / "sources.toml"
         declared = sources.read_text(encoding="utf-8").replace('["LAB"]', '["LAB", "NEWLAB"]')
         sources.write_text(declared, encoding="utf-8")
         gateway.start()
         gateway.run("messages", "replay", listed["id"], "--reason", "the laboratory is declared now")
-        assert gateway.settled() | {"processed": 1, "refused": 0, "pending": 0} == gateway.summary()
+        assert gateway.settled() | {"processed": 1, "quarantined": 0} == gateway.summary()
         shown = gateway.json("messages", "show", listed["id"])
         assert (shown["state"], shown["error"]) == ("processed", None)
         assert "result" in {item["kind"] for item in shown["items"]}
