@@ -152,11 +152,10 @@ def test_tampering_is_found_and_named(sealed, statements, sequence, problem):
     assert (verification.first_bad.sequence, verification.first_bad.problem) == (sequence, problem)
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # PostgreSQL refuses such values itself
 @pytest.mark.parametrize("statement", UNREADABLE.values(), ids=UNREADABLE)
 def test_what_cannot_be_read_any_more_is_found_and_named(sealed, statement):
     """SQLite checks no types: an event made unreadable is one changed, and a search says so in our words."""
-    if not sealed.database.sqlite:
-        pytest.skip("PostgreSQL refuses such values itself")
     numbers = [e.id for e in sealed.trail.search(AuditQuery())]
     execute(sealed, statement.format(0, *numbers))
     first_bad = sealed.trail.verify().first_bad

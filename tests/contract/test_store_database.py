@@ -207,10 +207,9 @@ def test_trouble_is_named_without_what_was_sent(tmp_path):
     assert trouble.value.__cause__ is None
 
 
-def test_a_lost_connection_is_trouble_and_passes(store, postgres_database, request):
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)  # SQLite has no connections to lose
+def test_a_lost_connection_is_trouble_and_passes(store):
     """A server that ended our connections is trouble for the call under way, and none for the next."""
-    if store.database.sqlite:
-        pytest.skip("SQLite has no connections to lose")
     with store_at(store.url) as other:
 
         def lose():

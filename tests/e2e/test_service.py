@@ -129,7 +129,7 @@ BAD_FRAMES = {
     "a header cut short": (b"MSH|^~", "AR", "207", "MSH^1^3"),
     "delimiters doubled": (A28.replace(b"MSH|^~\\&", b"MSH|^^\\&"), "AR", "102", "MSH^1^2"),
     "a control ID beyond measure": (A28.replace(b"|BAD|", b"|" + b"9" * 300 + b"|"), "AE", "102", "MSH^1^10"),
-    "no message type": (A28.replace(b"ADT^A28^ADT_A05", b""), "AE", "101", "MSH^1^9"),
+    "no message type": (A28.replace(b"ADT^A28^ADT_A05", b""), "AR", "200", "MSH^1^9"),
     "an unknown message type": (A28.replace(b"ADT^A28^ADT_A05", b"ZZZ^Z01"), "AR", "200", "MSH^1^9^1^1"),
     "an unknown trigger event": (A28.replace(b"A28^ADT_A05", b"A23"), "AR", "201", "MSH^1^9^1^2"),
     "an unknown version": (A28.replace(b"|2.5^FRA^2.11", b"|9.9"), "AR", "203", "MSH^1^12"),
