@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnav
 
 BUSY_SECONDS = 10
 """How long a SQLite writer waits for another process (a command beside the service)."""
+
+BUSY_RETRY_SECONDS = 0.01
+"""Pause before a busy file is asked again, where SQLite itself does not wait."""
 
 
 class Database:
@@ -284,7 +288,8 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _write_ahead(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -293,6 +298,28 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Put the file in WAL mode, once and for all.
+
+    Two that change the mode at one time are each refused at once, without the wait that is asked for elsewhere: SQLite
+    does not wait where both hold what the other needs. So it is asked again.
+
+    Raises:
+        sqlite3.OperationalError: the file stayed busy, or there is other trouble.
+
+    """
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(BUSY_RETRY_SECONDS)
+        else:
+            return
 
 
 def _postgresql_engine(url: str) -> Engine:
