@@ -6,13 +6,19 @@ which one an identity belongs to is a pointer on the identity, so a merge or a l
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
 from gateway.told import Told
 
 UNKNOWN_BIRTH_PLACE = "99999"
 """COG of an unknown birth place (RNIV 1, EXI SI 18): missing, not agreement."""
+
+_UNSAID = frozenset({"", "U", UNKNOWN_BIRTH_PLACE})
+"""Values that say nothing; U is the sex of whom it is not known."""
+
+NIR_LENGTH = 13
+"""Characters of a matricule INS without its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,16 @@ def _together(name: str, names: str) -> bool:
     return f"{name} ".startswith(f"{names} ") or f"{names} ".startswith(f"{name} ")
 
 
+def _solid(name: str) -> str:
+    """The name without spaces: a hyphen or apostrophe left out is no discordance (RNIV 1, EXI PP 20)."""
+    return normalise(name).replace(" ", "")
+
+
 def _given_names_agree(a: Traits, b: Traits) -> bool:
     """EXI SI 29: the first given name begins the list of given names; hyphen and space are one."""
     first, second = normalise(a.first_given_name), normalise(b.first_given_name)
+    if _solid(first) == _solid(second):
+        return True
     return _together(first, normalise(b.given_names) or second) and _together(second, normalise(a.given_names) or first)
 
 
@@ -112,7 +125,7 @@ def contradictions(a: Traits, b: Traits) -> tuple[str, ...]:
     continues it; sex U and place 99999 say nothing.
     """
     found = []
-    if a.birth_family_name and b.birth_family_name and normalise(a.birth_family_name) != normalise(b.birth_family_name):
+    if a.birth_family_name and b.birth_family_name and _solid(a.birth_family_name) != _solid(b.birth_family_name):
         found.append("birth_family_name")
     if a.first_given_name and b.first_given_name and not _given_names_agree(a, b):
         found.append("first_given_name")
@@ -126,6 +139,30 @@ def contradictions(a: Traits, b: Traits) -> tuple[str, ...]:
     if a.multiple_birth_rank and b.multiple_birth_rank and a.multiple_birth_rank != b.multiple_birth_rank:
         found.append("multiple_birth_rank")
     return tuple(found)
+
+
+def disagreements(a: Patient, b: Patient) -> tuple[str, ...]:
+    """Name the strict traits on which two patients contradict each other, the matricule INS among them.
+
+    Two INS do where both sides are qualifiée and the numbers are of one domain: the NIA of a person differs from the
+    NIR. The key is not looked at, for senders get it wrong.
+    """
+    found = contradictions(a.traits, b.traits)
+    one, other = qualified_ins(a), qualified_ins(b)
+    apart = one and other and one.authority == other.authority and _nir(one) != _nir(other)
+    return (*found, "ins") if apart else found
+
+
+def _nir(ins: Identifier) -> str:
+    return ins.value[:NIR_LENGTH].upper()
+
+
+def told_with(told: Traits, held: Traits) -> Traits:
+    """Give what is told, and where that says nothing or less, what is held; the two do not contradict each other."""
+    every = {f.name: getattr(told, f.name) for f in fields(Traits)}
+    filled = {name: getattr(held, name) or value for name, value in every.items() if value in _UNSAID}
+    date = max(told.birth_date, held.birth_date, key=len)
+    return Traits(**(every | filled | {"birth_date": date}))
 
 
 STATUS_ORDER = (

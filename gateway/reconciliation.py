@@ -5,14 +5,14 @@ delays: the facts are delivered on the provisional record at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from gateway.act import Act
 from gateway.audit import AuditAction
 from gateway.errors import FieldMissing, MessageIncoherent
-from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged, Traits
+from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
-from gateway.identity import STATUS_ORDER, Identity, contradictions, qualified_ins
+from gateway.identity import STATUS_ORDER, Identity, disagreements, qualified_ins, told_with
 from gateway.site import SourceRole
 from gateway.told import NEVER
 
@@ -81,7 +81,7 @@ def _first_sight(act: Act, patient: Patient, key: Identifier, *, vouched: bool) 
         return identity
     strangers = [k for k in _known(act, patient) if k.person != identity.person]
     if strangers:
-        traits = contradictions(strangers[0].patient.traits, patient.traits)
+        traits = disagreements(strangers[0].patient, patient)
         _ask(act, identity, Question(Doubt.SEVERAL, strangers[0].id, traits))
     elif not vouched and linked is None:
         _ask(act, identity, Question(Doubt.UNKNOWN))
@@ -111,7 +111,7 @@ def _one_person(act: Act, patient: Patient, key: Identifier, candidates: Sequenc
         return None
     family = act.state.family_of(candidates[0].person)
     same_domain = any(_in_force(m, key.authority) for m in family)
-    unlike = any(contradictions(m.patient.traits, patient.traits) for m in family if not m.retired)
+    unlike = any(disagreements(m.patient, patient) for m in family if not m.retired)
     return None if same_domain or unlike else candidates[0]
 
 
@@ -141,9 +141,11 @@ def _create(
 
 def _contradicted(act: Act, patient: Patient, record: Identity) -> tuple[str, ...]:
     """The traits on which a message contradicts a record; a retired one may be told with its survivor's traits."""
-    found = contradictions(record.patient.traits, patient.traits)
-    if found and record.retired and not contradictions(act.state.persons[record.person].traits, patient.traits):
-        return ()
+    found = disagreements(record.patient, patient)
+    if found and record.retired:
+        survivor = act.state.persons[record.person]
+        shown = Patient(survivor.identifiers, survivor.traits, survivor.status)
+        return found if disagreements(shown, patient) else ()
     return found
 
 
@@ -153,7 +155,7 @@ def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correct
         return _admitted_after_all(act, patient, record, contradicted)
     if _stale(act, record):
         return record
-    if contradicted and not correction:
+    if contradicted and (record.retired or not correction):  # a retired number is corrected to its survivor's traits
         return _doubt(act, patient, record, contradicted)
     told = patient if correction else _completed(patient, record.patient)
     updated = _update(act, told, record, contradicted)
@@ -167,7 +169,7 @@ def _completed(patient: Patient, held: Patient) -> Patient:
 
     Such a message raises a status, and never lowers it or takes an INS or an attribute away: that is for A31 and A47.
     """
-    traits = Traits(**{f.name: getattr(patient.traits, f.name) or getattr(held.traits, f.name) for f in fields(Traits)})
+    traits = told_with(patient.traits, held.traits)
     lower = STATUS_ORDER.index(patient.status) > STATUS_ORDER.index(held.status)
     return replace(
         held if lower else patient,
@@ -200,12 +202,35 @@ def _told_by_department(act: Act, patient: Patient, record: Identity, *, correct
     contradicted = _contradicted(act, patient, record)
     if contradicted and not own_correction:
         return _doubt(act, patient, record, contradicted)
-    if any(k.person != record.person for k in _known(act, patient)):
+    if _names_another(act, patient, record):
         return _doubt(act, patient, record, (), Doubt.SEVERAL)
     if own_correction and not _stale(act, record):
         return _update(act, patient, record, contradicted)
-    _matched(act, record)
-    return record
+    return _recognised(act, patient, record)
+
+
+def _names_another(act: Act, patient: Patient, record: Identity) -> bool:
+    """Whether a further number of the message is another person's, or its INS is while admissions names this one."""
+    if any(k.person != record.person for k in _known(act, patient)):
+        return True
+    ins = qualified_ins(patient) if record.authoritative else None
+    holders = {h.person for h in act.state.identities_with(ins)} if ins else set()
+    return bool(holders) and record.person not in holders
+
+
+def _recognised(act: Act, patient: Patient, record: Identity) -> Identity:
+    """Match a record; a provisional one learns the traits it lacks, so that who contradicts them later is seen.
+
+    What admissions vouches for learns nothing from a department.
+    """
+    traits = told_with(record.patient.traits, patient.traits)
+    if record.authoritative or traits == record.patient.traits:
+        _matched(act, record)
+        return record
+    learned = replace(record, patient=replace(record.patient, traits=traits))
+    act.state.put_identity(learned)
+    act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected="")
+    return learned
 
 
 def _stale(act: Act, record: Identity) -> bool:
@@ -236,7 +261,7 @@ def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ..
 def _ask_about_family(act: Act, identity: Identity) -> None:
     """Ask where a record no longer agrees with another of the same person: perhaps they were never one."""
     for other in act.state.family_of(identity.person):
-        apart = contradictions(other.patient.traits, identity.patient.traits)
+        apart = disagreements(other.patient, identity.patient)
         if apart and not other.retired and not identity.retired:
             _ask(act, identity, Question(Doubt.COLLISION, other.id, apart))
             return
@@ -249,8 +274,12 @@ def _doubt(
     act: Act, patient: Patient, record: Identity, contradicted: tuple[str, ...], doubt: Doubt = Doubt.COLLISION
 ) -> Identity:
     """Give the provisional record for what does not fit a record; the same told again finds the same."""
-    alike = (d for d in act.state.doubts_about(record.key) if not contradictions(d.patient.traits, patient.traits))
-    identity = next(alike, None) or _create(act, patient, None, person=act.new_id(), vouched=False, origin=record.key)
+    alike = (d for d in act.state.doubts_about(record.key) if not disagreements(d.patient, patient))
+    known = next(alike, None)
+    if known is not None:
+        identity = _recognised(act, patient, known)
+    else:
+        identity = _create(act, patient, None, person=act.new_id(), vouched=False, origin=record.key)
     _ask(act, identity, Question(doubt, record.id, contradicted))
     return identity
 
@@ -261,7 +290,7 @@ def _ask_about_ins(act: Act, identity: Identity) -> bool:
     for holder in holders:
         apart = holder.person != identity.person and not holder.retired
         if apart:
-            traits = contradictions(holder.patient.traits, identity.patient.traits)
+            traits = disagreements(holder.patient, identity.patient)
             _ask(act, identity, Question(Doubt.INS_COLLISION, holder.id, traits))
             return True
     return False
@@ -345,7 +374,11 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
     if retired is None:
         patient = Patient((fact.retired,), fact.patient.traits)
         retired = _create(act, patient, fact.retired, person=survivor.person, vouched=True)
+    elif retired.retired and _stale(act, retired):
+        return survivor
     elif survivor.retired and not retired.retired and retired.person == survivor.person:
+        if survivor.told.makes_stale(act.source.id, act.message, act.told_at):
+            return survivor  # it was merged the other way since
         survivor = replace(survivor, retired=False)  # the merge is taken back the other way round
         act.state.put_identity(survivor)
     _retire(act, survivor, retired)
@@ -354,9 +387,10 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
 
 def _retire(act: Act, survivor: Identity, retired: Identity) -> None:
     former = retired.person
-    gone = replace(retired, retired=True, authoritative=True)
-    if former == survivor.person and gone == retired:
+    if former == survivor.person and retired.retired and retired.authoritative:
         return
+    told = retired.told.then(act.source.id, act.message, act.told_at)
+    gone = replace(retired, retired=True, authoritative=True, told=told)
     others = [m for m in act.state.family_of(former) if m.id != retired.id]
     # A number that was retired before takes nothing along: its person is the one into whom it was merged then.
     alone = former == survivor.person or any(_in_force(m, retired.key.authority) for m in others)

@@ -30,6 +30,8 @@ def both_ways(a: Traits, b: Traits) -> tuple[str, ...]:
         ("NOËL", "noel"),
         ("ÇAĞLAR", "CAGLAR"),
         ("LE  GOFF ", "LE GOFF"),
+        ("LE GOFF", "LEGOFF"),
+        ("D'ARTAGNAN", "DARTAGNAN"),
         ("Œuvrard", "OEUVRARD"),
         ("CŒUR", "cœur"),
         ("Æschlimann", "AESCHLIMANN"),

@@ -8,6 +8,7 @@ from facts import (
     CLINIC,
     IMAGING,
     LAB,
+    NIA,
     NIR,
     PAUL,
     Gateway,
@@ -673,3 +674,153 @@ def test_every_kind_of_fact_is_reconciled(fact):
     gateway = Gateway()
     gateway.send(fact(patient(ipp("1"))), source=LAB)
     assert [i.authoritative for i in gateway.store.identities.values()] == [False]
+
+
+# -- the matricule INS is a strict trait -------------------------------------------------------------------------------
+
+OTHER_INS = ins("258036322000999")
+
+
+def test_another_qualified_ins_under_a_known_number_is_a_collision():
+    """A namesake of the same day, under the wrong IPP: the INS tells them apart (RNIV 1 §3.1.4.1)."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(result(patient(ipp("1"), OTHER_INS)), source=LAB)
+    delivered = gateway.store.identities[gateway.only(ItemKind.RESULT).identity]
+    assert delivered.person != gateway.identity(ipp("1")).person
+    assert gateway.question(delivered) == Question(Doubt.COLLISION, gateway.identity(ipp("1")).id, ("ins",))
+
+
+def test_only_a_correction_of_admissions_changes_an_ins():
+    """An A01 with another INS leaves the record as it was; an A31 or A47 changes it."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(told(patient(ipp("1"), OTHER_INS)))
+    assert gateway.identity(ipp("1")).ins == ins()
+    gateway.send(told(patient(ipp("1"), OTHER_INS), correction=True))
+    assert gateway.identity(ipp("1")).ins == OTHER_INS
+
+
+def test_a_further_number_joins_nobody_whose_ins_differs():
+    """Two qualified INS are two people, whatever number a third system believes they share."""
+    gateway = Gateway()
+    gateway.send(told(patient(LAB_7, ins())), source=LAB)
+    gateway.send(told(patient(IMAGING_9, LAB_7, OTHER_INS)), source=IMAGING)
+    assert gateway.identity(LAB_7).person != gateway.identity(IMAGING_9).person
+
+
+@pytest.mark.parametrize("same", [ins("258036322000999", NIA), ins("2580363220001"), ins("258036322000199")])
+def test_a_nia_or_another_key_is_no_other_ins(same: Identifier):
+    """The NIA of a person differs from the NIR, and senders get the key wrong."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(result(patient(ipp("1"), same)), source=LAB)
+    assert gateway.only(ItemKind.RESULT).identity == gateway.identity(ipp("1")).id
+
+
+def test_a_known_number_beside_the_ins_of_somebody_else_is_a_question():
+    """A department's message whose IPP and INS are of two people is delivered on neither."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"))))
+    gateway.send(told(patient(ipp("2"), ins())))
+    gateway.send(result(patient(ipp("1"), ins())), source=LAB)
+    delivered = gateway.store.identities[gateway.only(ItemKind.RESULT).identity]
+    assert delivered.person not in {gateway.identity(ipp("1")).person, gateway.identity(ipp("2")).person}
+    assert [q.doubt for q in gateway.questions()] == [Doubt.SEVERAL]
+
+
+def test_a_department_that_learns_an_ins_stays_on_its_own_record():
+    """A result that was first told without the INS is completed where it is; the desk has its question already."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(result(patient(LAB_7)), source=LAB)
+    gateway.send(result(patient(LAB_7, ins()), value="5.9"), source=LAB)
+    assert gateway.only(ItemKind.RESULT).identity == gateway.identity(LAB_7).id
+
+
+def test_an_ins_that_two_records_hold_does_not_hold_up_either_of_them():
+    """Two IPP of one person, not merged yet: what names either with its INS is that record's."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(told(patient(ipp("2"), ins())))
+    gateway.send(result(patient(ipp("1"), ins())), source=LAB)
+    assert gateway.only(ItemKind.RESULT).identity == gateway.identity(ipp("1")).id
+
+
+# -- what is known in part ---------------------------------------------------------------------------------------------
+
+
+def test_a_provisional_record_learns_the_traits_that_it_lacks():
+    """A number first told with a name alone is not the record of each one who bears that name."""
+    gateway = Gateway()
+    paul, jean = (Traits("LEROY", first_given_name=n, birth_date=d) for n, d in (("PAUL", "1971"), ("JEAN", "1980")))
+    gateway.send(told(patient(LAB_7, of=Traits("LEROY"))), source=LAB)
+    gateway.send(result(patient(LAB_7, of=paul), key="EX1"), source=LAB)
+    gateway.send(result(patient(LAB_7, of=jean), key="EX2"), source=LAB)
+    first, second = gateway.items(ItemKind.RESULT)
+    assert gateway.store.identities[first.identity].person != gateway.store.identities[second.identity].person
+
+
+def test_the_record_of_a_doubt_learns_as_well():
+    """Two people behind one wrong label are two records, even if the first was told with a name alone."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"))))
+    for key, traits in enumerate((Traits("LEROY"), PAUL, replace(PAUL, first_given_name="JEAN", given_names="JEAN"))):
+        gateway.send(result(patient(ipp("1"), of=traits), key=f"EX{key}"), source=LAB)
+    assert len({i.identity for i in gateway.items(ItemKind.RESULT)}) == 2
+
+
+def test_a_less_precise_message_of_admissions_takes_no_precision_away():
+    """An A01 with a year alone, and sex U, leaves the date and sex that are known."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"))))
+    gateway.send(told(patient(ipp("1"), birth_date="1958", sex="U", birth_place_code="99999")))
+    assert gateway.person(ipp("1")).traits == ANNE
+
+
+# -- merges out of order, and numbers used again -----------------------------------------------------------------------
+
+
+def test_a_correction_of_a_retired_number_to_somebody_else_is_a_collision():
+    """An IPP used again after its merge: what comes under it does not reach the survivor."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"))))
+    gateway.send(told(patient(ipp("2"))))
+    gateway.send(merged(patient(ipp("1")), ipp("2")))
+    gateway.send(told(patient(ipp("2"), of=PAUL), correction=True))
+    gateway.send(result(patient(ipp("2"), of=PAUL)), source=LAB)
+    delivered = gateway.store.identities[gateway.only(ItemKind.RESULT).identity]
+    assert delivered.person != gateway.identity(ipp("1")).person
+    assert [q.doubt for q in gateway.questions()] == [Doubt.COLLISION]
+
+
+@pytest.mark.parametrize("order", ["late", "replayed"])
+def test_a_merge_that_was_taken_back_is_not_made_again_by_an_older_message(order: str):
+    """Whether it comes late or is replayed, the older of two opposite merges changes nothing (promise P3)."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"))), minute=1)
+    gateway.send(told(patient(ipp("2"))), minute=2)
+    older = gateway.job(merged(patient(ipp("1")), ipp("2")), minute=10)
+    newer = gateway.job(merged(patient(ipp("2")), ipp("1")), minute=20)
+    gateway.process([newer, older] if order == "late" else [older, newer, older])
+    assert gateway.person(ipp("1")).identifiers == (ipp("2"),)
+
+
+def test_an_older_merge_into_another_patient_leaves_the_newer_one():
+    """Of two merges of one number the newer says where it goes (promise P3)."""
+    gateway = Gateway()
+    for number in "123":
+        gateway.send(told(patient(ipp(number))), minute=int(number))
+    gateway.send(merged(patient(ipp("3")), ipp("2")), minute=20)
+    gateway.send(merged(patient(ipp("1")), ipp("2")), minute=10)
+    assert gateway.identity(ipp("2")).person == gateway.identity(ipp("3")).person
+
+
+def test_a_chain_of_merges_received_backwards_ends_at_the_last_survivor():
+    """B into C, then, late, A into B: all of A's is C's."""
+    gateway = Gateway()
+    for number in "123":
+        gateway.send(told(patient(ipp(number))), minute=int(number))
+    gateway.send(merged(patient(ipp("3")), ipp("2")), minute=20)
+    gateway.send(merged(patient(ipp("2")), ipp("1")), minute=10)
+    assert gateway.person(ipp("1")).identifiers == (ipp("3"),)
