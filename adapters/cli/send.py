@@ -98,6 +98,7 @@ def read_answer(answer: bytes | None) -> dict[str, Any]:
     except GatewayError as error:
         return {"code": "?", "control_id": None, "error": str(error)}
     said = " ".join(t for t in (message.text("ERR-2"), message.text("ERR-3"), message.text("ERR-8")) if t)
+    said = said or message.text("MSA-3")  # before 2.5 ERR has no text
     return {"code": message.text("MSA-1"), "control_id": message.text("MSA-2"), "error": said or None}
 
 

@@ -114,7 +114,7 @@ def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, con
     known = echoed.first(12) in VERSIONS
     fields = [
         "MSH",
-        echoed.field(2) or encoding_characters(separators),
+        encoding_characters(separators),
         echoed.field(5) or echoed.written(APPLICATION),
         echoed.field(6) or echoed.written(site.facility),
         echoed.field(3),

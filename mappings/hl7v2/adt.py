@@ -17,7 +17,7 @@ from gateway.facts import (
     VisitReported,
     VisitState,
 )
-from mappings.hl7v2.patient import identifiers_of, patient_of
+from mappings.hl7v2.patient import identifiers_of, patient_identifiers, patient_of
 from mappings.hl7v2.reading import Reading, first_of, is_true, place_shown, unit_of_visit
 from mappings.hl7v2.tables import ADT_EVENTS, CANCELLED_BY, LINKS, MOVEMENT_ACTIONS, AdtRule
 
@@ -195,7 +195,7 @@ def _start(reading: Reading, group: Group, movement: Movement, state: VisitState
 def _retired(reading: Reading, mrg: Segment) -> tuple[Identifier, ...]:
     """The identifiers of MRG-1, else of MRG-4 (A30, A39 in older versions)."""
     for field in (1, 4):
-        found = [i for i in identifiers_of(reading, mrg, field) if i.kind is IdentifierKind.PATIENT]
+        found = [i for i in patient_identifiers(reading, mrg, field) if i.kind is IdentifierKind.PATIENT]
         if found:
             return tuple(found)
     return ()
@@ -216,6 +216,20 @@ def retired_by(reading: Reading, group: Group) -> tuple[Identifier, ...]:
     if not retired:
         raise FieldMissing("a merge names the patient identifier that it retires", path=reading.path(mrg, 1))
     return retired
+
+
+def check_keys(reading: Reading) -> None:
+    """Return when what the facts are found by, beside the patient, is there and can be stored.
+
+    Raises:
+        SegmentMissing, FieldMissing: a merge retires nobody.
+        DataTypeInvalid: a number is too long.
+
+    """
+    for group in groups(reading.message):
+        visit_number(reading, group.pid, group.first("PV1"))
+        if ADT_EVENTS[reading.event].merge:
+            retired_by(reading, group)
 
 
 def _merges(reading: Reading, group: Group) -> Iterator[PatientMerged]:

@@ -212,12 +212,11 @@ def _check_fields(reading: Reading, found: Header) -> None:
 
 
 def _check_keys(reading: Reading, found: Header) -> None:
-    """What the facts are found by, beside the patient: the retired identifier, the document, order or appointment."""
+    """What the facts are found by, beside the patient: retired identifier, stay, document, order or appointment."""
     message = reading.message
     match found.type:
-        case "ADT" if ADT_EVENTS[found.event].merge:
-            for group in adt.groups(message):
-                adt.retired_by(reading, group)
+        case "ADT":
+            adt.check_keys(reading)
         case "MDM":
             mdm.check_profile(message, found.event)
             for txa in message.all("TXA"):

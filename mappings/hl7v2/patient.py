@@ -6,7 +6,7 @@ from dataclasses import replace
 from gateway.er7 import Repetition, Segment
 from gateway.errors import DataTypeInvalid
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
-from gateway.identity import normalise
+from gateway.identity import normalise, qualified_ins
 from gateway.site import Site, Source
 from mappings.hl7v2 import times
 from mappings.hl7v2.reading import Reading, is_true
@@ -19,9 +19,6 @@ from mappings.hl7v2.tables import (
 from mappings.ins import INS_LENGTH, INS_OIDS, nir_key_holds
 
 _LEGAL = frozenset({"L", ""})
-LONGEST_IDENTIFIER = 250
-"""Characters of CX-1 (2.5.1 has 15, 2.7 no bound): what the stores index."""
-
 _USED = "D"
 _NOT_READ = frozenset({"S", "U"})
 _STATUSES = frozenset({"VIDE", "PROV", "VALI"})
@@ -36,8 +33,6 @@ def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identif
     value = repetition.text(1).strip()
     if not value:
         return None
-    if len(value) > LONGEST_IDENTIFIER:
-        raise DataTypeInvalid(f"an identifier of at most {LONGEST_IDENTIFIER} characters", path="CX-1")
     namespace, oid, kind = repetition.text(4, 1).strip(), repetition.text(4, 2).strip(), repetition.text(5).strip()
     ins_oid = next((o for o in (oid, namespace) if o in INS_OIDS), "")
     if ins_oid:
@@ -47,25 +42,32 @@ def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identif
 
 
 def identifiers_of(reading: Reading, segment: Segment, field: int) -> tuple[Identifier, ...]:
-    """Give the identifiers of a CX field, in order, each once."""
-    found = (identifier_of(r, reading.source, reading.site) for r in segment.repetitions(field))
-    return tuple(dict.fromkeys(i for i in found if i is not None))
+    """Give the identifiers of a CX field, in order, each once.
 
+    Raises:
+        DataTypeInvalid: one is longer than what the stores index.
 
-def patient_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
-    """Give the identifiers of PID-3; where no type is one that numbers patients, one of a type that we do not know.
-
-    Table 0203 is user-defined: a local type (MRN) is read as a number of its domain rather than refused.
     """
-    found = identifiers_of(reading, pid, 3)
+    found = (identifier_of(r, reading.source, reading.site) for r in segment.repetitions(field))
+    return tuple(dict.fromkeys(reading.bounded(i, segment, field) for i in found if i is not None))
+
+
+def patient_identifiers(reading: Reading, segment: Segment, field: int = 3) -> tuple[Identifier, ...]:
+    """Give the identifiers of PID-3, MRG-1; where no type is one that numbers patients, one of a type not known here.
+
+    Table 0203 is user-defined: a local type (MRN) is read as a number of its domain rather than refused. What has the
+    OID of an INS is none under any type, for a NIR is shared by those whom it insures.
+    """
+    found = identifiers_of(reading, segment, field)
     if any(i.kind is IdentifierKind.PATIENT for i in found):
         return found
-    for repetition in pid.repetitions(3):
+    for repetition in segment.repetitions(field):
         local = identifier_of(repetition, reading.source, reading.site)
         kind = repetition.text(5).strip()
-        if local is not None and local.kind is IdentifierKind.OTHER and kind not in OTHER_TYPES | {"INS"}:
-            reading.flag(reading.path(pid, 3), "a type that table 0203 does not hold is read as a patient number")
-            return (Identifier(local.authority, local.value), *(i for i in found if i != local))
+        if local is None or local.authority in INS_OIDS or kind in OTHER_TYPES | {"INS"}:
+            continue
+        reading.flag(reading.path(segment, field), "a type that table 0203 does not hold is read as a patient number")
+        return (Identifier(local.authority, local.value), *(i for i in found if i != local))
     return found
 
 
@@ -93,10 +95,13 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
         _check_keys(reading, pid, ins)
     elif ins:
         reading.flag(reading.path(pid, 3), "an INS of an identity that is not VALI is left out (PAM.FR 6.6.15)")
-        # Alone it still numbers the record, in a domain of its own; without the status it never joins.
+        identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
+    patient = Patient(identifiers, _traits(reading, pid), status, attributes, _deceased(pid))
+    if ins and not patient.of_kind(IdentifierKind.PATIENT) and qualified_ins(patient) is None:
+        # Alone it still numbers the record, among this sender's own: what is not qualifiée joins no other's.
         others = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
-        identifiers = others if any(i.kind is IdentifierKind.PATIENT for i in others) else identifiers
-    return Patient(identifiers, _traits(reading, pid), status, attributes, _deceased(pid))
+        return replace(patient, identifiers=(Identifier(f"{reading.source.id}/ins", ins[0].value), *others))
+    return patient
 
 
 def _check_keys(reading: Reading, pid: Segment, matricules: tuple[Identifier, ...]) -> None:

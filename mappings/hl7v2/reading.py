@@ -14,6 +14,9 @@ from gateway.site import Site, Source
 from mappings.hl7v2 import times
 from mappings.hl7v2.tables import PRIORITIES
 
+LONGEST_IDENTIFIER: Final = 250
+"""Characters of CX-1 and EI-1 (2.5.1 has 15 and 199, 2.7 no bound), and of their domain: what the stores index."""
+
 _TRUE: Final = frozenset({"Y", "O", "1", "TRUE"})
 
 
@@ -81,14 +84,30 @@ class Reading:
             self.flag(error.path, error.rule)
             return None
 
+    def bounded(self, identifier: Identifier, segment: Segment, number: int) -> Identifier:
+        """Give the identifier of a field.
+
+        Raises:
+            DataTypeInvalid: it, or its domain, is longer than what the stores index.
+
+        """
+        if max(len(identifier.value), len(identifier.authority)) > LONGEST_IDENTIFIER:
+            rule = f"an identifier and a domain of at most {LONGEST_IDENTIFIER} characters"
+            raise DataTypeInvalid(rule, path=self.path(segment, number))
+        return identifier
+
     def object_keys(self, segment: Segment, number: int, *, domain: str = "") -> tuple[Identifier, ...]:
         """Give the keys that the EI of a field hold (2.5.1, EI), in order, each once.
 
         Each is of the namespace that it names, else of the source's own (its id and ``domain``). Some senders write an
         OID or UUID in EI-3 alone: then it is the key itself.
+
+        Raises:
+            DataTypeInvalid: one is longer than what the stores index.
+
         """
         found = (self._object_key(entity, domain) for entity in segment.repetitions(number))
-        return tuple(dict.fromkeys(key for key in found if key is not None))
+        return tuple(dict.fromkeys(self.bounded(key, segment, number) for key in found if key is not None))
 
     def _object_key(self, entity: Repetition, domain: str) -> Identifier | None:
         value, namespace, universal = (entity.text(n).strip() for n in (1, 2, 3))

@@ -52,6 +52,12 @@ def test_an_undecodable_message_is_answered_by_its_control_id():
     assert "ERR||MSH^1^18|102^Data type error^HL70357|E||||MSH-18: " in text
 
 
+def test_the_answer_declares_the_delimiters_it_is_written_in():
+    """A batch whose MSH declares others than its FHS is refused in an answer that can be read."""
+    raw = b"FHS|^~\\&|GAM|CHU\rMSH|~^~\\&|GAM|CHU|||20260310||ADT^A01|M1|P|2.5\r"
+    assert er7.read(answer(raw)).text("MSA-1") == "AR"
+
+
 def test_what_has_no_header_gets_the_default_answer():
     """Without a readable header the answer is a 2.5 ACK from this site, with an empty MSA-2."""
     lines = answer(b"what is this").decode().split("\r")

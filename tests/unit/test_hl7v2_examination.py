@@ -201,7 +201,9 @@ def test_coherent_messages_of_the_cda_profile_are_taken():
     ("segments", "error", "path"),
     [
         ((PID + "|a\0b",), DataTypeInvalid, "PID"),
-        (("PID|||" + "9" * 251 + "^^^CHU^PI||DURAND^ANNE",), DataTypeInvalid, "CX-1"),
+        (("PID|||" + "9" * 251 + "^^^CHU^PI||DURAND^ANNE",), DataTypeInvalid, "PID-3"),
+        (("PID|||1^^^" + "9" * 251 + "^PI||DURAND^ANNE",), DataTypeInvalid, "PID-3"),
+        ((PID, "PV1||I" + "|" * 17 + "9" * 251), DataTypeInvalid, "PV1-19"),
         (("PID|||" + "~".join(["1^^^CHU^PI"] * 101) + "||DURAND^ANNE",), LimitExceeded, "PID-3"),
         ((PID,) * 51, LimitExceeded, "PID"),
     ],
@@ -210,6 +212,25 @@ def test_what_no_store_should_hold_is_refused_before_it_is_acknowledged(segments
     """A NUL, an endless number, a load of patients: the sender hears it, on either database alike."""
     found = error_of(header("ADT^A28"), *segments)
     assert (type(found), found.path) == (error, path)
+
+
+def test_an_endless_order_number_is_refused_before_it_is_acknowledged():
+    """A number that the stores cannot index is refused at its field, not quarantined after an AA."""
+    found = error_of(header("ORU^R01"), PID, "OBR|1||" + "9" * 251 + "|58410-2^NFS^LN")
+    assert (type(found), found.path) == (DataTypeInvalid, "OBR-3")
+
+
+@pytest.mark.parametrize("kind", ["NH", "NIR", "INS-NIR", "MR", ""])
+def test_a_nir_is_no_patient_number_under_any_type(kind):
+    """What has the OID of the INS and is none finds nobody: children share their parent's NIR."""
+    nir = f"PID|||260058815400233^^^ASIP-SANTE-NIR&1.2.250.1.213.1.4.8&ISO^{kind}||DURAND^ANNE"
+    assert error_of(header("ADT^A28"), nir).path == "PID-3"
+
+
+def test_a_merge_names_the_retired_number_by_a_local_type_too():
+    """MRG-1 is read as PID-3 is."""
+    pid = "PID|||12345^^^CHU^MRN||DURAND^ANNE"
+    assert error_of(header("ADT^A40"), pid, "MRG|12346^^^CHU^MRN") is None
 
 
 def test_a_local_type_of_number_is_read_rather_than_refused():

@@ -72,6 +72,15 @@ def test_an_ins_stays_only_on_a_qualified_identity(ins, pid_32, status, kept):
     assert any(path == "PID-3" for path, _ in flags) is (ins and not kept)
 
 
+@pytest.mark.parametrize("changes", [{"f32": "PROV"}, {"f32": "VALI"}])
+def test_an_unqualified_ins_alone_is_a_number_of_its_sender(changes):
+    """It finds what the same sender told before, never what another did (RNIV 1 EXI SI 08)."""
+    patient, _ = told(pid(f3=INS, **changes))
+    assert patient.of_kind(IdentifierKind.INS) == ()
+    (number,) = patient.of_kind(IdentifierKind.PATIENT)
+    assert number.authority.endswith("/ins")
+
+
 def test_attributes_are_kept_and_unknown_ones_flagged():
     """The codes of PID-32 beside the status are attributes; one that the table lacks is kept and flagged."""
     patient, flags = told(pid(f32="PROV~HOMA~NEWCODE"))
