@@ -114,7 +114,7 @@ def _check(message: Message, found: Header, source: Source | None, site: Site) -
     if source is None:
         raise SourceUndeclared("the sending application and facility are declared in the site's data", path="MSH-3")
     _check_header(message, found)
-    if left_aside(found) or found.type in IGNORED_TYPES:
+    if left_aside(found, message) or found.type in IGNORED_TYPES:
         return
     _check_amounts(message)
     reading = Reading(message, source, site, found.event)
@@ -176,11 +176,16 @@ def check_type(found: Header) -> None:
         raise UnsupportedEvent(f"a trigger event of {found.type} that this gateway takes", path="MSH-9.2")
 
 
-def left_aside(found: Header) -> str:
-    """Give the name of the rule by which a message is taken and left aside; "" if it is in scope."""
+def left_aside(found: Header, message: Message) -> str:
+    """Give the name of the rule by which a message is taken and left aside; "" if it is in scope.
+
+    What happens to the resources of a patient's appointment is in scope, that of an empty session is not.
+    """
     if found.type == "ADT" and found.event in ADT_EVENTS:
         return ADT_EVENTS[found.event].ignored
     if found.type == "SIU":
+        if found.event in SIU_EVENTS and message.first("PID"):
+            return ""
         return SIU_IGNORED.get(found.event, "")
     return IGNORED_TYPES.get(found.type, "")
 

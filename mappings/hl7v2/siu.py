@@ -30,6 +30,8 @@ from mappings.hl7v2.tables import (
 _REMOVED = "D"
 """Table 0206: the segment's resource is taken off the appointment."""
 
+_RESOURCES = ("AIS", "AIG", "AIL", "AIP")
+
 _STARTS = (("AIS", 4), ("AIL", 6), ("AIP", 6), ("AIG", 8))
 
 
@@ -47,6 +49,9 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise SegmentMissing("an appointment has an SCH and a PID", path="SCH" if sch is None else "PID")
     if len(reading.message.all("PID")) > 1:
         raise PersonNeeded("one patient per appointment: a shared session is split by a person", path="PID[2]")
+    for name in _RESOURCES:
+        if len(_resources(reading, name)) < len(reading.message.all(name)):
+            reading.flag(f"{name}-2", "a resource is taken off: it is shown until the agenda names another")
     rule = SIU_EVENTS[reading.event]
     visit = reading.message.first("PV1")
     start = _start(reading, sch)

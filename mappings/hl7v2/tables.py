@@ -287,10 +287,11 @@ SIU_EVENTS: Final[Mapping[str, SiuRule]] = MappingProxyType(
         "S15": SiuRule(AppointmentAct.CANCEL, _S.CANCELLED, frozenset({_S.CANCELLED, _S.ENTERED_IN_ERROR})),
         "S16": SiuRule(AppointmentAct.CANCEL, _S.CANCELLED, frozenset({_S.CANCELLED})),
         "S17": SiuRule(AppointmentAct.CANCEL, _S.ENTERED_IN_ERROR, frozenset({_S.CANCELLED, _S.ENTERED_IN_ERROR})),
+        **dict.fromkeys(("S18", "S19", "S20", "S21", "S22"), SiuRule(AppointmentAct.CHANGE, _S.BOOKED, frozenset(_S))),
         "S26": SiuRule(AppointmentAct.CHANGE, _S.NOSHOW, frozenset({_S.NOSHOW})),
     }
 )
-"""2.5.1 §10.4."""
+"""2.5.1 §10.4. S18 to S22 change the services and resources of an appointment."""
 
 SIU_IGNORED: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -298,7 +299,7 @@ SIU_IGNORED: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(("S23", "S24", "S25"), "siu-slots"),
     }
 )
-"""Events about a session's resources and blocked slots, with the rule's name."""
+"""Events about a session's resources, where no patient is concerned, and about blocked slots, with the rule's name."""
 
 FILLER_STATUSES: Final[Mapping[str, AppointmentStatus | None]] = MappingProxyType(
     {

@@ -36,7 +36,7 @@ def translate(message: Message, source: Source, site: Site) -> Translation:
     check_type(found)
     reading = Reading(message, source, site, found.event)
     _guard(reading, found)
-    ignored = left_aside(found)
+    ignored = left_aside(found, message)
     facts = () if ignored else _FACTS[found.type](reading)
     if not facts and not ignored:
         raise MessageIncoherent("the message says nothing that a rule of its event reads", path="MSH-9")

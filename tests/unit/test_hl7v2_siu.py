@@ -233,10 +233,18 @@ def test_only_what_is_for_the_patient_is_a_note():
 
 @pytest.mark.parametrize("event", ["S18", "S19", "S20", "S21", "S22", "S23", "S24", "S25"])
 def test_events_about_resources_and_slots_are_left_aside_by_name(event):
-    """They end in ignored-by-rule, with the rule's name."""
-    found = translated(event, sch(), PID)
+    """Where no patient is concerned they end in ignored-by-rule, with the rule's name."""
+    found = translated(event, "SCH|P1|F1")
     assert found.facts == ()
     assert found.ignored in {"siu-resources", "siu-slots"}
+
+
+@pytest.mark.parametrize("event", ["S18", "S19", "S20", "S21", "S22"])
+def test_a_change_of_the_resources_of_a_patients_appointment_changes_it(event):
+    """A consultation moved to another room is told to the patient; a resource taken off is flagged."""
+    fact = said(event, sch(), PID, RGS, "AIL|1|U|3010^B4")
+    assert (fact.act, fact.status, fact.location) == (AppointmentAct.CHANGE, AppointmentStatus.BOOKED, "3010 B4")
+    assert "AIP-2" in flagged(event, sch(), PID, RGS, "AIP|1|D|77^MOREL^JEAN")
 
 
 def test_a_shared_session_is_for_a_person():
