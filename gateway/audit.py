@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     FACT_STALE = "gateway:fact:found-stale"
     FACT_HELD = "gateway:fact:held"
     FACT_RELEASED = "gateway:fact:released"
+    OBJECT_JOINED = "gateway:object:joined"
     IDENTITY_CREATED = "gateway:identity:created"
     IDENTITY_MATCHED = "gateway:identity:matched"
     IDENTITY_UPDATED = "gateway:identity:updated"

@@ -103,6 +103,13 @@ def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> 
         _change(act, replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE), AuditAction.ITEM_UPDATED)
 
 
+def withdraw(act: Act, focus: Focus) -> None:
+    """Let nobody act any more on an object that is another one now."""
+    for item in act.state.items_about(focus.id):
+        if item.open:
+            _change(act, replace(item, state=ItemState.WITHDRAWN), AuditAction.ITEM_WITHDRAWN)
+
+
 def retell(act: Act, item: WorkItem) -> None:
     """Give an open item a new version because its patient is shown otherwise now (a correction, a merge)."""
     _change(act, item, AuditAction.ITEM_UPDATED)

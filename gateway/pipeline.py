@@ -7,12 +7,13 @@ to be written beside it. A message either takes effect as a whole or not at all.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 from uuid import UUID, uuid5
 
 from gateway.act import Act
 from gateway.audit import AuditAction, AuditEvent
 from gateway.completion import completed
-from gateway.dispatch import dispatch, retell
+from gateway.dispatch import dispatch, retell, withdraw
 from gateway.errors import GatewayError, MessageIncoherent, ProcessingFailed, TroubleError
 from gateway.facts import (
     AppointmentAct,
@@ -28,7 +29,7 @@ from gateway.facts import (
     Translation,
     VisitReported,
 )
-from gateway.focus import Focus, FocusKind, Held, ObjectFact, keys_of, question_key
+from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of, question_key
 from gateway.identity import Identity, Person, qualified_ins
 from gateway.outbox import OutboxEntry
 from gateway.principal import WORKER
@@ -300,15 +301,44 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
 
 
 def _gather(act: Act, found: Sequence[Focus]) -> Focus | None:
-    """Give the object among those found, with what every placeholder among them held; their keys become its own."""
-    known = next((f for f in found if f.fact is not None), found[0] if found else None)
+    """Give the object among those found; what is found beside it becomes one with it.
+
+    A placeholder gives what it held. A message that names two objects of one person by their numbers (an appointment's
+    by placer and filler, a document's and the one that it replaces) says that they are one.
+    """
+    real = [f for f in found if f.fact is not None]
+    known = next(iter(real or found), None)
     if known is None:
         return None
-    for placeholder in (f for f in found if f.fact is None and f.id != known.id and f.held):
-        known = replace(known, held=tuple(sorted((*known.held, *placeholder.held), key=lambda h: h.message)))
-        act.state.put_focus(replace(placeholder, held=()), ())
-        act.state.put_focus(known, [key for held in placeholder.held for key in keys_of(held.fact)[1]])
+    if known.kind is FocusKind.APPOINTMENT:
+        known = reduce(_newer, real, known)
+    for other in found:
+        same = other.fact is None or act.state.person_of(other.identity) == act.state.person_of(known.identity)
+        if other.id != known.id and same and (other.fact or other.held):
+            known = _absorb(act, known, other)
     return known
+
+
+def _newer(one: Focus, other: Focus) -> Focus:
+    """Give the one of two objects that was told last."""
+    told = other.told
+    return one if one.told.makes_stale(told.source, told.message, told.times.get(told.source)) else other
+
+
+def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
+    """Give the object with what the other held and was told; the other's keys find it, and its items are no more."""
+    held = tuple(sorted((*known.held, *other.held), key=lambda h: h.message))
+    told = known.told if other.fact is None else known.told.beside(other.told)
+    joined = replace(known, held=held, told=told)
+    keys = [key for h in other.held for key in keys_of(h.fact)[1]]
+    if other.fact is not None and not isinstance(other.fact, Question):
+        keys += keys_of(other.fact)[1]
+        withdraw(act, other)
+        entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
+        act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)
+    act.state.put_focus(replace(other, fact=None, held=()), ())
+    act.state.put_focus(joined, keys)
+    return joined
 
 
 def _undoubted(act: Act, known: Focus, identity: Identity) -> Identity | None:

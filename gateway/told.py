@@ -40,6 +40,11 @@ class Told:
         times = {**self.times, source: latest} if latest is not None else self.times
         return Told(source, max(message, self.message), times)
 
+    def beside(self, other: "Told") -> "Told":
+        """Give the telling of two things that prove to be one."""
+        times = {s: max(filter(None, (self.times.get(s), other.times.get(s)))) for s in {*self.times, *other.times}}
+        return Told(self.source, max(self.message, other.message), times)
+
     def without_time_of(self, source: str) -> "Told":
         """Give the telling after which this source's facts count by reception until it gives a time again."""
         return Told(self.source, self.message, {s: at for s, at in self.times.items() if s != source})

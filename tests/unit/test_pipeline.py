@@ -332,6 +332,48 @@ def test_a_booking_that_joins_two_keys_finds_what_waits_under_either():
     assert [f for f in gateway.store.foci.values() if f.held] == []
 
 
+# -- two that prove to be one ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("last", "live"), [(change, 1), (cancel, 0)])
+@pytest.mark.parametrize("keys", ["F1+P1", "P1+F1"])
+def test_an_appointment_booked_under_two_numbers_is_one_once_a_message_names_both(last, live: int, keys: str):
+    """Placer and filler each sent their own number; the message with both leaves one convocation, or none."""
+    gateway = Gateway()
+    gateway.send(told(ANNE_1))
+    gateway.send(book(ANNE_1, "P1", location="Box 1"), source=AGENDA, minute=2)
+    gateway.send(book(ANNE_1, "F1", location="Box 2"), source=AGENDA, minute=1)
+    gateway.send(last(ANNE_1, keys, location=""), source=AGENDA, minute=3)
+    assert len([i for i in gateway.items(CONVOCATION) if i.open]) == live
+    gateway.send(change(ANNE_1, "P1", location="Box 9"), source=AGENDA, minute=4)
+    gateway.send(change(ANNE_1, "F1", unit="3020"), source=AGENDA, minute=5)
+    (open_item,) = (i for i in gateway.items(CONVOCATION) if i.open)
+    assert open_item.secretariat == "pneumologie"
+
+
+def test_an_appointment_told_last_is_the_one_that_stays():
+    """What the joining message leaves unsaid is what was told last of either (promise P3)."""
+    gateway = Gateway()
+    gateway.send(told(ANNE_1))
+    gateway.send(book(ANNE_1, "P1", location="Box 1"), source=AGENDA, minute=2)
+    gateway.send(book(ANNE_1, "F1", location="Box 2"), source=AGENDA, minute=1)
+    gateway.send(change(ANNE_1, "F1+P1", location=""), source=AGENDA, minute=3)
+    (fact,) = (f.fact for f in gateway.store.foci.values() if f.kind is FocusKind.APPOINTMENT and f.fact)
+    assert fact.location == "Box 1"
+
+
+def test_a_document_sent_as_new_and_then_as_a_replacement_leaves_one_item():
+    """A sender that announces the new version twice (T02, T10) leaves nobody with the replaced one."""
+    gateway = Gateway()
+    gateway.send(told(ANNE_1))
+    gateway.send(document(ANNE_1, key="D1"), source=LAB, minute=1)
+    gateway.send(document(ANNE_1, key="D2"), source=LAB, minute=2)
+    gateway.send(document(ANNE_1, DocumentAct.REPLACE, key="D2", replaces="D1"), source=LAB, minute=3)
+    assert len([i for i in gateway.items(LETTER) if i.open]) == 1
+    gateway.send(document(ANNE_1, DocumentAct.WITHDRAW, key="D2"), source=LAB, minute=4)
+    assert [i for i in gateway.items(LETTER) if i.open] == []
+
+
 # -- order -------------------------------------------------------------------------------------------------------------
 
 
