@@ -6,7 +6,7 @@ which one an identity belongs to is a pointer on the identity, so a merge or a l
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
 from gateway.told import Told
@@ -155,6 +155,18 @@ def disagreements(a: Patient, b: Patient) -> tuple[str, ...]:
 
 def _nir(ins: Identifier) -> str:
     return ins.value[:NIR_LENGTH].upper()
+
+
+_NEVER_DELETED = ("birth_family_name", "first_given_name", "birth_date", "sex", "birth_place_code")
+"""The five traits without which there is no identity (RNIV 1, EXI PP 02)."""
+
+
+def corrected_by(told: Traits, held: Traits) -> Traits:
+    """Give what a correction tells; of the five traits that make an identity, one left empty is unchanged.
+
+    HL7 2.5.1 §2.5.3. An empty rank at birth is a single birth (PAM.FR, PID-25); a used name that is not sent is none.
+    """
+    return replace(told, **{name: getattr(held, name) for name in _NEVER_DELETED if not getattr(told, name)})
 
 
 def told_with(told: Traits, held: Traits) -> Traits:

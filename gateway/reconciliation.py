@@ -12,7 +12,7 @@ from gateway.audit import AuditAction
 from gateway.errors import FieldMissing, MessageIncoherent
 from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
-from gateway.identity import STATUS_ORDER, Identity, disagreements, qualified_ins, told_with
+from gateway.identity import STATUS_ORDER, Identity, corrected_by, disagreements, qualified_ins, told_with
 from gateway.site import SourceRole
 from gateway.told import NEVER
 
@@ -157,11 +157,15 @@ def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correct
         return record
     if contradicted and (record.retired or not correction):  # a retired number is corrected to its survivor's traits
         return _doubt(act, patient, record, contradicted)
-    told = patient if correction else _completed(patient, record.patient)
+    told = _corrected(patient, record.patient) if correction else _completed(patient, record.patient)
     updated = _update(act, told, record, contradicted)
     if updated.ins != record.ins:
         _ask_about_ins(act, updated)
     return updated
+
+
+def _corrected(patient: Patient, held: Patient) -> Patient:
+    return replace(patient, traits=corrected_by(patient.traits, held.traits))
 
 
 def _completed(patient: Patient, held: Patient) -> Patient:
@@ -205,7 +209,7 @@ def _told_by_department(act: Act, patient: Patient, record: Identity, *, correct
     if _names_another(act, patient, record):
         return _doubt(act, patient, record, (), Doubt.SEVERAL)
     if own_correction and not _stale(act, record):
-        return _update(act, patient, record, contradicted)
+        return _update(act, _corrected(patient, record.patient), record, contradicted)
     return _recognised(act, patient, record)
 
 

@@ -253,6 +253,17 @@ def test_a_trait_that_admissions_does_not_send_is_kept():
 # -- order -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_correction_that_leaves_a_trait_out_does_not_forget_it():
+    """An A31 without the date of birth is no deletion: whoever has another date is still somebody else."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), used_family_name="MOREL", multiple_birth_rank="1")))
+    short = Traits("DURAND", first_given_name="ANNE")
+    gateway.send(told(patient(ipp("1"), of=short), correction=True))
+    assert gateway.person(ipp("1")).traits == replace(ANNE, given_names="")
+    gateway.send(result(patient(ipp("1"), birth_date="1971-11-02")), source=LAB)
+    assert gateway.only(ItemKind.RESULT).identity != gateway.identity(ipp("1")).id
+
+
 def test_a_stale_correction_never_overwrites_a_newer_one():
     """An A31 that comes late changes nothing, and is counted."""
     gateway = Gateway()
