@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.errors import ConfigurationError
 from mappings.site import DEMO
-from mappings.toml_file import parse, read_text, refuse_first
+from mappings.toml_file import expectation, parse, read_text, refuse_first
 
 PREFIX = "GATEWAY_"
 CONFIG = "GATEWAY_CONFIG"
@@ -25,19 +28,29 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     database_url: str = Field(default="sqlite:///gateway.db", description="sqlite:///FILE or postgresql+psycopg://...")
-    broker_url: str = Field(
-        default=EMBEDDED, pattern=r"^(embedded://$|amqps?://)", description="embedded:// or amqp://..."
-    )
+    broker_url: str = Field(default=EMBEDDED, description="embedded:// or amqp://...")
     site: Path = Field(default=DEMO, description="folder of the site's TOML files; the packaged demo site by default")
-    mllp_host: str = Field(default="127.0.0.1", description="address the MLLP listener binds")
+    mllp_host: str = Field(default="127.0.0.1", min_length=1, description="address the MLLP listener binds")
     mllp_port: int = Field(default=2575, ge=0, le=65535, description="MLLP port; 0: any free one")
-    http_host: str = Field(default="127.0.0.1", description="address the HTTP server binds")
+    http_host: str = Field(default="127.0.0.1", min_length=1, description="address the HTTP server binds")
     http_port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0: any free one")
     max_frame_bytes: int = Field(default=33_554_432, ge=1024, description="largest MLLP frame, in bytes")
     max_connections: int = Field(default=256, ge=1, description="MLLP connections at one time")
-    log_level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error"
     )
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_can_be_named(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            good = url == EMBEDDED or (parts.scheme in {"amqp", "amqps"} and parts.port != 0)
+        except ValueError:
+            good = False
+        if not good:  # what urlsplit says of it may quote the password
+            raise PydanticCustomError("broker_url", "embedded:// or amqp://USER:PASSWORD@HOST:PORT/ is expected")
+        return url
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -62,7 +75,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         mine = next((e for e in errors if e["loc"][0] in given), None)
         if mine is None:
             refuse_first(error, path, text)
-        raise ConfigurationError(mine["msg"], path=f"{PREFIX}{mine['loc'][0]}".upper()) from None
+        raise ConfigurationError(expectation(mine), path=f"{PREFIX}{mine['loc'][0]}".upper()) from None
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:

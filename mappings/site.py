@@ -3,13 +3,16 @@
 A wrong file is refused with its path, its line and what was expected.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from gateway.er7 import codec_of
 from gateway.errors import CharsetUndecodable
@@ -23,7 +26,14 @@ from mappings.toml_file import read, refuse
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
 """The packaged demonstration site."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+        raise PydanticCustomError("name", "at most 63 lower-case letters (a-z), digits and hyphens are expected")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
 Condition = Literal["source", "unit", "location", "code", "patient_class", "priority"]
 CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
 
@@ -116,6 +126,7 @@ def load_site(folder: Path) -> Site:
     _check_units(folder / "secretariats.toml", secretariats)
     _check_sources(folder / "sources.toml", sources)
     _check_rules(folder / "routing.toml", routing, known)
+    _check_conditions(folder / "routing.toml", routing, {s.id for s in sources.source})
     _check_access(folder / "access.toml", access, site.environment)
     _check_principals(folder / "access.toml", access, known)
     served = tuple(Secretariat(**s.model_dump()) for s in secretariats.secretariat)
@@ -226,6 +237,17 @@ def _check_rules(path: Path, routing: _RoutingFile, known: set[str]) -> None:
         for secretariat in rule.to:
             if secretariat not in known:
                 refuse(path, ("rule", place, "to"), f"to: {secretariat} is no secretariat of secretariats.toml")
+
+
+def _check_conditions(path: Path, routing: _RoutingFile, sources: set[str]) -> None:
+    """A pattern of a closed vocabulary that matches none of its words is a typing error."""
+    words: dict[Condition, set[str]] = {"source": sources, "priority": {p.value for p in Priority}}
+    for place, rule in enumerate(routing.rule):
+        for condition, known in words.items():
+            for pattern in rule.when.get(condition, ()):
+                if not any(fnmatchcase(word, pattern) for word in known):
+                    expected = f"when.{condition}: one of {', '.join(sorted(known))} is expected"
+                    refuse(path, ("rule", place, "when", condition), expected)
 
 
 def _check_access(path: Path, access: _AccessFile, environment: Environment) -> None:

@@ -7,11 +7,28 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[int | str, ...]
+
+_EXPECTED = {
+    "missing": "this key is expected",
+    "extra_forbidden": "no key of this name is read here",
+    "tuple_type": "a list is expected",
+    "frozen_set_type": "a list is expected",
+    "dict_type": "a table is expected",
+    "model_type": "a table is expected",
+    "string_type": "a text in quotes is expected",
+    "path_type": "a path in quotes is expected",
+    "int_type": "a whole number is expected",
+    "int_parsing": "a whole number is expected",
+    "too_short": "one at least is expected",
+    "string_too_short": "one character at least is expected",
+}
+"""What an operator is told where pydantic speaks of Python."""
 
 _KEY = re.compile(r'"([^"]*)"|\'([^\']*)\'|([\w-]+)')
 
@@ -24,7 +41,7 @@ def read_text(path: Path) -> str:
 
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"a readable file is expected: {error.strerror}", path=str(path)) from None
     except UnicodeDecodeError:
@@ -66,7 +83,14 @@ def refuse_first(error: ValidationError, path: Path, text: str) -> NoReturn:
     errors = error.errors(include_input=False, include_url=False)
     first = next((e for e in errors if e["type"] != "missing"), errors[0])
     where = ".".join(str(part) for part in first["loc"])
-    raise ConfigurationError(f"{where}: {first['msg']}", path=str(path), line=line_of(text, first["loc"])) from None
+    raise ConfigurationError(
+        f"{where}: {expectation(first)}", path=str(path), line=line_of(text, first["loc"])
+    ) from None
+
+
+def expectation(error: ErrorDetails) -> str:
+    """Give what was expected where a validation's error stands."""
+    return _EXPECTED.get(error["type"], error["msg"])
 
 
 def refuse(path: Path, place: Place, rule: str) -> NoReturn:

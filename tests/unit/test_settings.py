@@ -52,6 +52,10 @@ def test_a_good_variable_covers_a_wrong_line_of_the_file(tmp_path: Path):
         ("HTTP_PORT", "http"),
         ("HTTP_PORT", ""),
         ("BROKER_URL", "kafka://x"),
+        ("BROKER_URL", "amqp://[::1"),
+        ("BROKER_URL", "amqp://gateway:secret@broker:99999/"),
+        ("MLLP_HOST", ""),
+        ("HTTP_HOST", ""),
         ("LOG_LEVEL", "verbose"),
         ("MAX_FRAME_BYTES", "10"),
         ("MAX_CONNECTIONS", "0"),
@@ -62,6 +66,7 @@ def test_a_wrong_variable_is_named(name: str, value: str):
     error = refusal({PREFIX + name: value})
     assert error.path == PREFIX + name
     assert error.rule
+    assert "secret" not in str(error)
 
 
 @pytest.mark.parametrize(

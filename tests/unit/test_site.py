@@ -306,3 +306,37 @@ def test_admissions_without_an_authority_is_refused(write: Write):
     """A référentiel without an identification domain would vouch for nobody."""
     error = refusal(write("sources.toml", 'authority = "1.2.250.1.999.1"\n', ""))
     assert error.line == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("sources.toml", 'applications = ["LABO"]', 'applications = "LABO"', "a list is expected"),
+        ("sources.toml", 'id = "labo"', "id = 3", "a text in quotes is expected"),
+        ("sources.toml", 'id = "labo"', 'id = "Labo"', "lower-case letters"),
+        ("sources.toml", 'id = "labo"', 'id = "labo"\nidd = 1', "no key of this name is read here"),
+        ("secretariats.toml", 'label = "Accueil"\n', "", "this key is expected"),
+    ],
+)
+def test_what_was_expected_is_said_in_the_files_own_words(write: Write, file: str, old: str, new: str, expected: str):
+    """An operator who knows TOML and no Python understands the refusal."""
+    assert expected in refusal(write(file, old, new)).rule
+
+
+@pytest.mark.parametrize(
+    "condition", ['priority = ["critical"]', 'source = ["laboratoire"]', 'source = ["gam", "labos?"]']
+)
+def test_a_condition_that_nothing_can_meet_is_refused(write: Write, condition: str):
+    """A priority or a source that does not exist would make a rule that never applies."""
+    folder = write()
+    rule = f'[[rule]]\nname = "never"\nlabel = "x"\nkinds = ["result"]\nto = ["accueil"]\nwhen = {{ {condition} }}\n'
+    (folder / "routing.toml").write_text(rule, encoding="utf-8")
+    error = refusal(folder)
+    assert (error.line, Path(error.path).name) == (6, "routing.toml:6")
+
+
+def test_a_byte_order_mark_is_no_mistake(write: Write):
+    """An editor of Windows may have written the file."""
+    folder = write()
+    (folder / "site.toml").write_text(GOOD["site.toml"], encoding="utf-8-sig")
+    assert load_site(folder).id == "essai"
