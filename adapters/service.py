@@ -54,6 +54,8 @@ async def serve(assembly: Assembly, principal: Principal, ready_file: Path | Non
     """
     assembly.require_operator(principal, AuditAction.SERVICE_STARTED)
     assembly.database.claim_service()
+    if ready_file is not None:
+        _forget_ready(ready_file)
     assembly.prepare_database(principal)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -172,5 +174,21 @@ def _end_on_fault(task: "asyncio.Task[None]") -> None:
 def _write_ready(path: Path, addresses: dict[str, str]) -> None:
     """Make the ready file appear whole."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps({**addresses, "pid": os.getpid()}) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with _ready_file(path):
+        partial.write_text(json.dumps({**addresses, "pid": os.getpid()}) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def _forget_ready(path: Path) -> None:
+    """Take away what a killed service left: it tells of a process that is no more."""
+    with _ready_file(path):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _ready_file(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        rule = f"a file in a writable folder is expected: {error.strerror}"
+        raise ConfigurationError(rule, path=f"--ready-file {path}") from None

@@ -1,11 +1,15 @@
 """`gateway demo`."""
 
 import os
+import signal
+import sys
 from pathlib import Path
 
 import click
 
 from adapters.demo.run import run_demo
+
+EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 @click.command()
@@ -24,8 +28,11 @@ def demo(ctx: click.Context, keep: Path | None, pace: float) -> None:
       gateway demo --keep ./morning
       GATEWAY_BROKER_URL=amqp://guest:guest@127.0.0.1/ gateway demo --pace 0.3
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # the service of our own ends with us
     result = run_demo(keep=keep, pace=pace, environment=os.environ)
     click.echo(result.page)
     for difference in result.differences:
         click.echo(f"NOT AS THE SCENARIO SAYS: {difference}", err=True)
+    if result.log is not None:
+        click.echo(f"The database and the service's log are in {result.log.parent}", err=True)
     ctx.exit(0 if result.ok else 1)

@@ -83,8 +83,15 @@ def run_demo(
 
     """
     folder = keep or Path(tempfile.mkdtemp(prefix="gateway-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    result = _run(folder, pace, service_environment(environment, folder), progress)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        result = _run(folder, pace, service_environment(environment, folder), progress)
+    except OSError as error:
+        raise ConfigurationError(f"a writable folder is expected: {error.strerror}", path=str(folder)) from None
+    except (KeyboardInterrupt, SystemExit):
+        if keep is None:
+            shutil.rmtree(folder)
+        raise
     if keep is None and result.ok:
         shutil.rmtree(folder)
         return replace(result, log=None)
@@ -96,7 +103,7 @@ def _run(folder: Path, pace: float, environment: Mapping[str, str], progress: Pr
     assembly = Assembly(load_settings(environment))
     try:
         if not assembly.database.is_empty():
-            raise ConfigurationError("the demonstration needs an empty database", path="GATEWAY_DATABASE_URL")
+            raise ConfigurationError("the demonstration needs an empty database", path=assembly.database.name)
         with _serving(environment, folder, log) as addresses:
             return _morning(assembly, addresses, pace, progress, log)
     finally:

@@ -59,6 +59,11 @@ class Database:
         self._serving: int | None = None
         self.engine = _sqlite_engine(url) if self.sqlite else _postgresql_engine(url)
 
+    @property
+    def name(self) -> str:
+        """What a person may read of the URL: the file, or the server's database without a password."""
+        return str(self.file) if self.file else self.engine.url.render_as_string(hide_password=True)
+
     def close(self) -> None:
         """Close every connection, and give up the right to serve."""
         self.engine.dispose()
@@ -196,7 +201,13 @@ def _trouble() -> Iterator[None]:
     except DBAPIError as error:
         if not _is_trouble(error):
             raise
-        raise StorageUnavailable(f"the store answered {type(error.orig).__name__}") from None
+        raise StorageUnavailable(f"the store answered {_answer(error)}") from None
+
+
+def _answer(error: DBAPIError) -> str:
+    """Give the name or SQLSTATE of what a store answered: it tells a missing folder from a server that is away."""
+    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+    return f"{type(error.orig).__name__} ({code})" if code else type(error.orig).__name__
 
 
 _TROUBLE_CLASSES = {"08", "25", "40", "53", "55", "57", "58", "XX"}
