@@ -1,6 +1,11 @@
 """The command line. Exit codes: 0 done; 1 the answer is no; 2 wrong call or configuration; 3 trouble; 4 refused."""
 
+import errno
+import sys
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import click
@@ -11,6 +16,10 @@ EXIT_NO = 1
 EXIT_WRONG = 2
 EXIT_TROUBLE = 3
 EXIT_REFUSED = 4
+EXIT_FAULT = 70
+"""A fault of this program; the service ends with it too."""
+
+_OURS = Path(__file__).parents[1]
 
 
 COMMANDS = ("serve", "demo", "send", "explain", "messages", "worklist", "audit", "config", "migrate")
@@ -38,6 +47,26 @@ class _Gateway(click.Group):
         except GatewayError as error:
             click.echo(f"gateway: {error.name}: {error}", err=True)
             ctx.exit(_exit_code(error))
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except UnicodeEncodeError:
+            click.echo("gateway: arguments in UTF-8 are expected", err=True)
+            ctx.exit(EXIT_WRONG)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader had enough: click ends in silence
+            click.echo(f"gateway: {type(error).__name__}: {error.strerror}", err=True)
+            ctx.exit(EXIT_TROUBLE)
+        except Exception as fault:  # noqa: BLE001 - a traceback's texts may hold a patient's data
+            click.echo(f"gateway: a fault of this program: {_place(fault)}", err=True)
+            ctx.exit(EXIT_FAULT)
+
+
+def _place(fault: Exception) -> str:
+    """Give what went wrong and where, without a word of its text."""
+    frames = extract_tb(fault.__traceback__)
+    frame = next((f for f in reversed(frames) if Path(f.filename).is_relative_to(_OURS)), frames[-1])
+    return f"{type(fault).__name__} at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
 
 
 def _exit_code(error: GatewayError) -> int:
@@ -61,5 +90,8 @@ def main() -> None:
 
     \b
     Exit codes: 0 done; 1 the answer is no; 2 wrong call or configuration; 3 the store or the broker is
-    in trouble; 4 access refused.
+    in trouble; 4 access refused; 70 a fault of this program.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an old terminal shows ? where it has no such sign

@@ -7,11 +7,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from adapters.cli.output import json_option, print_json, print_table
+from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.session import session
 from adapters.store.audit import AuditQuery
 from gateway.audit import AuditEvent
 from mappings.texts import text
+
+_FIRST = datetime(1970, 1, 1)  # noqa: DTZ001 - in the zone that it is compared in
+"""Before every event; the calendar's own first day is no instant east of Greenwich."""
 
 
 @click.group()
@@ -21,7 +24,7 @@ def audit() -> None:
 
 @audit.command()
 @click.option("--patient", default="", help="An identifier's value: IPP, INS or a department's number.")
-@click.option("--message", type=int, help="Number of a received message.")
+@click.option("--message", type=NUMBER, help="Number of a received message.")
 @click.option("--action", default="", help="An action or its beginning, e.g. user: or gateway:identity.")
 @click.option("--principal", default="", help="Who acted.")
 @click.option("--since", type=click.DateTime(), help="From this time on, in the site's time zone.")
@@ -39,7 +42,7 @@ def search(
     """
     with session() as current:
         zone = current.assembly.site.time_zone
-        after = since.replace(tzinfo=ZoneInfo(zone)) if since else None
+        after = max(since, _FIRST).replace(tzinfo=ZoneInfo(zone)) if since else None
         query = AuditQuery(patient, message, action, principal, after, limit)
         found = current.operations.search_audit(query)
     if as_json:

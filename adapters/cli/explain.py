@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from adapters.cli.output import json_option, print_json, print_segments
+from adapters.cli.send import split
 from adapters.cli.session import Session, session
 from adapters.cli.worklist import reason
+from adapters.fhir import validation
 from adapters.hl7v2.display import describe, read_for_display
 from adapters.store.work import PendingMessage
 from gateway.audit import AuditAction
-from gateway.errors import GatewayError
+from gateway.errors import AckCode, ConfigurationError, GatewayError, LimitExceeded
 from gateway.pipeline import Changes
 from gateway.reception import Format
 from gateway.state import State
@@ -28,13 +30,14 @@ _IDENTITY = "gateway:identity:"
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--source", default="", help="FHIR: the source that would send it (HL7 v2 says so itself).")
+@click.option("--source", default="", help="FHIR: the source that would send it; HL7 v2 says so itself.")
 @click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
 @json_option
 def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
     """Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.
 
-    Nothing is changed but the audit trail, which keeps that it was asked.
+    FILE holds one HL7 v2 message or one FHIR Appointment. Nothing is changed but the audit trail, which keeps that it
+    was asked.
 
     \b
     Examples:
@@ -42,6 +45,8 @@ def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
       gateway explain appointment.json --source agenda-fhir --json
     """
     raw = file.read_bytes()
+    sent = split(raw)
+    raw = sent[0] if len(sent) == 1 else raw
     with session() as current:
         told = current.operations.explain(lambda: _explain(current, raw, source, reveal=bool(reveal)), reveal)
     if as_json:
@@ -52,8 +57,10 @@ def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
 
 def _explain(current: Session, raw: bytes, source: str, *, reveal: bool) -> dict[str, Any]:
     if raw.lstrip()[:1] == b"{":
-        pending = PendingMessage(UNSTORED, source, Format.FHIR, "Appointment:create", "", raw)
-        return {"format": "fhir", **_decided(current, pending)}
+        return _explain_fhir(current, raw, source)
+    if len(raw) > (limit := current.assembly.settings.max_frame_bytes):
+        error = LimitExceeded(f"a frame of at most {limit} bytes is taken")
+        return {"format": "hl7v2", "answer": AckCode.AR, "error": _error(error)}
     examination = examine(raw, current.assembly.site)
     message = read_for_display(raw)
     told: dict[str, Any] = {
@@ -69,6 +76,19 @@ def _explain(current: Session, raw: bytes, source: str, *, reveal: bool) -> dict
     source_id = examination.source.id
     pending = PendingMessage(UNSTORED, source_id, Format.HL7V2, examination.message_type, examination.control_id, raw)
     return {**told, **_decided(current, pending)}
+
+
+def _explain_fhir(current: Session, raw: bytes, source: str) -> dict[str, Any]:
+    senders = [s.id for s in current.assembly.site.sources if s.clients]
+    if source not in senders:
+        raise ConfigurationError(f"the source that sends FHIR is expected: {', '.join(senders)}", path="--source")
+    told = {"format": "fhir", "source": source, "type": "Appointment:create"}
+    try:
+        validation.appointment(raw)
+    except GatewayError as error:
+        return {**told, "answer": str(error.http_status), "error": _error(error)}
+    decided = _decided(current, PendingMessage(UNSTORED, source, Format.FHIR, told["type"], "", raw))
+    return {**told, **decided}
 
 
 def _error(error: GatewayError | None) -> dict[str, str] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from adapters.cli.output import json_option, print_json, print_segments, print_table
+from adapters.cli.output import NUMBER, json_option, print_json, print_segments, print_table
 from adapters.cli.session import session
 from adapters.cli.worklist import item_json
 from adapters.hl7v2.display import describe, read_for_display
@@ -94,7 +94,7 @@ def message_json(stored: StoredMessage) -> dict[str, Any]:
 
 
 @messages.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
 @json_option
 def show(number: int, reveal: str, *, as_json: bool) -> None:
@@ -137,7 +137,7 @@ def _item_line(view: ItemView) -> str:
 
 
 @messages.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--reason", required=True, help="Why; the audit trail keeps it.")
 @json_option
 def replay(number: int, reason: str, *, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """Two ways to print: for a person and for a program."""
 
+import codecs
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -8,12 +10,21 @@ from zoneinfo import ZoneInfo
 
 import click
 
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""Number of a received message."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 
 def print_json(value: object) -> None:
     """Print a value for a program."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    click.echo(json_text(value, indent=2))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Give a value as JSON, in ASCII where standard output does not speak UTF-8."""
+    escaped = codecs.lookup(sys.stdout.encoding).name != "utf-8"
+    return json.dumps(value, ensure_ascii=escaped, indent=indent, default=_plain)
 
 
 def _plain(value: object) -> str:

@@ -17,6 +17,9 @@ from gateway.errors import AckCode, GatewayError
 WINDOW = 16
 """Messages sent ahead of their answers."""
 
+HIGHEST_PORT = 65_535
+_PORT = re.compile("[1-9][0-9]{0,4}")
+
 _POSITIVE = {AckCode.AA, "CA"}
 
 
@@ -39,7 +42,7 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
       gateway send results/*.hl7 --to 127.0.0.1:2575 --json
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not _PORT.fullmatch(port) or int(port) > HIGHEST_PORT:
         raise click.BadParameter("HOST:PORT is expected", ctx, param_hint="--to")
     answers = asyncio.run(_send(files, host.strip("[]"), int(port), timeout, quiet=as_json))
     refused = sum(a["code"] not in _POSITIVE for a in answers if a["code"])
@@ -57,14 +60,17 @@ async def _send(files: Sequence[Path], host: str, port: int, timeout: float, *, 
     async with Client(host, port) as client, aclosing(_answers(client, [p for *_, p in parts], timeout)) as arriving:
         async for answer in arriving:
             file, n, _ = parts[len(answers)]
-            answers.append({"file": str(file), "message": n, **read_answer(answer)})
+            told = (
+                {"code": None, "control_id": None, "error": answer} if isinstance(answer, str) else read_answer(answer)
+            )
+            answers.append({"file": str(file), "message": n, **told})
             if not quiet:
                 click.echo(_line(answers[-1]))
     return answers
 
 
-async def _answers(client: Client, payloads: Sequence[bytes], timeout: float) -> AsyncGenerator[bytes | None, None]:  # noqa: ASYNC109 - handed on
-    """Give each payload's answer, None where none came; after a failure the rest goes on by a new connection."""
+async def _answers(client: Client, payloads: Sequence[bytes], timeout: float) -> AsyncGenerator[bytes | str, None]:  # noqa: ASYNC109 - handed on
+    """Give each payload's answer, or why none came; after a failure the rest goes on by a new connection."""
     done = 0
     while done < len(payloads):
         try:
@@ -72,9 +78,9 @@ async def _answers(client: Client, payloads: Sequence[bytes], timeout: float) ->
                 async for answer in arriving:
                     done += 1
                     yield answer
-        except PeerUnavailable:
+        except PeerUnavailable as error:
             done += 1
-            yield None
+            yield error.rule
 
 
 def split(content: bytes) -> list[bytes]:
@@ -89,10 +95,8 @@ def split(content: bytes) -> list[bytes]:
     return [unframed[a:b] for a, b in zip(starts, [*starts[1:], len(unframed)], strict=True)]
 
 
-def read_answer(answer: bytes | None) -> dict[str, Any]:
+def read_answer(answer: bytes) -> dict[str, Any]:
     """Give what an acknowledgment says."""
-    if answer is None:
-        return {"code": None, "control_id": None, "error": None}
     try:
         message = er7.read(answer)
     except GatewayError as error:
@@ -104,5 +108,6 @@ def read_answer(answer: bytes | None) -> dict[str, Any]:
 
 def _line(answer: dict[str, Any]) -> str:
     code = answer["code"] or "--"
-    said = answer["error"] or ("no answer" if answer["code"] is None else "")
-    return f"{code}  {answer['file']}#{answer['message']}  {answer['control_id'] or ''}  {said}".rstrip()
+    return (
+        f"{code}  {answer['file']}#{answer['message']}  {answer['control_id'] or ''}  {answer['error'] or ''}".rstrip()
+    )

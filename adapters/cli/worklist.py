@@ -10,7 +10,7 @@ import click
 from adapters.bus.consumer import follow as follow_queue
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
-from adapters.cli.output import json_option, print_json, print_table
+from adapters.cli.output import json_option, json_text, print_json, print_table
 from adapters.cli.session import session
 from adapters.settings import EMBEDDED
 from adapters.store.worklist import ItemView
@@ -209,7 +209,7 @@ def follow(
 
         def show_delivery(delivery: Delivery) -> None:
             operations.see_delivery(delivery.item)
-            click.echo(json.dumps(_delivered(delivery), ensure_ascii=False) if as_json else _delivered_line(delivery))
+            click.echo(json_text(_delivered(delivery)) if as_json else _delivered_line(delivery))
             if left[0] is not None:
                 left[0] -= 1
                 if left[0] == 0:

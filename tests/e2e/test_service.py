@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import time
+from contextlib import closing
 
 import click
 import httpx
@@ -86,6 +87,17 @@ def test_the_ready_file_is_never_seen_half_written(tmp_path):
         assert not gateway.ready_file.exists()
     finally:
         gateway.kill()
+
+
+def test_a_ready_file_that_a_killed_service_left_is_taken_away(tmp_path):
+    """Whoever waits for the ready file of the next service does not meet the last one's."""
+    ready = tmp_path / "ready.json"
+    ready.write_text('{"pid": 1}', encoding="utf-8")
+    nowhere = Gateway(tmp_path, GATEWAY_HTTP_HOST="999.1.1.1")
+    nowhere.run("serve", "--ready-file", ready, exit_code=2)
+    assert not ready.exists()
+    refused = Gateway(tmp_path).run("serve", "--ready-file", tmp_path / "none" / "ready.json", exit_code=2)
+    assert "--ready-file" in refused.stderr
 
 
 def test_a_terminated_service_finishes_what_is_in_hand(tmp_path):
@@ -439,7 +451,43 @@ def test_sending_tells_each_acknowledgment(gateway, tmp_path):
     assert [line[:2] for line in refused] == ["AA", "AA", "AR"]
     assert "MSH" in refused[2]
     assert CANARY not in refused[2]
-    gateway.run("send", good, "--to", "127.0.0.1:1", exit_code=3)
+    unanswered = gateway.run("send", good, "--to", "127.0.0.1:1", exit_code=3).stdout
+    assert unanswered.count("cannot be reached") == 2
+    gateway.run("send", good, "--to", "127.0.0.1:99999", exit_code=2)
+
+
+def test_explaining_answers_as_sending_would(gateway, tmp_path):
+    """A frame's bytes around a message, a message too large and a FHIR body that is none are told as the wire would."""
+    framed, large, fhir = tmp_path / "framed.hl7", tmp_path / "large.hl7", tmp_path / "appointment.json"
+    framed.write_bytes(b"\x0b" + patient_told("EXPLAINED", "800101", when=50) + b"\x1c\r")
+    large.write_bytes(A28 + b"ZZZ|" + b"x" * 40_000_000)
+    fhir.write_bytes(b'{"resourceType": "Appointment"')
+    assert gateway.json("explain", framed)["answer"] == "AA"
+    assert gateway.json("explain", large)["error"]["error"] == "LimitExceeded"
+    assert gateway.json("explain", fhir, "--source", "agenda-fhir")["answer"] == "400"
+    assert "agenda-fhir" in gateway.run("explain", fhir, exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("messages", "show", str(10**20)), ("audit", "search", "--message", str(10**20)), ("messages", "show", "0")],
+    ids=" ".join,
+)
+def test_a_number_that_no_message_can_have_is_refused(gateway, command):
+    """A wrong call is told in a line or two."""
+    assert "Traceback" not in gateway.run(*command, exit_code=2).stderr
+
+
+def test_a_fault_is_told_without_its_text(gateway, tmp_path):
+    """What nobody foresaw ends in one line with class and place: the text of a fault may hold a patient's name."""
+    broken = Gateway(tmp_path)
+    broken.run("migrate")
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
+        connection.execute("DROP TABLE audit_seal")
+    told = broken.run("audit", "verify", exit_code=70).stderr
+    assert "audit.py" in told
+    assert "Traceback" not in told
+    assert "audit_seal" not in told
 
 
 WRONG_FILES = {
