@@ -23,7 +23,7 @@ from gateway.site import Site
 from gateway.worklist import ItemKind, ItemState, WorkItem
 from mappings.texts import text
 
-WIDTH = 120
+WIDTH = 100
 """Columns of the page."""
 
 _ENDINGS = (State.PROCESSED, State.DUPLICATE, State.IGNORED, State.QUARANTINED, State.PENDING)
@@ -41,7 +41,7 @@ _DECIDED = (
 def page(
     site: Site, scenario: Scenario, answers: Sequence[Answer], aftermath: Aftermath, differences: Sequence[str]
 ) -> str:
-    """Give the page as plain text of at most 120 columns."""
+    """Give the page as plain text of at most 100 columns."""
     parts = (
         _opening(site, scenario, aftermath),
         _messages(scenario, answers, aftermath),
@@ -228,7 +228,7 @@ def _decision(event: AuditEvent) -> str:
 
 # -- the proof ---------------------------------------------------------------------------------------------------------
 
-_STORY_WIDTHS = (5, 8, 12, 44, WIDTH - 77)
+_STORY_WIDTHS = (5, 8, 12, 40, WIDTH - 73)
 
 
 def _story(scenario: Scenario, aftermath: Aftermath) -> Iterator[str]:
