@@ -27,6 +27,7 @@ from adapters.mllp.listener import Limits, Listener
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
 from adapters.web.server import Server
+from adapters.web.tokens import require_keys
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError
@@ -53,6 +54,7 @@ async def serve(assembly: Assembly, principal: Principal, ready_file: Path | Non
 
     """
     assembly.require_operator(principal, AuditAction.SERVICE_STARTED)
+    require_keys(assembly.site.access, assembly.settings.site / "access.toml")
     assembly.database.claim_service()
     if ready_file is not None:
         _forget_ready(ready_file)

@@ -7,6 +7,7 @@ import click
 from adapters.cli.output import json_option, print_json
 from adapters.settings import load_settings, unknown_variables
 from adapters.store.database import Database
+from adapters.web.tokens import require_keys
 from mappings.site import load_site, summary
 
 
@@ -29,10 +30,15 @@ def check(site: Path | None, *, as_json: bool) -> None:
       gateway config check /etc/gateway/site
     """
     settings = load_settings()
-    Database(settings.database_url).close()
+    database = Database(settings.database_url)
+    database.require_place()
+    database.close()
     for name in unknown_variables():
         click.echo(f"gateway: {name} is no setting: it is ignored", err=True)
-    said = summary(load_site(site or settings.site))
+    folder = site or settings.site
+    checked = load_site(folder)
+    require_keys(checked.access, folder / "access.toml")
+    said = summary(checked)
     if as_json:
         print_json(said)
         return

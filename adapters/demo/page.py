@@ -220,7 +220,7 @@ def _decision(event: AuditEvent) -> str:
     """The act, and what it rests on."""
     label = text("audit", event.action)
     if by := str(event.detail.get("by", "")):
-        return f"{label} [{by}]"
+        return f"{label} ({text('link', by)})"
     if corrected := str(event.detail.get("corrected", "")):
         return f"{label} ({', '.join(text('trait', trait) for trait in corrected.split(','))})"
     return label

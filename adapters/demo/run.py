@@ -48,6 +48,7 @@ class DemoResult:
 
     Attributes:
         page: the page to print.
+        summary: messages received and how they ended.
         differences: what is not as the scenario says.
         answers: the answer of each step.
         log: the service's log; None where its folder was temporary and nothing is left to look into.
@@ -55,6 +56,7 @@ class DemoResult:
     """
 
     page: str
+    summary: Mapping[str, int]
     differences: tuple[str, ...]
     answers: tuple[Answer, ...]
     log: Path | None
@@ -133,7 +135,8 @@ def _morning(
     _wait_until_quiet(assembly, BROKER_SECONDS if with_broker else QUIET_SECONDS)
     aftermath = look(assembly, assembly.account_principal(), scenario)
     found = differences(scenario, answers, aftermath)
-    return DemoResult(page(assembly.site, scenario, answers, aftermath, found), found, answers, log)
+    told = page(assembly.site, scenario, answers, aftermath, found)
+    return DemoResult(told, aftermath.summary, found, answers, log)
 
 
 def _wait_until_quiet(assembly: Assembly, seconds: float) -> None:

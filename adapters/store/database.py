@@ -101,6 +101,16 @@ class Database:
         with self._writing:
             yield
 
+    def require_place(self) -> None:
+        """A SQLite file stands, or can be made, in its folder; of a server nothing is asked.
+
+        Raises:
+            ConfigurationError: there is no such folder, or it cannot be written.
+
+        """
+        if self.file is not None and not os.access(self.file.absolute().parent, os.W_OK | os.X_OK):
+            raise ConfigurationError("a file in a writable folder is expected", path="GATEWAY_DATABASE_URL")
+
     def claim_service(self) -> None:
         """Take the right to serve this SQLite file, for as long as the process lives.
 

@@ -2,13 +2,20 @@
 
 import math
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from gateway.errors import AccessRefused
 from gateway.principal import Principal
 from gateway.site import Access
+from mappings.toml_file import refuse
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 """Signatures by a private key; ``none`` and HMAC, for which a public key would be the secret, are never taken."""
@@ -23,6 +30,29 @@ class Unauthenticated(AccessRefused):
 
     http_status = 401
     issue_type = "login"
+
+
+def require_keys(access: Access, file: Path) -> None:
+    """Every client's key can verify a token of its own.
+
+    Raises:
+        ConfigurationError: one cannot; names the line of the site's access.toml.
+
+    """
+    for client, key in access.client_keys.items():
+        if not _verifies(key):
+            rule = "public_key: the PEM of a public key is expected: Ed25519, ECDSA on P-256, or RSA"
+            refuse(file, ("clients", client, "public_key"), rule)
+
+
+def _verifies(key: str) -> bool:
+    try:
+        public = load_pem_public_key(key.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    if isinstance(public, EllipticCurvePublicKey):
+        return isinstance(public.curve, SECP256R1)
+    return isinstance(public, Ed25519PublicKey | RSAPublicKey)
 
 
 def authenticate(authorization: str | None, access: Access, now: datetime, *, audience: str) -> Principal:

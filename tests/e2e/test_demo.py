@@ -71,7 +71,7 @@ def test_the_page_tells_a_newcomer_everything(result) -> None:
         "Résultat critique demandé par la cardiologie, patient en chirurgie : copie là où il se trouve",
         "aucune règle : corbeille par défaut de l’établissement",
         "Collision possible : traits stricts contradictoires",
-        "identités rapprochées [qualified-ins]",
+        "identités rapprochées (même INS qualifiée)",
         "identité confirmée par le bureau des entrées",
         "audit chain intact",
         "scenario as it should be",

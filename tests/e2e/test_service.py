@@ -529,6 +529,12 @@ def test_a_good_configuration_is_told(gateway):
     assert "good" in gateway.run("config", "check").stdout
 
 
+def test_a_database_in_no_folder_is_refused_by_the_check(tmp_path):
+    """What `serve` will refuse, `config check` refuses."""
+    nowhere = Gateway(tmp_path, database_url=f"sqlite:///{tmp_path}/none/x.db")
+    assert "GATEWAY_DATABASE_URL" in nowhere.run("config", "check", exit_code=2).stderr
+
+
 def test_an_account_without_rights_is_refused_and_audited(gateway, tmp_path):
     """Who is not in the site's access file may do nothing (exit 4); who is may do what stands there."""
     site = write_site(tmp_path / "strict")

@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from adapters.web.tokens import MAX_AUTHORIZATION, Unauthenticated, authenticate
+from adapters.web.tokens import MAX_AUTHORIZATION, Unauthenticated, authenticate, require_keys
+from gateway.errors import ConfigurationError
 from gateway.principal import Principal, PrincipalKind
 from gateway.site import Access
 
@@ -105,3 +106,19 @@ def test_no_header_is_anonymous_only_where_allowed():
     assert authenticate(None, access(anonymous=ANYONE), NOW, audience="chu") is ANYONE
     with pytest.raises(Unauthenticated):
         authenticate(None, access(), NOW, audience="chu")
+
+
+@pytest.mark.parametrize("algorithm", KEYS)
+def test_a_key_that_verifies_is_taken(algorithm, tmp_path):
+    """Each kind of key that signs tokens passes the check of the configuration."""
+    require_keys(access(algorithm), tmp_path / "access.toml")
+
+
+@pytest.mark.parametrize("key", ["-----BEGIN PUBLIC KEY----- ...", "ssh-ed25519 AAAA", "MIIB"])
+def test_a_key_that_verifies_nothing_is_refused_at_its_line(key, tmp_path):
+    """A client whose key cannot be read would be refused at every request, and nobody would know why."""
+    file = tmp_path / "access.toml"
+    file.write_text(f'[clients.agenda]\nrights = ["send"]\npublic_key = "{key}"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        require_keys(Access(client_keys={"agenda": key}), file)
+    assert refused.value.line == 3
