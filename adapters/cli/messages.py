@@ -123,11 +123,10 @@ def show(number: int, reveal: str, *, as_json: bool) -> None:
 
 
 def _content(stored: StoredMessage, raw: bytes, *, reveal: bool) -> list[dict[str, Any]]:
-    if stored.format == Format.FHIR:
-        value = raw.decode("utf-8", "backslashreplace") if reveal else f"({len(raw)} bytes)"
-        return [{"segment": "body", "label": "FHIR", "fields": [{"path": "", "label": "", "value": value}]}]
-    message = read_for_display(raw)
-    return describe(message, reveal=reveal) if message else []
+    if stored.format == Format.HL7V2 and (message := read_for_display(raw)):
+        return describe(message, reveal=reveal)
+    value = raw.decode("utf-8", "backslashreplace") if reveal else f"({len(raw)} bytes)"
+    return [{"segment": "body", "label": stored.format, "fields": [{"path": "", "label": "", "value": value}]}]
 
 
 def _item_line(view: ItemView) -> str:
@@ -149,6 +148,8 @@ def replay(number: int, reason: str, *, as_json: bool) -> None:
     Example:
       gateway messages replay 12 --reason "unit 3204 is mapped now"
     """
+    if not reason.strip():
+        raise click.BadParameter("a reason is expected", param_hint="--reason")
     with session() as current:
         current.operations.replay_message(number, reason)
     if as_json:

@@ -44,7 +44,12 @@ def print_segments(segments: Sequence[Mapping[str, Any]]) -> None:
     for segment in segments:
         click.echo(f"{segment['segment']}  {segment['label']}".rstrip())
         for field in segment["fields"]:
-            click.echo(f"  {field['path']:10} {field['label'][:38]:38} {field['value']}")
+            click.echo(f"  {field['path']:10} {field['label'][:38]:38} {_printable(field['value'])}")
+
+
+def _printable(value: str) -> str:
+    """A sender's control characters are shown, not obeyed by the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in value)
 
 
 def _cell(value: object, zone: ZoneInfo) -> str:

@@ -105,7 +105,8 @@ def _run(folder: Path, pace: float, environment: Mapping[str, str], progress: Pr
     assembly = Assembly(load_settings(environment))
     try:
         if not assembly.database.is_empty():
-            raise ConfigurationError("the demonstration needs an empty database", path=assembly.database.name)
+            rule = f"the demonstration needs an empty database, and {assembly.database.name} holds something"
+            raise ConfigurationError(rule, path="GATEWAY_DATABASE_URL")
         with _serving(environment, folder, log) as addresses:
             return _morning(assembly, addresses, pace, progress, log)
     finally:

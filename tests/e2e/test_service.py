@@ -324,10 +324,22 @@ def test_messages_are_listed_and_shown(gateway):
     gateway.run("messages", "show", 999_999, exit_code=1)
 
 
+def test_the_bytes_of_what_is_no_hl7_are_shown_with_a_reason(gateway):
+    """What was kept in quarantine can be looked at, and its control characters do nothing to the terminal."""
+    with Wire(gateway.mllp) as wire:
+        wire.ask(b"\x1b[2Jno message\xff")
+    number = gateway.json("messages", "list", "--state", "quarantined")[-1]["id"]
+    masked = gateway.run("messages", "show", number).stdout
+    assert "no message" not in masked
+    revealed = gateway.run("messages", "show", number, "--reveal", "a test").stdout
+    assert r"\x1b[2Jno message\xff" in revealed
+
+
 def test_a_replay_is_taken_by_the_running_service(gateway):
     """A replayed message ends again, changes nothing twice, and the reason is kept."""
     before = gateway.rows("SELECT id, version FROM work_item ORDER BY id")
     number = only(gateway.json("messages", "list", "--control-id", "M3"))["id"]
+    gateway.run("messages", "replay", number, "--reason", " ", exit_code=2)
     gateway.run("messages", "replay", number, "--reason", "a unit was mapped")
     gateway.settled()
     assert gateway.rows("SELECT id, version FROM work_item ORDER BY id") == before
