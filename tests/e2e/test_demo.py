@@ -1,7 +1,12 @@
 """The demonstration as a newcomer runs it: a real service, real sockets, not a word of a patient in its log."""
 
+import json
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -139,6 +144,20 @@ def test_a_service_that_does_not_come_up_is_told_with_its_last_words(tmp_path) -
     finally:
         occupied.close()
     assert "StoreInUse" in failed.value.rule
+
+
+def test_a_terminated_demonstration_ends_its_service(tmp_path) -> None:
+    """SIGTERM leaves no service behind that nobody knows of."""
+    command = [sys.executable, "-m", "adapters.cli", "demo", "--pace", "1", "--keep", tmp_path]
+    with subprocess.Popen(command, env=_plain_environment(), stdout=subprocess.DEVNULL) as demo:
+        ready = tmp_path / "ready.json"
+        deadline = time.monotonic() + 30
+        while not ready.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        service = json.loads(ready.read_text(encoding="utf-8"))["pid"]
+        demo.terminate()
+    assert demo.returncode == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{service}").exists()
 
 
 @pytest.fixture(scope="module")
