@@ -90,7 +90,7 @@ def run_demo(
         result = _run(folder, pace, service_environment(environment, folder), progress)
     except OSError as error:
         raise ConfigurationError(f"a writable folder is expected: {error.strerror}", path=str(folder)) from None
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, ConfigurationError):
         if keep is None:
             shutil.rmtree(folder)
         raise
