@@ -92,6 +92,11 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def hold_pipeline(self, connection: Connection) -> None:
+        """What is pending is this transaction's alone until it ends; SQLite has one writer anyway."""
+        if not self.sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock(_PIPELINE_LOCK)))
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """SQLite has one writer: threads of this process queue here instead of polling the file's lock."""
@@ -190,6 +195,7 @@ class Database:
 
 
 _MIGRATION_LOCK = 0x3161
+_PIPELINE_LOCK = 0x91BE
 _SQLITE_DURABLE = {"synchronous": {"2", "3"}, "journal_mode": {"wal"}}
 _POSTGRESQL_DURABLE = {
     "fsync": {"on"},

@@ -161,7 +161,7 @@ class Inbox:
         return bytes(raw)
 
     def replay(self, number: int, event: AuditEvent) -> None:
-        """Make a message pending again, with the audit event of whoever asked.
+        """Make a message pending again, with the audit event of whoever asked; one that is in hand, once it has ended.
 
         Raises:
             ResourceNotFound: there is no such message.
@@ -169,6 +169,7 @@ class Inbox:
         """
         self.show(number)
         with self._database.write() as connection:
+            self._database.hold_pipeline(connection)
             connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
             size = select(_message.c.size).where(_message.c.id == number).scalar_subquery()
             again = (sqlite_insert if self._database.sqlite else postgresql_insert)(schema.pending)

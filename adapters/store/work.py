@@ -27,7 +27,6 @@ BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
 """A batch holds at most so many messages and bytes, but at least one message."""
 
-_PIPELINE_LOCK = 0x91BE
 _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 
@@ -86,8 +85,7 @@ class Work:
         The pipeline takes one batch at a time: on PostgreSQL by a lock held to the end of the transaction.
         """
         with self._database.write() as connection:
-            if not self._database.sqlite:
-                connection.execute(select(func.pg_advisory_xact_lock(_PIPELINE_LOCK)))
+            self._database.hold_pipeline(connection)
             own = select(func.count()).where(schema.pending.c.message_id.in_(numbers))
             yield connection if connection.execute(own).scalar_one() == len(numbers) else None
 

@@ -1,5 +1,7 @@
 """The inbox keeps what it was given, answers the same again the same, and counts everything."""
 
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -179,6 +181,29 @@ def test_a_replay_asked_twice_waits_once(store):
         store.inbox.replay(number, replayed(number))
     assert [p.number for p in store.work.oldest()] == [number]
     assert len(store.trail.search(AuditQuery(action=AuditAction.MESSAGE_REPLAYED))) == 2
+
+
+def test_a_replay_of_a_message_in_hand_waits_until_it_has_ended(store, twin, monkeypatch):
+    """A message is pending or ended, never both: it is replayed once, after the batch that has it in hand."""
+    (number,) = store.take(A28)
+    flush, flushed = store.work.flush, threading.Event()
+
+    def flush_slowly(*args):
+        flush(*args)
+        flushed.set()
+        time.sleep(0.3)  # the replay comes as far as it can
+
+    def replay():
+        assert flushed.wait(10)
+        twin.inbox.replay(number, replayed(number))
+
+    monkeypatch.setattr(store.work, "flush", flush_slowly)
+    at_once(store.worker().run_once, replay)
+    assert conserved(store.inbox.summary())
+    monkeypatch.setattr(store.work, "flush", flush)
+    store.process()
+    assert store.inbox.summary() | {"processed": 1, "pending": 0} == store.inbox.summary()
+    assert conserved(store.inbox.summary())
 
 
 def test_a_replay_changes_nothing_twice(store):
