@@ -30,7 +30,7 @@ from gateway.facts import (
     VisitReported,
 )
 from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of, question_key
-from gateway.identity import Identity, Person, qualified_ins
+from gateway.identity import Identity, Person
 from gateway.outbox import OutboxEntry
 from gateway.principal import WORKER
 from gateway.reception import Outcome
@@ -76,7 +76,7 @@ class Needs:
 
     Attributes:
         identities: authority and value of every identifier named.
-        ins: authority and value of every qualified INS.
+        ins: authority and value of every INS named.
         foci: keys of every object named.
 
     """
@@ -143,10 +143,10 @@ def needs(jobs: Iterable[Job]) -> Needs:
 
 
 def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[tuple[str, str]]) -> None:
-    for kind in (IdentifierKind.PATIENT, IdentifierKind.INS):
-        identities.update((i.authority, i.value) for i in patient.of_kind(kind))
-    if matricule := qualified_ins(patient):
-        ins.add((matricule.authority, matricule.value))
+    # An INS counts though the message alone does not qualify it: with what the record holds it may.
+    ins.update((i.authority, i.value) for i in patient.of_kind(IdentifierKind.INS))
+    identities.update((i.authority, i.value) for i in patient.of_kind(IdentifierKind.PATIENT))
+    identities.update(ins)
 
 
 def misfiled_key(message: int, ordinal: int) -> Identifier:

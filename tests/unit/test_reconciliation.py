@@ -411,6 +411,16 @@ def test_an_ins_that_came_with_a_correction_and_contradicts_its_holder_asks():
     assert [q.doubt for q in gateway.questions()] == [Doubt.INS_COLLISION]
 
 
+def test_an_ins_that_counts_by_what_is_held_is_asked_about():
+    """An INS beside a thin PID is qualified by the traits already held, and a collision with its holder is seen."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(told(patient(ipp("2"), of=PAUL)))
+    gateway.send(told(patient(ipp("2"), ins(), of=PAUL, birth_date="")))
+    assert gateway.identity(ipp("2")).ins == ins()
+    assert [q.doubt for q in gateway.questions()] == [Doubt.INS_COLLISION]
+
+
 def test_a_correction_that_contradicts_a_linked_record_asks():
     """A link whose ground is gone is not left in silence: the desk is asked (promise P7)."""
     gateway = Gateway()
