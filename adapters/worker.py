@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from adapters.fhir import validation
 from adapters.store.work import PendingMessage, Work
 from gateway import er7
 from gateway.errors import GatewayError, ProcessingFailed, SourceUndeclared, TroubleError
@@ -130,6 +131,8 @@ class Worker:
 def translate_stored(message: PendingMessage, source: Source, site: Site) -> Translation | GatewayError:
     """Give what a stored message says, or why it cannot be told."""
     try:
+        if message.refused:
+            _examine_again(message, site)
         if message.format is Format.FHIR:
             act: Interaction = "update" if message.message_type.endswith(":update") else "create"
             return appointment.translate(json.loads(message.raw), act, source, site)
@@ -138,6 +141,14 @@ def translate_stored(message: PendingMessage, source: Source, site: Site) -> Tra
         return error
     except Exception as fault:  # noqa: BLE001 - one message's fault must not stop the others; it is quarantined
         return ProcessingFailed(f"translation failed with {type(fault).__name__}")
+
+
+def _examine_again(message: PendingMessage, site: Site) -> None:
+    """Return when nothing speaks any more against what was refused as it came: a replay is no way round the bounds."""
+    if message.format is Format.FHIR:
+        validation.appointment(message.raw)
+    elif error := examine(message.raw, site).error:
+        raise error
 
 
 def _tell(changes: Changes) -> None:

@@ -17,6 +17,7 @@ from adapters.store import rows, schema
 from adapters.store.audit import append
 from adapters.store.database import Database
 from adapters.store.keys import chunks, select_by_keys
+from gateway.errors import AckCode
 from gateway.outbox import OutboxEntry
 from gateway.pipeline import Changes, Needs, question_keys
 from gateway.reception import Format
@@ -42,6 +43,7 @@ class PendingMessage:
         correlation: MSH-10 or X-Request-Id.
         raw: bytes as received.
         received_at: when it came; None if it is not stored.
+        refused: it was answered with a refusal when it came; only a replay makes it pending.
 
     """
 
@@ -52,6 +54,7 @@ class PendingMessage:
     correlation: str
     raw: bytes
     received_at: datetime | None = None
+    refused: bool = False
 
 
 class Work:
@@ -73,7 +76,14 @@ class Work:
             found = connection.execute(select(message).where(message.c.id.in_(numbers)).order_by(message.c.id))
             return [
                 PendingMessage(
-                    m.id, m.source, Format(m.format), m.message_type, m.control_id, bytes(m.raw), m.received_at
+                    m.id,
+                    m.source,
+                    Format(m.format),
+                    m.message_type,
+                    m.control_id,
+                    bytes(m.raw),
+                    m.received_at,
+                    refused=m.code != AckCode.AA,
                 )
                 for m in found
             ]

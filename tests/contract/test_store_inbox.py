@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from messages import appointment, billing, message, patient_told, result
+from messages import appointment, billing, fhir_appointment, message, patient_told, pid, result
 from sqlalchemy.exc import DBAPIError
 from stores import NOW, at_once, conserved, numbered, reception
 
@@ -16,7 +16,7 @@ from adapters.store.audit import AuditQuery
 from adapters.store.inbox import DUPLICATE_WINDOW
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, NotHl7, ResourceNotFound
-from gateway.reception import State
+from gateway.reception import Format, State
 
 A28 = patient_told("C1", "8001")
 REFUSED = NotHl7("an MSH segment is expected", path="MSH")
@@ -172,6 +172,30 @@ def test_every_message_is_counted_once_whatever_becomes_of_it(store):
     store.process()
     assert store.inbox.summary()["pending"] == 0
     assert conserved(store.inbox.summary())
+
+
+BROKEN = {
+    "a NUL": {"raw": patient_told("C1", "8001", family="FABU\0LAIRE")},
+    "too many patients": {"raw": result("C1", "8001", "O1") + 50 * (pid("8001") + "\r").encode()},
+    "no R4": {
+        "raw": fhir_appointment("R1", "8001").replace(b'"status"', b'"unknown": "x", "status"'),
+        "format": Format.FHIR,
+        "message_type": "Appointment:create",
+    },
+}
+
+
+@pytest.mark.parametrize("received", BROKEN.values(), ids=BROKEN)
+def test_a_replay_is_no_way_round_what_was_refused(store, received):
+    """What was refused as it came is examined again, and stays in quarantine while it is still wrong."""
+    refused = replace(reception(A28, error=REFUSED, code=AckCode.AE, source="department"), **received)
+    (recorded,) = store.inbox.record([refused])
+    store.inbox.replay(recorded.message, replayed(recorded.message))
+    store.process()
+    outcome = store.inbox.outcome(recorded.message)
+    assert outcome.state is State.QUARANTINED
+    assert outcome.error not in {"NotHl7", "ProcessingFailed"}
+    assert store.count(schema.identity) == 0
 
 
 def test_a_replay_asked_twice_waits_once(store):
