@@ -94,7 +94,14 @@ class Worker:
             translation = SourceUndeclared("a source of the site's data is expected", path="MSH-3")
         else:
             translation = translate_stored(message, source, self._site)
-        return Job(message.number, source or _UNDECLARED, message.correlation, translation, message.received_at)
+        return Job(
+            message.number,
+            source or _UNDECLARED,
+            message.correlation,
+            translation,
+            message.received_at,
+            expects=message.expects,
+        )
 
     def _declared_since(self, message: PendingMessage) -> Source | None:
         """Give the source of a message that was refused because no source had sent it, if the site has one by now."""

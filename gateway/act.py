@@ -23,6 +23,7 @@ class Act:
         told_at: the facts' own time.
         now: the instant of the decision.
         new_id: gives a fresh opaque identifier.
+        expects: version of the object that the message is meant to change; None if of whatever version.
         events: audit events so far.
         notes: counts for the message's outcome (``stale``, ``held`` ...).
         objects: what the message is about, as ``kind/id``, and whether the message made it.
@@ -37,6 +38,7 @@ class Act:
     told_at: datetime | None
     now: datetime
     new_id: Callable[[], str]
+    expects: int | None = None
     events: list[AuditEvent] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     objects: dict[str, bool] = field(default_factory=dict)

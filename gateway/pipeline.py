@@ -14,7 +14,7 @@ from gateway.act import Act
 from gateway.audit import AuditAction, AuditEvent
 from gateway.completion import completed
 from gateway.dispatch import dispatch, retell, withdraw
-from gateway.errors import GatewayError, MessageIncoherent, ProcessingFailed, TroubleError
+from gateway.errors import GatewayError, MessageIncoherent, PreconditionFailed, ProcessingFailed, TroubleError
 from gateway.facts import (
     AppointmentAct,
     AppointmentReported,
@@ -52,6 +52,7 @@ class Job:
         correlation: MSH-10 or X-Request-Id.
         translation: what it says, or why it cannot be told.
         received_at: when it came; None if it is not stored.
+        expects: version of the object that it is meant to change; None if of whatever version.
 
     """
 
@@ -60,6 +61,7 @@ class Job:
     correlation: str
     translation: Translation | GatewayError
     received_at: datetime | None = None
+    expects: int | None = None
 
     @property
     def told_at(self) -> datetime | None:
@@ -184,7 +186,9 @@ class Decider:
         return changes
 
     def _decide_one(self, job: Job, state: State, now: datetime, changes: Changes) -> None:
-        act = Act(self.site, state, job.source, job.message, job.correlation, job.told_at, now, self.new_id)
+        act = Act(
+            self.site, state, job.source, job.message, job.correlation, job.told_at, now, self.new_id, job.expects
+        )
         own = Changes()
         try:
             own.endings.append(self._take_effect(act, job))
@@ -258,6 +262,7 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity:
     Raises:
         FieldMissing: no patient identifier.
         MessageIncoherent: the object belongs to another patient.
+        PreconditionFailed: the object is not the one, or not of the version, that the message is meant to change.
 
     """
     match fact:
@@ -288,6 +293,7 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
         _guard_filing(act, misfiled, identity)
         keys = (misfiled_key(act.message, ordinal),)
         found = act.state.foci_with(kind, keys)
+    _require_condition(act, fact, found)
     known = _gather(act, found)
     if known is not None and known.fact is not None and _is_stale(act, known, fact):
         act.count("stale")
@@ -298,6 +304,25 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
         _hold(act, fact, known, identity, keys)
         return
     _place(act, fact, known, identity, keys)
+
+
+def _require_condition(act: Act, fact: ObjectFact, found: Sequence[Focus]) -> None:
+    """A whole state is that of one object, and of the version that its sender has seen (FHIR R4 http.html#concurrency).
+
+    Decided here and not only as the request came: another may have taken effect since. A replay has had its effect.
+
+    Raises:
+        PreconditionFailed: it is not.
+
+    """
+    there = [f for f in found if f.fact is not None]
+    if isinstance(fact, AppointmentReported) and fact.act is AppointmentAct.DECLARE and len(there) > 1:
+        raise PreconditionFailed("the identifiers find several appointments")
+    known = there[0] if there else None
+    if act.expects is None or (known is not None and known.told.message >= act.message):
+        return
+    if known is None or known.version != act.expects:
+        raise PreconditionFailed("the appointment is of another version than If-Match names")
 
 
 def _gather(act: Act, found: Sequence[Focus]) -> Focus | None:

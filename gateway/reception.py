@@ -57,6 +57,7 @@ class Reception:
         code: the acknowledgment that the answer carries.
         answer: the answer's bytes (an ACK message); empty for HTTP, whose answer follows the outcome.
         error: why it is refused; such a reception is kept and quarantined.
+        expects: version of the object that it is meant to change (If-Match); None if of whatever version.
 
     """
 
@@ -71,6 +72,7 @@ class Reception:
     code: AckCode = AckCode.AA
     answer: bytes = b""
     error: GatewayError | None = None
+    expects: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

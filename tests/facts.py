@@ -138,6 +138,11 @@ def change(who: Patient, key: str = "RDV1", **changes: Any) -> AppointmentReport
     return appointment(AppointmentAct.CHANGE, who, key, **changes)
 
 
+def declare(who: Patient, key: str = "RDV1", **changes: Any) -> AppointmentReported:
+    """Give a FHIR update: the whole state."""
+    return appointment(AppointmentAct.DECLARE, who, key, **changes)
+
+
 def cancel(who: Patient, key: str = "RDV1", **changes: Any) -> AppointmentReported:
     """Give an S15."""
     return appointment(AppointmentAct.CANCEL, who, key, **changes)

@@ -11,7 +11,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from importlib.metadata import version
@@ -268,9 +268,10 @@ class _Interface:
         source = self.site.source_of_client(principal.id)
         error, business_id = await self._examine(request, act, principal, source, body)
         control_id = _request_id(request) or business_id or str(uuid4())
-        recorded = await self.exchange.record(
-            self._reception(f"Appointment:{act}", control_id, principal, source, body, error)
-        )
+        reception = self._reception(f"Appointment:{act}", control_id, principal, source, body, error)
+        if error is None and act == "update" and (expected := request.headers.get("if-match")) is not None:
+            reception = replace(reception, expects=_version(expected))
+        recorded = await self.exchange.record(reception)
         if error is not None:
             return _refusal(error)
         message = recorded.message if recorded.duplicate_of is None else recorded.duplicate_of

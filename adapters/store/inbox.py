@@ -203,6 +203,7 @@ def _insert_messages(connection: Connection, receptions: Sequence[Reception]) ->
             "control_id": r.control_id,
             "message_type": r.message_type,
             "code": r.code,
+            "expects": r.expects,
             "size": len(r.raw),
             "raw": r.raw,
         }

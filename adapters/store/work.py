@@ -44,6 +44,7 @@ class PendingMessage:
         raw: bytes as received.
         received_at: when it came; None if it is not stored.
         refused: it was answered with a refusal when it came; only a replay makes it pending.
+        expects: version of the object that it is meant to change; None if of whatever version.
 
     """
 
@@ -55,6 +56,7 @@ class PendingMessage:
     raw: bytes
     received_at: datetime | None = None
     refused: bool = False
+    expects: int | None = None
 
 
 class Work:
@@ -84,6 +86,7 @@ class Work:
                     bytes(m.raw),
                     m.received_at,
                     refused=m.code != AckCode.AA,
+                    expects=m.expects,
                 )
                 for m in found
             ]

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import click
@@ -298,6 +299,23 @@ def test_an_appointment_goes_in_and_comes_back(gateway):
         focus=read["id"],
     )
     assert steps == [(1, "new"), (2, "new"), (3, "withdrawn")]
+
+
+def test_of_updates_of_one_version_at_one_time_one_takes_effect(gateway):
+    """Whoever names the same version with If-Match at the same moment, one changes it; the others get 412."""
+    url, query = gateway.http + "/fhir/Appointment", {"identifier": "urn:oid:1.2.250.1.999.11|F2"}
+    assert httpx.post(url, content=fhir_appointment("F2", "800101"), headers=FHIR).status_code == 201
+
+    def move(starts):
+        body = fhir_appointment("F2", "800101", starts=starts)
+        return httpx.put(url, params=query, content=body, headers={**FHIR, "If-Match": 'W/"1"'}, timeout=30)
+
+    with ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(move, range(4_000, 4_600, 100)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[412] * 5]
+    (done,) = (answer for answer in answers if answer.status_code == 200)
+    stands = httpx.get(url, params=query).json()["entry"][0]["resource"]
+    assert (done.headers["ETag"], done.json()["start"]) == ('W/"2"', stands["start"])
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from facts import (
     book,
     cancel,
     change,
+    declare,
     document,
     ins,
     ipp,
@@ -467,6 +468,30 @@ def test_a_message_of_one_source_replayed_after_another_source_spoke_keeps_its_f
     focus = next(f for f in gateway.store.foci.values() if f.kind is FocusKind.APPOINTMENT)
     assert focus.fact.location == "Box 2"
     assert changes.outbox == []
+
+
+def test_an_update_takes_effect_on_the_version_that_it_names():
+    """One that names a version changes that one only, also within a batch, and once: a replay changes nothing."""
+    gateway = Gateway()
+    gateway.send(declare(ANNE_1, location="Box 1"), source=AGENDA)
+    first, second, other = (
+        replace(gateway.job(declare(ANNE_1, key, location=where), source=AGENDA), expects=1)
+        for key, where in (("RDV1", "Box 3"), ("RDV1", "Box 4"), ("RDV2", "Box 5"))
+    )
+    endings = gateway.process([first, second, other]).endings
+    assert [e.outcome.error for e in endings] == ["", "PreconditionFailed", "PreconditionFailed"]
+    assert gateway.process([first]).outbox == []
+    assert [f.fact.location for f in gateway.store.foci.values() if f.kind is FocusKind.APPOINTMENT] == ["Box 3"]
+    assert gateway.only(CONVOCATION).version == 2
+
+
+def test_a_whole_state_under_the_identifiers_of_two_appointments_changes_neither():
+    """What is stated of one appointment is not applied to whichever of two is found first."""
+    gateway = Gateway()
+    gateway.send(declare(ANNE_1, "RDV1"), declare(ANNE_1, "RDV2"), source=AGENDA)
+    job = gateway.job(declare(ANNE_1, "RDV1+RDV2", location="Box 9"), source=AGENDA)
+    assert gateway.process([job]).endings[0].outcome.error == "PreconditionFailed"
+    assert "Box 9" not in {f.fact.location for f in gateway.store.foci.values() if f.kind is FocusKind.APPOINTMENT}
 
 
 def test_one_batch_or_many_make_the_same_of_a_day():
