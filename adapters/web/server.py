@@ -13,17 +13,21 @@ HEADER_BYTES = 16 * 1024
 """Largest HTTP request line and headers."""
 
 HEADER_SECONDS = 10.0
-"""A connection on which no request has begun for so long is closed within twice that time (promise P9)."""
+"""A connection on which no request has begun for so long is closed within twice that time (promise P9).
+
+So is one whose peer has read nothing of its answer for so long.
+"""
 
 GRACE_SECONDS = 10
 """How long requests in hand may take once the server is told to stop."""
 
 
 class _Connection(H11Protocol):
-    """Uvicorn bounds the time between requests, but not that of a request line and headers sent bit by bit."""
+    """Uvicorn bounds the time between requests, but neither that of headers sent bit by bit nor of an unread answer."""
 
     _watch: asyncio.TimerHandle | None = None
     _last: object = None
+    _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch."""
@@ -38,7 +42,12 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _look(self) -> None:
-        busy = self.cycle is not None and not self.cycle.response_complete
+        unread = self.transport.get_write_buffer_size()
+        if unread and unread == self._unread:
+            self.transport.abort()  # to close it would wait until all is read
+            return
+        self._unread = unread
+        busy = unread or (self.cycle is not None and not self.cycle.response_complete)
         if not busy and self.cycle is self._last:
             self.transport.close()
             return

@@ -27,6 +27,8 @@ PROMPT_SECONDS = 2.0
 """Longest that a small message may wait for its answer while a large one is in hand."""
 
 HEADER_SECONDS = 0.4
+LARGE_ANSWER = 32 * 1024 * 1024
+"""Bytes of an answer that no system's buffers hold."""
 
 
 def until(holds, seconds=TURN_SECONDS):
@@ -121,10 +123,14 @@ async def _told(request):
     return PlainTextResponse(f"{request.client.port} {len(body)}")
 
 
+async def _large(_):
+    return PlainTextResponse(b"x" * LARGE_ANSWER)
+
+
 @asynccontextmanager
 async def http_server():
-    """The HTTP server with an application that tells the peer's port and the length of the body."""
-    app = Starlette(routes=[Route("/", _told, methods=["GET", "POST"])])
+    """The HTTP server with an application that tells the peer's port and the length of the body, or gives much."""
+    app = Starlette(routes=[Route("/", _told, methods=["GET", "POST"]), Route("/large", _large)])
     serving = server.Server(app, 20)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         task = asyncio.create_task(serving.serve(sockets=[bound]))
@@ -192,6 +198,29 @@ async def test_a_live_connection_is_served_while_another_is_late(monkeypatch):
             await asyncio.sleep(HEADER_SECONDS / 4)
         assert len(ports) == 1
         assert await late < 2 * HEADER_SECONDS + 1
+
+
+async def read_after(port, pause):
+    """Give how many bytes of a large answer come to a peer that reads nothing for so long, and then all."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    count = 0
+    try:
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with suppress(ConnectionError):
+            await asyncio.sleep(pause)
+            while data := await reader.read(1 << 20):
+                count += len(data)
+        return count
+    finally:
+        writer.transport.abort()
+
+
+async def test_an_answer_that_nobody_reads_is_given_up(monkeypatch):
+    """A peer that takes nothing of its answer for long loses the connection; one that reads with pauses gets it all."""
+    monkeypatch.setattr(server, "HEADER_SECONDS", HEADER_SECONDS)
+    async with http_server() as port:
+        assert await read_after(port, 4 * HEADER_SECONDS) < LARGE_ANSWER
+        assert await read_after(port, HEADER_SECONDS / 4) > LARGE_ANSWER
 
 
 async def test_a_slow_body_is_not_cut(monkeypatch):
