@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from adapters.operations import Operations
 from adapters.settings import Settings
-from adapters.store.audit import AuditTrail
+from adapters.store.audit import AuditTrail, append
 from adapters.store.database import Database
 from adapters.store.inbox import Inbox
 from adapters.store.outbox import StoredOutbox
@@ -70,10 +70,9 @@ class Assembly:
     def migrate(self, principal: Principal) -> None:
         """Bring the schema to this program's revision (audited)."""
         self.require_operator(principal, AuditAction.STORE_MIGRATED)
-        self.database.migrate()
-        revision = self.database.head()
-        now = datetime.now(UTC)
-        self.trail.record(AuditEvent(now, AuditAction.STORE_MIGRATED, principal.id, detail={"revision": revision}))
+        detail = {"revision": self.database.head()}
+        event = AuditEvent(datetime.now(UTC), AuditAction.STORE_MIGRATED, principal.id, detail=detail)
+        self.database.migrate(lambda connection: append(connection, [event]))
 
     def require_operator(self, principal: Principal, act: AuditAction) -> None:
         """Return when the principal may operate; a refusal is audited, once there is a trail to write it to."""

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,8 +167,13 @@ class Database:
         """Give the schema revision that this program needs."""
         return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
 
-    def migrate(self) -> None:
-        """Bring the schema to this program's revision."""
+    def migrate(self, record: Callable[[Connection], None] | None = None) -> None:
+        """Bring the schema to this program's revision.
+
+        Args:
+            record: leaves the audit event, in the migration's own transaction.
+
+        """
         with self.write() as connection:
             if not self.sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -177,6 +182,8 @@ class Database:
             command.upgrade(config, "head")
             if connection.execute(select(schema.installation.c.id)).first() is None:
                 connection.execute(insert(schema.installation).values(id=str(uuid4()), created_at=datetime.now(UTC)))
+            if record is not None:
+                record(connection)
 
     def require_current_schema(self) -> None:
         """Return when the schema is this program's.

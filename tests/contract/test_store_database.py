@@ -46,6 +46,21 @@ def test_an_empty_database_is_known_as_such(database_url):
         assert not store.database.is_empty()
 
 
+def test_a_migration_that_leaves_no_event_changes_nothing(database_url):
+    """The schema and the event that tells of it come by one transaction (promise P8)."""
+
+    def fail(connection):
+        assert connection.exec_driver_sql("SELECT count(*) FROM audit_event").scalar_one() == 0
+        raise ZeroDivisionError
+
+    with store_at(database_url) as store:
+        with pytest.raises(ZeroDivisionError):
+            store.database.migrate(fail)
+        assert store.database.is_empty()
+        store.database.migrate()
+        store.database.require_current_schema()
+
+
 def test_two_processes_may_make_the_schema_at_once(database_url):
     """Whoever comes second finds it made; the database has one identity."""
     migrate = (
