@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import ssl
 import struct
+import time
 from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
@@ -140,6 +141,17 @@ async def test_a_sender_that_never_writes_cr_is_answered():
         for n in range(3):
             await sender.write(b"\x0b%d\x1c" % n)
             assert await sender.answer() == b"ACK %d" % n
+
+
+async def test_a_delay_of_our_own_is_no_silence_of_the_sender():
+    """What has come while we were held up belongs to the frame, whose FS was a byte of its payload."""
+    async with listening() as listener, connected(listener) as sender:
+        await sender.write(b"\x0bMSH|1\x1c")
+        await until(lambda: any(c._framing.undecided for c in listener._connections))
+        sender.writer.write(b"MSH|2\x1c\r")
+        time.sleep(0.2)  # noqa: ASYNC251 - the loop is held up beyond the time that ends a frame
+        assert await sender.answer() == b"ACK MSH|1\x1cMSH|2"
+        assert (listener.frames, listener.junk_bytes) == (1, 0)
 
 
 async def test_a_sender_that_closes_its_side_after_its_last_frame_still_gets_the_answers():
