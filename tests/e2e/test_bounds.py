@@ -69,9 +69,12 @@ def send(gateway, numbers):
 
 
 def delivered(gateway, count):
-    """Give the message ids that a follower is given: it would take one more than so many, and waits for it a while."""
-    shown = gateway.run("worklist", "follow", gateway.desk, "--json", "--count", count + 1, "--for", 4).stdout
-    return [json.loads(line)["message_id"] for line in shown.splitlines()]
+    """Give the message ids that followers are given: one takes so many, and the next waits a while for one more."""
+    shown = [
+        gateway.run("worklist", "follow", gateway.desk, "--json", "--count", most, "--for", seconds).stdout
+        for most, seconds in ((count, SETTLE_SECONDS), (1, 3))
+    ]
+    return [json.loads(line)["message_id"] for line in "".join(shown).splitlines()]
 
 
 def written(gateway):

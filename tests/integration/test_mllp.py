@@ -262,7 +262,7 @@ async def test_the_handler_is_told_the_peer():
 
 
 @asynccontextmanager
-async def served_promptly(listener, seconds=0.5):
+async def served_promptly(listener, seconds=2):
     """All the while the block runs, another peer gets each of its answers within so many seconds."""
     done = asyncio.Event()
 
@@ -284,14 +284,14 @@ async def served_promptly(listener, seconds=0.5):
 
 
 async def test_a_frame_that_takes_too_long_ends_its_connection_and_delays_no_other():
-    async with listening(frame_seconds=0.3) as listener, served_promptly(listener), connected(listener) as slow:
+    async with listening(frame_seconds=1) as listener, served_promptly(listener), connected(listener) as slow:
         await slow.write(frame(b"1") + b"\x0b")
         assert await slow.answer() == b"ACK 1"
         for byte in b"abc\x1c":
             await slow.write(bytes([byte]))
             await asyncio.sleep(0.03)
         await slow.write(b"d")
-        assert await slow.answer(2) is None
+        assert await slow.answer() is None
         assert listener.truncated == 1
 
 
@@ -305,7 +305,7 @@ async def test_a_drip_of_fs_does_not_put_off_the_end_of_a_frame():
 
 
 async def test_floods_of_junk_of_marks_and_of_oversize_delay_no_other():
-    async with listening(max_frame=1 << 20) as listener, served_promptly(listener, 2), connected(listener) as flood:
+    async with listening(max_frame=1 << 20) as listener, served_promptly(listener), connected(listener) as flood:
         for unit, size in (
             (b"x", 1 << 22),
             (b"\x1c", 1 << 22),
@@ -325,7 +325,7 @@ async def test_a_silent_peer_and_a_peer_of_junk_are_closed_when_idle():
     async with listening(idle_seconds=0.3) as listener, connected(listener) as silent, connected(listener) as noisy:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             await writes_for_ever(noisy, b"junk", 0.02)
             assert await silent.answer() is None
         assert loop.time() - began >= 0.25
@@ -334,10 +334,10 @@ async def test_a_silent_peer_and_a_peer_of_junk_are_closed_when_idle():
 
 async def test_waiting_for_an_answer_is_not_being_idle():
     async def handler(payload, peer):
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
         return b"late"
 
-    async with listening(handler, idle_seconds=0.1, frame_seconds=0.1) as listener, connected(listener) as sender:
+    async with listening(handler, idle_seconds=0.5, frame_seconds=0.5) as listener, connected(listener) as sender:
         for _ in range(2):
             await sender.write(frame(b"1"))
             assert await sender.answer() == b"late"
@@ -347,10 +347,10 @@ async def test_our_own_delay_does_not_count_against_the_frame_that_waits():
     """A frame that stands half read while earlier ones wait for storage keeps its own time."""
 
     async def handler(payload, peer):
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.8)
         return b"late"
 
-    async with listening(handler, frame_seconds=0.15, pipelined=1) as listener, connected(listener) as sender:
+    async with listening(handler, frame_seconds=0.5, pipelined=1) as listener, connected(listener) as sender:
         whole = frame(b"1") + frame(b"2") + frame(b"3")
         await sender.write(whole[:-2])
         assert await sender.answer() == b"late"
@@ -726,8 +726,8 @@ async def test_a_peer_that_stops_in_its_tls_handshake_delays_no_other(tls):
     server, known, _ = tls
     async with listening(tls=server, write_seconds=0.3) as listener, connected(listener) as stuck:
         async with Client(*listener.address, ssl=known) as client:
-            assert await client.send(b"1", 1) == b"ACK 1"
-        assert await stuck.answer(2) is None
+            assert await client.send(b"1", 5) == b"ACK 1"
+        assert await stuck.answer() is None
 
 
 async def test_a_tls_peer_that_does_not_read_is_closed(tls):

@@ -220,10 +220,12 @@ async def test_wake_finds_new_work_at_once_from_any_thread():
 
 async def test_stopping_waits_for_what_is_in_flight_and_records_it():
     """What the broker took before the stop is not published again after it."""
-    outbox, publisher, go = MemoryOutbox([entry(1), entry(2)]), ScriptedPublisher(), asyncio.Event()
+    outbox, publisher = MemoryOutbox([entry(1), entry(2)]), ScriptedPublisher()
+    begun, go = asyncio.Event(), asyncio.Event()
     take = publisher.publish
 
     async def slow(one):
+        begun.set()
         await go.wait()
         await take(one)
 
@@ -231,7 +233,7 @@ async def test_stopping_waits_for_what_is_in_flight_and_records_it():
     relay = Relay(outbox, publisher)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         tasks.create_task(relay.run())
-        await asyncio.sleep(0.05)
+        await begun.wait()
         stopping = tasks.create_task(relay.stop())
         await asyncio.sleep(0.01)
         go.set()
