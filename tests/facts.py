@@ -208,6 +208,8 @@ class Store:
         for item in self.items.values():
             if item.focus in foci or (item.identity in known and item.open):
                 state.load_item(item)
+        owners = {self.identities[i.identity].person for _, i in state.items.rows()}
+        self._load_people(state, owners - {p for p, _ in state.persons.rows()})
         return state
 
     @staticmethod

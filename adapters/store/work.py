@@ -122,6 +122,7 @@ class Work:
         about = _select(connection, work_item.c.focus_id, foci)
         for row in [*about, *_select(connection, work_item.c.identity_id, identities, still_open)]:
             state.load_item(rows.item(row))
+        _load_missing_identities(connection, state, [item.identity for _, item in state.items.rows()])
         return state
 
     def flush(self, connection: Connection, state: State, changes: Changes, now: datetime) -> None:
@@ -225,7 +226,7 @@ def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -
 
 
 def _load_missing_identities(connection: Connection, state: State, identities: Sequence[str]) -> None:
-    """An object named by a message may belong to another patient: the filing guard must see whose it is."""
+    """An object named by a message, or an item about it, may be another record's: whose it is must be seen."""
     missing = {i for i in identities if state.identities.get(i) is None}
     people = {row["person_id"] for row in _select(connection, schema.identity.c.id, missing)}
     for row in _select(connection, schema.identity.c.person_id, people):

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 from messages import AUTHORITY, appointment, merge, message, patient_told, pid, result
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 from stores import NOW, SITE, at_once, conserved, reception
 
 from adapters.store import schema
@@ -43,6 +43,7 @@ from gateway.focus import FocusKind
 from gateway.pipeline import Job, Needs, needs
 from gateway.reception import State as MessageState
 from gateway.state import State
+from gateway.worklist import ItemState
 
 AT = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
 INS = Identifier("1.2.250.1.213.1.4.10", "258032100123456", IdentifierKind.INS)
@@ -232,6 +233,17 @@ def test_an_object_of_another_patient_is_seen(store):
     assert outcome.state is MessageState.PROCESSED
     kinds = [view.item.kind for view in store.worklist.of_message(wrong)]
     assert sorted(kinds) == ["identity", "result"]
+
+
+def test_an_item_that_stayed_with_another_record_comes_with_its_person(store):
+    """What was done under a record that its object has left since is told of again like any other."""
+    store.process(patient_told("C1", "8001"), patient_told("C2", "8002"), result("C3", "8001", "O1"))
+    ((other,),) = store.rows(select(schema.identity.c.id).where(schema.identity.c.value == "8002"))
+    with store.database.write() as connection:
+        connection.execute(update(schema.work_item).values(identity_id=other, state=ItemState.DONE))
+    (number,) = store.process(result("C4", "8001", "O1", when=5, status="D"))
+    assert store.inbox.outcome(number).state is MessageState.PROCESSED
+    assert [view.item.state for view in store.worklist.of_message(number)] == [ItemState.NEW]
 
 
 def a_day(patients):
