@@ -269,8 +269,8 @@ class _Interface:
         error, business_id = await self._examine(request, act, principal, source, body)
         control_id = _request_id(request) or business_id or str(uuid4())
         reception = self._reception(f"Appointment:{act}", control_id, principal, source, body, error)
-        if error is None and act == "update" and (expected := request.headers.get("if-match")) is not None:
-            reception = replace(reception, expects=_version(expected))
+        if act == "update" and (tag := _ENTITY_TAG.fullmatch(request.headers.get("if-match", "").strip())):
+            reception = replace(reception, expects=int(tag[1]))  # kept also of a refused one: a replay is held to it
         recorded = await self.exchange.record(reception)
         if error is not None:
             return _refusal(error)

@@ -89,7 +89,7 @@ message = Table(
     Column("control_id", Text, nullable=False),
     Column("message_type", String(64), nullable=False),
     Column("code", String(2), nullable=False),
-    Column("expects", Integer),
+    Column("expects", BigInteger),
     Column("size", Integer, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Index(None, "control_id"),

@@ -167,10 +167,10 @@ async def test_if_match_is_honoured(http, gateway):
     """An update that expects another version is refused with 412, kept and quarantined; the right one goes through."""
     await http.put(f"/fhir/Appointment{QUERY}", content=booking(), headers=signed())
     issue(await http.put(f"/fhir/Appointment{QUERY}", content=booking(), headers=signed(**{"If-Match": 'W/"7"'})), 412)
-    assert gateway.received[-1].error.name == "PreconditionFailed"
+    assert (gateway.received[-1].error.name, gateway.received[-1].expects) == ("PreconditionFailed", 7)
     issue(await http.put(f"/fhir/Appointment{QUERY}", content=booking(), headers=signed(**{"If-Match": "x"})), 400)
     done = await http.put(f"/fhir/Appointment{QUERY}", content=booking(), headers=signed(**{"If-Match": 'W/"1"'}))
-    assert done.status_code == 200
+    assert (done.status_code, gateway.received[-1].expects) == (200, 1)
 
 
 async def test_several_matches_are_refused(http, gateway):

@@ -89,7 +89,7 @@ def upgrade() -> None:
         sa.Column("control_id", sa.Text(), nullable=False),
         sa.Column("message_type", sa.String(length=64), nullable=False),
         sa.Column("code", sa.String(length=2), nullable=False),
-        sa.Column("expects", sa.Integer(), nullable=True),
+        sa.Column("expects", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
