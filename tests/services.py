@@ -157,6 +157,7 @@ class RabbitServer:
     def __init__(self) -> None:
         # Debian's wrapper in /usr/sbin changes the account; the script it wraps does not.
         self._program = find_program("rabbitmq-server", "/usr/lib/rabbitmq/bin")
+        self._control_program = find_program("rabbitmqctl", "/usr/lib/rabbitmq/bin")
         self._epmd_program = find_program("epmd", "/usr/lib/erlang/erts-*/bin")
         self._home = Path(tempfile.mkdtemp(prefix="gateway-rabbitmq-"))
         self._log = self._home / "server.log"
@@ -209,6 +210,21 @@ class RabbitServer:
     def resume(self) -> None:
         """Let a frozen node go on."""
         self._signal(signal.SIGCONT)
+
+    def control(self, *arguments: str) -> str:
+        """Run `rabbitmqctl` on this node, and give what it printed; ServiceFailed when it does not do it."""
+        done = subprocess.run(
+            [str(self._control_program), "--quiet", *arguments],
+            capture_output=True,
+            text=True,
+            env=self._environment(),
+            cwd=self._home,
+            timeout=STOP_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise ServiceFailed((done.stdout + done.stderr)[-LOG_TAIL_CHARACTERS:])
+        return done.stdout
 
     def remove(self) -> None:
         """Stop everything and remove its files."""

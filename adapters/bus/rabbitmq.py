@@ -2,16 +2,18 @@
 
 What the broker promises (RabbitMQ, consumer acknowledgements and publisher confirms): delivery tags count the publishes
 on a channel from 1; an ack or nack may cover several; a mandatory message that no queue takes is returned first and
-acknowledged after. A confirm for a quorum queue comes once a majority of its members has written the message.
+acknowledged after. A confirm for a quorum queue comes once a majority of its members has written the message. A broker
+short of memory or disk tells a connection that it is blocked, and reads nothing more from it until the alarm is over.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Any, NoReturn
 
 import pika
+import structlog
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
@@ -24,6 +26,8 @@ CONFIRM_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 10
+
+_log = structlog.get_logger(__name__)
 
 
 class Confirms:
@@ -79,6 +83,8 @@ class _Session:
     def __init__(self, parameters: pika.connection.Parameters) -> None:
         self.confirms = Confirms()
         self.over = asyncio.Event()
+        self.blocked = False
+        self._limits: dict[asyncio.Timeout, float] = {}
         self._answers: set[asyncio.Future[Any]] = set()
         self._reason = "the connection was closed"
         self._opened = self._answer()
@@ -90,6 +96,8 @@ class _Session:
             on_close_callback=self._ended,
             custom_ioloop=asyncio.get_running_loop(),
         )
+        self.connection.add_on_connection_blocked_callback(self._alarmed)
+        self.connection.add_on_connection_unblocked_callback(self._calmed)
 
     async def open(self) -> None:
         """Return once messages can be published on the channel; raise BrokerUnavailable when the session ends first."""
@@ -120,6 +128,36 @@ class _Session:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self.over.wait()
+
+    @contextlib.asynccontextmanager
+    async def within(self, seconds: float) -> AsyncIterator[None]:
+        """The block ends in TimeoutError after that time, which does not run while the broker blocks us.
+
+        To give a blocked connection up would help nobody: the broker reads what was sent on it after the alarm, so
+        that each attempt would leave it one more connection to keep and as many doubled messages.
+        """
+        async with asyncio.timeout(None if self.blocked else seconds) as limit:
+            self._limits[limit] = seconds
+            try:
+                yield
+            finally:
+                del self._limits[limit]
+
+    def _alarmed(self, _connection: Any, _frame: Any) -> None:
+        self.blocked = True
+        _log.warning("relay.blocked")
+        for limit in self._running_limits():
+            limit.reschedule(None)
+
+    def _calmed(self, _connection: Any, _frame: Any) -> None:
+        self.blocked = False
+        _log.info("relay.unblocked")
+        now = asyncio.get_running_loop().time()
+        for limit in self._running_limits():
+            limit.reschedule(now + self._limits[limit])
+
+    def _running_limits(self) -> list[asyncio.Timeout]:
+        return [limit for limit in self._limits if not limit.expired()]
 
     def _answer(self) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
@@ -158,7 +196,7 @@ class RabbitPublisher:
     Types: url is an AMQP URL (``amqps`` for TLS, with pika's ``ssl_options``); secretariats are declared on connecting,
     any other on its first entry, so that an item of a secretariat that has left the site's data still has a queue;
     declares is False where the account may only write and the operator has imported the definitions; the times, in
-    seconds, bound each confirm and the whole of connecting.
+    seconds, bound each confirm, as long as the broker does not say that it is blocked, and the whole of connecting.
     """
 
     def __init__(
@@ -198,12 +236,13 @@ class RabbitPublisher:
         Raises EntryRefused when the broker returned it or answered with a nack, BrokerUnavailable when the connection
         or the confirm's time is over.
         """
-        if self._session is None:
+        session = self._session
+        if session is None:
             raise BrokerUnavailable("not connected")
         try:
-            async with asyncio.timeout(self._confirm_seconds):
-                await self._declare(self._session, (entry.secretariat,))
-                await self._send(self._session, entry)
+            async with session.within(self._confirm_seconds):
+                await self._declare(session, (entry.secretariat,))
+                await self._send(session, entry)
         except EntryRefused:
             self._declared.discard(entry.secretariat)
             raise

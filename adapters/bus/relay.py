@@ -23,6 +23,7 @@ READ_AHEAD = 5_000
 READ_BATCH = 500
 POLL_SECONDS = 0.5
 HOLD_SECONDS = 5.0
+STOP_SECONDS = 10.0
 BACKOFF_SECONDS = (0.2, 15.0)
 
 Result = TypeVar("Result")
@@ -128,8 +129,9 @@ class Relay:
     """Publishes the outbox until it is stopped, and outlives every absence of the broker or the store.
 
     Types: window is the number of entries in flight at once, poll_seconds how long new work may go unnoticed when
-    nobody calls `wake`, hold_seconds how long a secretariat waits whose queue refused an entry, backoff_seconds the
-    first and the longest pause between two attempts to connect. The outbox's calls run in the executor (None: the
+    nobody calls `wake`, hold_seconds how long a secretariat waits whose queue refused an entry, stop_seconds how long
+    what is in flight may take once it is told to stop, backoff_seconds the first and the longest pause between two
+    attempts to connect. The outbox's calls run in the executor (None: the
     loop's own). One relay runs per outbox; whoever starts it holds the lock.
     """
 
@@ -141,6 +143,7 @@ class Relay:
         window: int = WINDOW,
         poll_seconds: float = POLL_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
         backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
         executor: Executor | None = None,
     ) -> None:
@@ -149,6 +152,7 @@ class Relay:
         self._size = window
         self._poll_seconds = poll_seconds
         self._hold_seconds = hold_seconds
+        self._stop_seconds = stop_seconds
         self._backoff_seconds = backoff_seconds
         self._executor = executor
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -193,6 +197,7 @@ class Relay:
     def _begin(self) -> None:
         self._window = Window(self._size)
         self._taken: list[OutboxEntry] = []
+        self._publishes: set[asyncio.Task[None]] = set()
         self._releases: dict[str, float] = {}
         self._unread, self._next_poll = True, 0.0
 
@@ -207,6 +212,7 @@ class Relay:
             await self._publisher.connect()
             async with asyncio.TaskGroup() as publishes:
                 await self._pump(publishes)
+                await self._finish()
         finally:
             await self._publisher.close()
             await self._record()
@@ -226,7 +232,16 @@ class Relay:
 
     def _fill(self, publishes: asyncio.TaskGroup) -> None:
         while (entry := self._window.next()) is not None:
-            publishes.create_task(self._publish(entry))
+            task = publishes.create_task(self._publish(entry))
+            self._publishes.add(task)
+            task.add_done_callback(self._publishes.discard)
+
+    async def _finish(self) -> None:
+        """What is in flight is confirmed, or given up: the next turn publishes it again."""
+        if self._publishes:
+            _, late = await asyncio.wait(self._publishes, timeout=self._stop_seconds)
+            for task in late:
+                task.cancel()
 
     async def _publish(self, entry: OutboxEntry) -> None:
         try:

@@ -239,3 +239,19 @@ async def test_stopping_waits_for_what_is_in_flight_and_records_it():
         go.set()
         await stopping
     assert [e.sequence for e in outbox.confirmed] == [1]
+
+
+async def test_stopping_gives_up_what_the_broker_does_not_answer():
+    """A broker that answers nothing does not keep the service from ending; the next turn publishes it again."""
+    outbox, publisher = MemoryOutbox([entry(1)]), ScriptedPublisher()
+    take, publisher.publish = publisher.publish, lambda _: asyncio.Event().wait()
+    relay = Relay(outbox, publisher, stop_seconds=0.05)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run())
+        await asyncio.sleep(0.05)
+        await relay.stop()
+        assert not outbox.confirmed
+        publisher.publish = take
+        tasks.create_task(relay.run())
+        await eventually(lambda: outbox.confirmed)
+        await relay.stop()
