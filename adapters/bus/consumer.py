@@ -11,7 +11,7 @@ import json
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import structlog
@@ -25,8 +25,9 @@ from kombu.transport.pyamqp import Transport
 from adapters.bus import topology
 from adapters.bus.delivery import Delivery, SeenMessages
 
-PREFETCH = 10
-"""Few: what a lost consumer held counts as delivered once more, towards the delivery limit."""
+PREFETCH = 1
+"""Up to RabbitMQ 4.2 all that a lost consumer held counts as delivered once more: with more than one, a message that
+its handler always fails on would take its neighbours with it to the dead letters."""
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 TAP_LENGTH = 10_000
@@ -61,8 +62,9 @@ def follow(
 
     A message is acknowledged after the handler has returned. What was seen, or is older than a seen version of its
     item, is acknowledged unhandled; what cannot be decoded is rejected, to the dead-letter queue. When the broker goes
-    away, it is looked for until it is back. An error of the handler ends the call: its message, unacknowledged, is
-    delivered again to the next consumer, and is a dead letter after `topology.DELIVERY_LIMIT` deliveries.
+    away, it is looked for until it is back. An error of the handler ends the call: its message is put back, delivered
+    again to the next consumer, and is a dead letter after `topology.DELIVERY_LIMIT` deliveries. A handler that takes
+    longer than two heartbeats loses the connection; its message then comes again, and is known.
 
     Types: url is an AMQP URL; seen is what earlier calls have handled (None: nothing); tap reads from a queue of its
     own, which lives as long as the connection and takes nothing from the worklist's.
@@ -127,10 +129,11 @@ def _messages(url: str, secretariat: str, stop: threading.Event, *, tap: bool) -
         try:
             with _connection(url) as connection:
                 queue = _tap(secretariat) if tap else _worklist(secretariat)
-                for message in _from(connection, queue, stop):
-                    failures = 0
-                    if message is not None:
-                        yield message
+                with contextlib.closing(_from(connection, queue, stop)) as messages:
+                    for message in messages:
+                        failures = 0
+                        if message is not None:
+                            yield message
         except _BROKER_ERRORS as error:
             if not failures:
                 _log.warning("follow.away", secretariat=secretariat, error=type(error).__name__)
@@ -138,18 +141,34 @@ def _messages(url: str, secretariat: str, stop: threading.Event, *, tap: bool) -
             stop.wait(min(BACKOFF_SECONDS[1], BACKOFF_SECONDS[0] * 2 ** min(failures, 16)))
 
 
-def _from(connection: Connection, queue: Queue, stop: threading.Event) -> Iterator[Message | None]:
+def _from(connection: Connection, queue: Queue, stop: threading.Event) -> Generator[Message | None, None, None]:
     """Give one connection's messages, and None whenever it was found alive without one."""
     arrived: deque[Message] = deque()
     connection.connect()  # once: left to itself, kombu tries a hundred times and hears no stop
-    with Consumer(connection.channel(), [queue], on_message=arrived.append, prefetch_count=PREFETCH):
+    with Consumer(connection.channel(), [queue], on_message=arrived.append, prefetch_count=PREFETCH) as consumer:
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 connection.drain_events(timeout=DRAIN_SECONDS)
             connection.heartbeat_check()
             yield None
             while arrived and not stop.is_set():
-                yield arrived.popleft()
+                current = arrived.popleft()
+                try:
+                    yield current
+                except GeneratorExit:
+                    _put_back(consumer, current)
+                    raise
+
+
+def _put_back(consumer: Consumer, message: Message) -> None:
+    """A message that its handler failed on is rejected, to be delivered again: one failure towards the delivery limit.
+
+    Since RabbitMQ 4.3 nothing but a rejection counts as one. The consumer is cancelled before, for it would be given
+    the message at once, and before 4.3 its lost connection would be counted too.
+    """
+    if not message.acknowledged:
+        _answer(consumer.cancel)
+        _answer(message.requeue)
 
 
 def _connection(url: str) -> Connection:

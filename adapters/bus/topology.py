@@ -4,6 +4,10 @@
                                                       | rejected, or delivered too often
     gateway.dead (topic)  <---------------------------+  with its routing key kept
          +-----------------item.<secretariat>--> dead.<secretariat>          (quorum)
+         +----------secretariat.<secretariat>----------^
+
+A message that came straight to its queue, by the default exchange (one that was returned from the dead letters, by the
+gateway's command or the management interface's "move"), dies under the queue's name: hence the second way.
 
 What differs between RabbitMQ versions, and why every limit here is explicit:
 
@@ -28,6 +32,8 @@ EXCHANGE_TYPE = "topic"
 CONTENT_TYPE = "application/fhir+json"
 ITEM_HEADER = "item"
 VERSION_HEADER = "version"
+RETURNED_HEADER = "returned"
+"""How often a message came back from its dead-letter queue: since RabbitMQ 4.0 ``x-death`` does not count that."""
 
 DELIVERY_LIMIT = 20
 """Deliveries after which a message goes to the dead-letter queue: the default of RabbitMQ 4, also on 3.10."""
@@ -79,11 +85,13 @@ def routing_key(secretariat: str) -> str:
 def definitions(secretariats: Iterable[str], virtual_host: str = "/") -> dict[str, list[dict[str, Any]]]:
     """The topology as RabbitMQ definitions, for `rabbitmqctl import_definitions` or `load_definitions`.
 
-    Types: secretariats are the site's secretariat ids. Users and permissions are the operator's and not in it.
+    Types: secretariats are the site's secretariat ids. Users and permissions are the operator's and not in it. The
+    virtual host is: a new node that loads definitions makes no default one, and says nothing of what it leaves out.
     """
     ids = list(secretariats)
     here = {"vhost": virtual_host}
     return {
+        "vhosts": [{"name": virtual_host}],
         "exchanges": [here | exchange for exchange in _exchanges()],
         "queues": [here | queue for secretariat in ids for queue in _queues(secretariat)],
         "bindings": [here | binding for secretariat in ids for binding in _bindings(secretariat)],
@@ -118,7 +126,10 @@ def _queues(secretariat: str) -> list[dict[str, Any]]:
 
 
 def _bindings(secretariat: str) -> list[dict[str, Any]]:
-    """In the same order as the queues."""
-    ways = ((DEAD_EXCHANGE, dead_queue_name(secretariat)), (ITEMS_EXCHANGE, queue_name(secretariat)))
-    kept = {"destination_type": "queue", "routing_key": routing_key(secretariat), "arguments": {}}
-    return [{"source": source, "destination": queue, **kept} for source, queue in ways]
+    ways = (
+        (DEAD_EXCHANGE, routing_key(secretariat), dead_queue_name(secretariat)),
+        (DEAD_EXCHANGE, queue_name(secretariat), dead_queue_name(secretariat)),
+        (ITEMS_EXCHANGE, routing_key(secretariat), queue_name(secretariat)),
+    )
+    kept = {"destination_type": "queue", "arguments": {}}
+    return [{"source": source, "routing_key": key, "destination": queue, **kept} for source, key, queue in ways]

@@ -45,7 +45,7 @@ def test_every_queue_is_a_durable_quorum_queue_with_a_delivery_limit_of_its_own(
 
 
 def test_a_worklist_queue_dead_letters_at_least_once_to_its_own_dead_letter_queue():
-    """At-least-once dead-lettering needs reject-publish, and a binding by the routing key the message came with."""
+    """At-least-once dead-lettering needs reject-publish, and a binding by each routing key a message comes with."""
     printed = topology.definitions(["cardio"])
     arguments = next(q["arguments"] for q in printed["queues"] if q["name"] == "secretariat.cardio")
     assert arguments["x-dead-letter-strategy"] == "at-least-once"
@@ -54,10 +54,12 @@ def test_a_worklist_queue_dead_letters_at_least_once_to_its_own_dead_letter_queu
     assert ways == {
         ("gateway.items", "item.cardio"): "secretariat.cardio",
         (arguments["x-dead-letter-exchange"], "item.cardio"): "dead.cardio",
+        (arguments["x-dead-letter-exchange"], "secretariat.cardio"): "dead.cardio",  # returned by its queue's name
     }
 
 
 def test_definitions_are_json_of_one_virtual_host():
     """The definitions can be printed and imported as they are."""
     printed = json.loads(json.dumps(topology.definitions(["cardio"], virtual_host="hospital")))
+    assert printed.pop("vhosts") == [{"name": "hospital"}]
     assert {part["vhost"] for parts in printed.values() for part in parts} == {"hospital"}
