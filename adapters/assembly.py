@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
 
+from adapters.bus.dead_letters import DeadLetters, NoDeadLetters, RabbitDeadLetters
 from adapters.operations import Operations
-from adapters.settings import Settings
+from adapters.settings import EMBEDDED, Settings
 from adapters.store.audit import AuditTrail, append
 from adapters.store.database import Database
 from adapters.store.inbox import Inbox
@@ -112,6 +113,11 @@ class Assembly:
             self.migrate(principal)
         self.database.require_current_schema()
         return Operations(principal, self.inbox, self.worklist, self.trail)
+
+    def dead_letters(self) -> DeadLetters:
+        """Give the dead-letter queues of the bus that the settings name."""
+        url = self.settings.broker_url
+        return NoDeadLetters() if url == EMBEDDED else RabbitDeadLetters(url)
 
     def decider(self) -> Decider:
         """Give what decides batches."""

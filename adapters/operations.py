@@ -1,9 +1,10 @@
 """What people may ask of the gateway: each act needs a right and leaves an audit event, reads included (promise P8)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from adapters.bus.dead_letters import DeadLetter, DeadLetters
 from adapters.store.audit import AuditQuery, AuditTrail
 from adapters.store.inbox import Inbox, StoredMessage
 from adapters.store.worklist import ItemView, Step, Worklist
@@ -170,6 +171,66 @@ class Operations:
             return None
         self.require(Right.WORKLIST_READ, act)
         return sorted(self._principal.secretariats)
+
+    # -- dead letters ----------------------------------------------------------------------------------------------
+    #
+    # The broker knows no transaction with the trail: an event is written before the act that cannot be taken back.
+
+    def list_dead_letters(self, letters: DeadLetters, secretariats: Sequence[str]) -> dict[str, int | None]:
+        """Count the dead letters of secretariats (audited); None where the bus has no such queue."""
+        self.require(Right.DEAD_LETTERS_READ, AuditAction.DEAD_LETTER_LISTED)
+        counts = letters.count(secretariats)
+        self._record(
+            AuditAction.DEAD_LETTER_LISTED, secretariats=len(counts), found=sum(n or 0 for n in counts.values())
+        )
+        return counts
+
+    def show_dead_letters(self, letters: DeadLetters, secretariat: str, limit: int, reveal: str) -> list[DeadLetter]:
+        """Give the oldest dead letters of a secretariat (each audited).
+
+        Args:
+            letters: the bus's.
+            secretariat: whose.
+            limit: how many at most.
+            reveal: why the bodies must be seen; empty: they are to be masked.
+
+        """
+        right = Right.DEAD_LETTERS_REVEAL if reveal else Right.DEAD_LETTERS_READ
+        self.require(right, AuditAction.DEAD_LETTER_SHOWN)
+        found = letters.look(secretariat, limit)
+        for letter in found:
+            self._record_letter(AuditAction.DEAD_LETTER_SHOWN, letter, reveal, revealed=bool(reveal))
+        return found
+
+    def return_dead_letters(
+        self, letters: DeadLetters, secretariat: str, wanted: Collection[str] | None, reason: str
+    ) -> list[str]:
+        """Return dead letters (None: all) to the secretariat's queue (audited when asked, and each); give their ids."""
+        self.require(Right.DEAD_LETTERS_RETURN, AuditAction.DEAD_LETTER_RETURNED)
+        asked = AuditAction.DEAD_LETTER_RETURN_ASKED
+        entities = [f"secretariat/{secretariat}"]
+        self._record(asked, entities=entities, reason=reason, every=wanted is None, messages=len(wanted or ()))
+        return letters.give_back(
+            secretariat, wanted, lambda letter: self._record_letter(AuditAction.DEAD_LETTER_RETURNED, letter, reason)
+        )
+
+    def discard_dead_letters(
+        self, letters: DeadLetters, secretariat: str, wanted: Collection[str] | None, reason: str
+    ) -> list[str]:
+        """Discard dead letters (None: all; each audited); give their ids."""
+        self.require(Right.DEAD_LETTERS_DISCARD, AuditAction.DEAD_LETTER_DISCARDED)
+        return letters.discard(
+            secretariat, wanted, lambda letter: self._record_letter(AuditAction.DEAD_LETTER_DISCARDED, letter, reason)
+        )
+
+    def _record_letter(self, action: AuditAction, letter: DeadLetter, reason: str, *, revealed: bool = False) -> None:
+        """What a foreign message says of itself may be anything: only an item that is ours is named."""
+        view = self._worklist.item(letter.item) if letter.item else None
+        item = [f"item/{letter.item}"] if view else []
+        entities = [f"secretariat/{letter.secretariat}", *item]
+        patients = [view.item.identity] if view else []
+        version = letter.version if view else 0
+        self._record(action, patients=patients, entities=entities, reason=reason, version=version, revealed=revealed)
 
     # -- audit -----------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from gateway.facts import Priority
@@ -58,6 +59,63 @@ def message_bundle(item: WorkItem, person: Person, *, site: Site, message_id: st
         ],
     }
     return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def message_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 7) of a bus message: what a reader may rely on; FHIR R4 says the rest."""
+    header = {
+        "eventCoding": {"type": "object"},
+        "destination": {"type": "array", "minItems": 1},
+        "focus": {"type": "array", "minItems": 1, "items": _REFERENCE_SCHEMA},
+    }
+    task = {
+        "meta": {"type": "object", "required": ["versionId", "lastUpdated"]},
+        "status": {"enum": sorted(_TASK_STATUS.values())},
+        "businessStatus": _concept_schema(ItemState),
+        "priority": {"enum": sorted(_PRIORITY.values())},
+        "code": _concept_schema(ItemKind),
+        "description": {"type": "string", "description": "French title, without clinical content"},
+        "focus": _REFERENCE_SCHEMA,
+        "for": _REFERENCE_SCHEMA,
+        "authoredOn": _INSTANT_SCHEMA,
+        "lastModified": _INSTANT_SCHEMA,
+        "owner": {"type": "object", "required": ["identifier"]},
+    }
+    return _object_schema(
+        {
+            "resourceType": {"const": "Bundle"},
+            "id": {"type": "string", "format": "uuid", "description": "the message id"},
+            "type": {"const": "message"},
+            "timestamp": _INSTANT_SCHEMA,
+            "entry": {
+                "type": "array",
+                "items": [
+                    _entry_schema("MessageHeader", header),
+                    _entry_schema("Task", task),
+                    _entry_schema("Patient", {"extension": {"type": "array", "minItems": 1}}),
+                ],
+                "minItems": 3,
+            },
+        }
+    )
+
+
+_REFERENCE_SCHEMA = {"type": "object", "required": ["reference"], "properties": {"reference": {"type": "string"}}}
+_INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
+
+
+def _entry_schema(resource_type: str, properties: dict[str, Any]) -> dict[str, Any]:
+    named = {"resourceType": {"const": resource_type}, "id": {"type": "string", "format": "uuid"}}
+    return _object_schema({"fullUrl": {"type": "string"}, "resource": _object_schema(named | properties)})
+
+
+def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _concept_schema(codes: type[StrEnum]) -> dict[str, Any]:
+    coding = _object_schema({"system": {"type": "string"}, "code": {"enum": sorted(codes)}})
+    return _object_schema({"coding": {"type": "array", "minItems": 1, "items": coding}})
 
 
 def searchset(resources: Sequence[dict[str, Any]]) -> dict[str, Any]:

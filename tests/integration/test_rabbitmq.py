@@ -125,6 +125,22 @@ def test_the_topology_is_declared_any_number_of_times(rabbitmq, secretariat):
             assert by_hand.queue_declare(queue, passive=True).method.message_count == 0
 
 
+def test_imported_definitions_are_what_the_gateway_declares(rabbitmq, secretariat, tmp_path):
+    """After an import the gateway's own declaration is accepted (no 406), and each message finds its way."""
+    file = tmp_path / "gateway.json"
+    file.write_text(json.dumps(topology.definitions([secretariat])), encoding="utf-8")
+    rabbitmq.control("import_definitions", str(file))
+    assert rabbitmq.control("list_vhosts", "name").split() == ["name", "/"]
+    with publishing(rabbitmq, secretariat, declares=False) as publish, channel(rabbitmq) as by_hand:
+        publish(entry(secretariat))
+        method, _, _ = by_hand.basic_get(topology.queue_name(secretariat))
+        by_hand.basic_reject(method.delivery_tag, requeue=False)
+        eventually(lambda: waiting(rabbitmq, topology.dead_queue_name(secretariat)) == 1)
+    with publishing(rabbitmq, secretariat) as publish:
+        publish(entry(secretariat, 2))
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
+
+
 def test_what_is_published_arrives_whole_and_persistent(rabbitmq, secretariat):
     """The message carries its id, type, item and version, is persistent, and no header says more."""
     sent = entry(secretariat, version=3)
@@ -215,6 +231,36 @@ def test_a_handler_s_error_ends_following_and_the_message_comes_again(rabbitmq, 
     assert handled[0].message_id == sent.message_id
 
 
+def test_a_message_that_always_fails_becomes_a_dead_letter_and_takes_no_neighbour_with_it(rabbitmq, secretariat):
+    """Its consumer, started again after each failure, is given up on it alone, after the delivery limit."""
+    poison, *others = (entry(secretariat, n) for n in range(1, 6))
+    handled = []
+
+    def handle(delivery):
+        if delivery.message_id == poison.message_id:
+            raise ArithmeticError
+        handled.append(delivery.message_id)
+
+    with publishing(rabbitmq, secretariat) as publish:
+        publish(poison, *others)
+    failures, stop = 0, threading.Event()
+    while True:
+        watch = threading.Thread(target=lambda: (eventually(lambda: len(handled) == 4 or stop.is_set()), stop.set()))
+        watch.start()
+        try:
+            follow(rabbitmq.url, secretariat, handle, stop=stop)
+            break
+        except ArithmeticError:
+            failures += 1
+    watch.join()
+    assert topology.DELIVERY_LIMIT <= failures <= topology.DELIVERY_LIMIT + 1
+    assert handled == [e.message_id for e in others]
+    with channel(rabbitmq) as by_hand:
+        eventually(lambda: waiting(rabbitmq, topology.dead_queue_name(secretariat)) == 1)
+        _, dead, _ = by_hand.basic_get(topology.dead_queue_name(secretariat), auto_ack=True)
+    assert (dead.message_id, dead.headers["x-first-death-reason"]) == (poison.message_id, "delivery_limit")
+
+
 def test_a_tap_takes_nothing_from_the_worklist(rabbitmq, secretariat):
     """Who only looks on gets a copy; the secretariat's queue keeps every message."""
     with publishing(rabbitmq, secretariat) as publish, following(rabbitmq, secretariat, tap=True) as seen:
@@ -228,26 +274,6 @@ def test_a_tap_takes_nothing_from_the_worklist(rabbitmq, secretariat):
         eventually(seen_now)
     assert seen[0].message_id in {one.message_id for one in sent}
     assert waiting(rabbitmq, topology.queue_name(secretariat)) == len(sent)
-
-
-async def test_a_frozen_broker_times_out_and_the_relay_recovers(rabbitmq, secretariat):
-    """A broker that keeps its connections and answers nothing costs a time-out, then everything is delivered."""
-    outbox = MemoryOutbox([entry(secretariat)])
-    publisher = RabbitPublisher(rabbitmq.url, [secretariat], confirm_seconds=1, connect_seconds=2)
-    relay = Relay(outbox, publisher, backoff_seconds=(0.1, 0.5))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(relay.run())
-        await eventually_async(lambda: outbox.confirmed)
-        rabbitmq.suspend()
-        try:
-            outbox.entries.append(entry(secretariat, 2))
-            relay.wake()
-            await asyncio.sleep(4)
-            assert len(outbox.confirmed) == 1
-        finally:
-            rabbitmq.resume()
-        await eventually_async(lambda: len(outbox.confirmed) == 2)
-        await relay.stop()
 
 
 async def test_a_broker_killed_in_the_middle_loses_nothing_and_reorders_nothing(rabbitmq, secretariat):
