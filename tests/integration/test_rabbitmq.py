@@ -2,11 +2,17 @@
 
 import asyncio
 import json
+import re
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pika
 import pytest
@@ -302,3 +308,21 @@ async def test_a_broker_killed_in_the_middle_loses_nothing_and_reorders_nothing(
     for key in set(key_of.values()):
         of_one = [d.message_id for d in handled if key_of[d.message_id] == key]
         assert of_one == [e.message_id for e in entries if e.order_key == key]
+
+
+def test_the_readme_s_consumer_keeps_each_item_once(rabbitmq, secretariat, tmp_path):
+    """The README's use of the kit, as it stands, run twice over a repeated message, keeps one row for each."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"<!-- kit -->\n```python\n(.*?)```", readme, re.DOTALL)
+    task = {"resourceType": "Task", "description": "Convocation à envoyer"}
+    body = json.dumps({"resourceType": "Bundle", "type": "message", "entry": [{"resource": task}]}).encode()
+    first, second = (replace(entry(secretariat, n), body=body) for n in (1, 2))
+    file, script = tmp_path / "desk.db", script.replace("Timer(5,", "Timer(1,")
+    for sent in ((first, first), (first, second)):
+        with publishing(rabbitmq, secretariat) as publish:
+            publish(*sent)
+        subprocess.run([sys.executable, "-c", script, rabbitmq.url, secretariat, file], check=True, timeout=60)
+    with closing(sqlite3.connect(file)) as database:
+        rows = database.execute("SELECT message_id, title FROM task ORDER BY item").fetchall()
+    assert rows == [(one.message_id, task["description"]) for one in (first, second)]
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 0
