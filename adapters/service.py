@@ -104,8 +104,10 @@ async def _processing(assembly: Assembly, principal: Principal) -> AsyncIterator
 
 def _publisher(assembly: Assembly) -> Publisher:
     """Give the bus that the settings name."""
-    url = assembly.settings.broker_url
-    return EmbeddedPublisher() if url == EMBEDDED else RabbitPublisher(url, assembly.site.secretariats)
+    settings = assembly.settings
+    if settings.broker_url == EMBEDDED:
+        return EmbeddedPublisher()
+    return RabbitPublisher(settings.broker_url, assembly.site.secretariats, declares=settings.broker_declares)
 
 
 @asynccontextmanager

@@ -29,6 +29,9 @@ class Settings(BaseModel):
 
     database_url: str = Field(default="sqlite:///gateway.db", description="sqlite:///FILE or postgresql+psycopg://...")
     broker_url: str = Field(default=EMBEDDED, description="embedded:// or amqp://...")
+    broker_declares: bool = Field(
+        default=True, description="declare queues on connecting; false: `gateway bus topology` was imported"
+    )
     site: Path = Field(default=DEMO, description="folder of the site's TOML files; the packaged demo site by default")
     mllp_host: str = Field(default="127.0.0.1", min_length=1, description="address the MLLP listener binds")
     mllp_port: int = Field(default=2575, ge=0, le=65535, description="MLLP port; 0: any free one")

@@ -13,6 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +27,9 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 LOG_TAIL_CHARACTERS = 2_000
+
+_starter = ThreadPoolExecutor(1)
+"""The guard goes off when the *thread* that started the process ends; a test may restart a server in a short one."""
 
 
 class ServiceAbsent(Exception):
@@ -180,9 +184,10 @@ class RabbitServer:
             if self._epmd is None:
                 command = [self._epmd_program, "-address", "127.0.0.1", "-port", self._epmd_port]
                 self._epmd = subprocess.Popen(guarded(command, "TERM"), stdout=log, stderr=log, env=environment)
-            self._process = subprocess.Popen(
-                guarded([self._program], "KILL"), stdout=log, stderr=log, env=environment, cwd=self._home
-            )
+            command = guarded([self._program], "KILL")
+            self._process = _starter.submit(
+                subprocess.Popen, command, stdout=log, stderr=log, env=environment, cwd=self._home
+            ).result()
         until(self._answers, self._process, self._log)
 
     def stop(self) -> None:

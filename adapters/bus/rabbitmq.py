@@ -8,14 +8,15 @@ short of memory or disk tells a connection that it is blocked, and reads nothing
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
 import pika
 import structlog
 from pika.adapters.asyncio_connection import AsyncioConnection
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker
 
 from adapters.bus import topology
 from adapters.bus.relay import EntryRefused
@@ -26,6 +27,8 @@ CONFIRM_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 10
+DECLARED_SECONDS = 5.0
+"""How long a declaration is relied on. A deleted queue's messages are returned only while no other queue takes them."""
 
 _log = structlog.get_logger(__name__)
 
@@ -179,7 +182,9 @@ class _Session:
             self._reason = f"the broker closed the channel ({reason.reply_code})"
         self._fail()
 
-    def _ended(self, _connection: Any, _reason: BaseException) -> None:
+    def _ended(self, _connection: Any, reason: BaseException) -> None:
+        code = f" {reason.reply_code}" if isinstance(reason, ConnectionClosedByBroker) else ""
+        self._reason = f"the connection was closed ({type(reason).__name__}{code})"
         self.over.set()
         self._fail()
 
@@ -194,7 +199,8 @@ class RabbitPublisher:
     """Publishes to RabbitMQ, each message persistent, mandatory and confirmed.
 
     Types: url is an AMQP URL (``amqps`` for TLS, with pika's ``ssl_options``); secretariats are declared on connecting,
-    any other on its first entry, so that an item of a secretariat that has left the site's data still has a queue;
+    any other on its first entry, so that an item of a secretariat that has left the site's data still has a queue, and
+    each again while it has entries, so that a deleted queue does not stay away unnoticed;
     declares is False where the account may only write and the operator has imported the definitions; the times, in
     seconds, bound each confirm, as long as the broker does not say that it is blocked, and the whole of connecting.
     """
@@ -214,7 +220,7 @@ class RabbitPublisher:
         self._confirm_seconds = confirm_seconds
         self._connect_seconds = connect_seconds
         self._session: _Session | None = None
-        self._declared: set[str] = set()
+        self._declared: dict[str, float] = {}
         self._declaring = asyncio.Lock()
 
     async def connect(self) -> None:
@@ -244,7 +250,7 @@ class RabbitPublisher:
                 await self._declare(session, (entry.secretariat,))
                 await self._send(session, entry)
         except EntryRefused:
-            self._declared.discard(entry.secretariat)
+            self._declared.pop(entry.secretariat, None)
             raise
         except TimeoutError:
             raise BrokerUnavailable(f"no confirm within {self._confirm_seconds:g} s") from None
@@ -268,16 +274,19 @@ class RabbitPublisher:
         )
         await session.confirms.sent(entry.message_id)
 
-    async def _declare(self, session: _Session, secretariats: Iterable[str]) -> None:
-        if not self._declares:
+    async def _declare(self, session: _Session, secretariats: Sequence[str]) -> None:
+        if not self._undeclared(secretariats):
             return
         async with self._declaring:
-            missing = [secretariat for secretariat in secretariats if secretariat not in self._declared]
-            if missing:
+            if missing := self._undeclared(secretariats):
                 topology.declare(session.channel, missing)
                 check = partial(session.channel.exchange_declare, topology.ITEMS_EXCHANGE, passive=True)
                 await session.settled(check)
-                self._declared.update(missing)
+                self._declared.update(dict.fromkeys(missing, time.monotonic()))
+
+    def _undeclared(self, secretariats: Sequence[str]) -> list[str]:
+        old = time.monotonic() - DECLARED_SECONDS
+        return [s for s in secretariats if self._declares and self._declared.get(s, old) <= old]
 
 
 def _parameters(url: str, connect_seconds: float) -> pika.URLParameters:

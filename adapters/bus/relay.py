@@ -314,7 +314,8 @@ class Relay:
         self._connected = False
         if not self._away:
             self._away = True
-            _log.warning("relay.away", error=_first(troubles).name)
+            trouble = _first(troubles)
+            _log.warning("relay.away", error=trouble.name, rule=trouble.rule)
 
     async def _pause(self) -> None:
         """Wait before the next attempt, longer after each, and never in step with other relays."""

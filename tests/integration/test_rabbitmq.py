@@ -19,6 +19,7 @@ import pytest
 
 from adapters.bus import topology
 from adapters.bus.consumer import follow
+from adapters.bus.dead_letters import RabbitDeadLetters
 from adapters.bus.rabbitmq import RabbitPublisher
 from adapters.bus.relay import EntryRefused, Relay
 from gateway.errors import BrokerUnavailable
@@ -66,10 +67,10 @@ def channel(rabbitmq):
 
 
 @contextmanager
-def publishing(rabbitmq, *secretariats, **settings):
+def publishing(broker, *secretariats, **settings):
     """A publisher, driven from a synchronous test: give a function that publishes entries in order."""
     with asyncio.Runner() as runner:
-        publisher = RabbitPublisher(rabbitmq.url, secretariats, **settings)
+        publisher = RabbitPublisher(getattr(broker, "url", broker), secretariats, **settings)
 
         async def publish(*entries):
             for one in entries:
@@ -147,6 +148,33 @@ def test_imported_definitions_are_what_the_gateway_declares(rabbitmq, secretaria
     assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
 
 
+@pytest.mark.parametrize("declares", [True, False])
+def test_the_permissions_of_the_deployment_notes_are_enough(rabbitmq, secretariat, declares):
+    """An account with the README's permissions publishes, declaring or not, returns dead letters, and may no more."""
+    notes = (Path(__file__).parents[2] / "deploy" / "README.md").read_text(encoding="utf-8")
+    rows = [re.split(r"(?<!\\)\|", line)[1:5] for line in notes.splitlines() if line.startswith("|")]
+    asked = {row[0].strip(): [cell.strip(" `").replace("\\|", "|") for cell in row] for row in rows}
+    _, configure, write, read = asked["the gateway, declaring" if declares else "the gateway, after an import"]
+    configure, write, read = (cell.replace("the same", configure) for cell in (configure, write, read))
+    _, _, default, dead = asked["`gateway bus dead-letters`, besides"]
+    account = f"account-{secretariat}"
+    rabbitmq.control("add_user", account, "secret")
+    rabbitmq.control("set_permissions", account, configure, f"{write}|{default}", f"{read}|{dead}")
+    url = rabbitmq.url.replace("guest:guest", f"{account}:secret")
+    if not declares:
+        with channel(rabbitmq) as by_hand:
+            topology.declare(by_hand, [secretariat])
+        with pytest.raises(BrokerUnavailable, match="403"), publishing(url, secretariat):
+            pass
+    with publishing(url, secretariat, declares=declares) as publish, channel(rabbitmq) as by_hand:
+        publish(entry(secretariat))
+        method, _, _ = by_hand.basic_get(topology.queue_name(secretariat))
+        by_hand.basic_reject(method.delivery_tag, requeue=False)
+        eventually(lambda: waiting(rabbitmq, topology.dead_queue_name(secretariat)) == 1)
+    assert len(RabbitDeadLetters(url).give_back(secretariat, None, lambda _: None)) == 1
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
+
+
 def test_what_is_published_arrives_whole_and_persistent(rabbitmq, secretariat):
     """The message carries its id, type, item and version, is persistent, and no header says more."""
     sent = entry(secretariat, version=3)
@@ -175,6 +203,19 @@ def test_an_unroutable_entry_is_refused_and_its_queue_made_again(rabbitmq, secre
         with pytest.raises(EntryRefused):
             publish(entry(secretariat))
         publish(entry(secretariat))
+    assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
+
+
+def test_a_deleted_queue_is_made_again_though_another_takes_its_messages(rabbitmq, secretariat, monkeypatch):
+    """While a tap keeps the broker from returning anything, a secretariat with traffic soon has its queue again."""
+    monkeypatch.setattr("adapters.bus.rabbitmq.DECLARED_SECONDS", 0.2)
+    with publishing(rabbitmq, secretariat) as publish, channel(rabbitmq) as by_hand:
+        tap = by_hand.queue_declare("", exclusive=True).method.queue
+        by_hand.queue_bind(tap, topology.ITEMS_EXCHANGE, topology.routing_key(secretariat))
+        by_hand.queue_delete(topology.queue_name(secretariat))
+        publish(entry(secretariat))
+        time.sleep(0.3)
+        publish(entry(secretariat, 2))
     assert waiting(rabbitmq, topology.queue_name(secretariat)) == 1
 
 
