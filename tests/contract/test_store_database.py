@@ -215,10 +215,10 @@ def test_another_url_is_refused(url):
 
 
 def test_trouble_is_named_without_what_was_sent(tmp_path):
-    """A store that cannot be reached says so, by the driver's class and nothing else."""
+    """A store that cannot be reached says so, by the driver's class and code and nothing else."""
     with store_at(f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}") as store, pytest.raises(StorageUnavailable) as trouble:
         store.inbox.summary()
-    assert trouble.value.rule == "the store answered OperationalError"
+    assert trouble.value.rule == "the store answered OperationalError (SQLITE_CANTOPEN)"
     assert trouble.value.__cause__ is None
 
 
