@@ -17,7 +17,7 @@ from adapters.mllp.listener import Peer
 from gateway.errors import AckCode, GatewayError, LimitExceeded, ProcessingFailed, StorageUnavailable, TroubleError
 from gateway.reception import MESSAGE_TYPE_LENGTH, Format, Reception, Recorded, Transport, storable
 from gateway.site import Site
-from mappings.hl7v2 import Examination, acknowledge, examine
+from mappings.hl7v2 import Examination, acknowledge, examine, subjects
 
 log = structlog.get_logger()
 
@@ -207,6 +207,7 @@ class Hl7Intake:
             code=code,
             answer=self._acknowledge(examination, code, error),
             error=error,
+            subjects=subjects(examination.message) if examination.message else (),
         )
         return self._group.submit(reception)
 

@@ -1,4 +1,4 @@
-"""The service: everything that runs while the gateway serves, in one process."""
+"""The service: what runs while the gateway serves, in one process or in several that share a PostgreSQL database."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import structlog
 
@@ -26,6 +29,8 @@ from adapters.intake import GroupCommit, Hl7Intake
 from adapters.mllp.listener import Limits, Listener
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
+from adapters.store.news import PENDING, PUBLISHED, listen
+from adapters.supervisor import WorkerProcesses
 from adapters.web.server import Server
 from adapters.web.tokens import require_keys
 from adapters.worker import Worker
@@ -40,33 +45,70 @@ GRACE_SECONDS = 10.0
 """How long frames and requests in hand may take once the service is told to stop."""
 
 
-async def serve(assembly: Assembly, principal: Principal, ready_file: Path | None) -> None:
+READ = 1 << 12
+"""Bytes of standard input thrown away at a time, while its end is waited for."""
+
+
+class Role(StrEnum):
+    """What one process does; several processes of one database make one gateway (PostgreSQL)."""
+
+    ALL = "all"
+    INTAKE = "intake"
+    """Takes HL7 v2 in by MLLP."""
+    WORK = "work"
+    """Translates, reconciles and routes; any number of processes."""
+    RELAY = "relay"
+    """Publishes to the bus; of several, one at a time."""
+    WEB = "web"
+    """Serves HTTP: FHIR."""
+
+    def does(self, *roles: "Role") -> bool:
+        """Whether a process of this role does what one of these is for."""
+        return self is Role.ALL or self in roles
+
+
+async def serve(
+    assembly: Assembly,
+    principal: Principal,
+    ready_file: Path | None,
+    role: Role = Role.ALL,
+    *,
+    while_stdin: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT; what is in hand is finished.
 
     Args:
         assembly: the gateway's parts.
         principal: who starts it.
         ready_file: written when everything listens, removed at the end.
+        role: what this process does.
+        while_stdin: end also when standard input closes.
 
     Raises:
         StoreInUse: another process serves this SQLite file.
-        ConfigurationError: an address cannot be bound, or the schema is another program's.
+        ConfigurationError: an address cannot be bound, the schema is another program's, or the store cannot be shared.
 
     """
     assembly.require_operator(principal, AuditAction.SERVICE_STARTED)
     require_keys(assembly.site.access, assembly.settings.site / "access.toml")
+    if role is not Role.ALL and assembly.database.sqlite:
+        raise ConfigurationError("a SQLite file is served by one process, of the role all", path="--role")
     assembly.database.claim_service()
     if ready_file is not None:
         _forget_ready(ready_file)
     assembly.prepare_database(principal)
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    assembly.trail.record(AuditEvent(datetime.now(UTC), AuditAction.SERVICE_STARTED, principal.id))
-    async with _processing(assembly, principal) as worker, _receiving(assembly, worker) as addresses:
+        loop.add_signal_handler(number, stop.set)
+    if while_stdin:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_input, loop, stop)
+    service = _Service(assembly, role)
+    _tell_audit(assembly, AuditAction.SERVICE_STARTED, principal, role)
+    async with service.processing(principal), service.receiving() as addresses:
         if ready_file is not None:
             _write_ready(ready_file, addresses)
-        log.info("service.ready", **addresses)
+        log.info("service.ready", role=role.value, **addresses)
         await stop.wait()
         log.info("service.stopping")
         if ready_file is not None:
@@ -74,32 +116,152 @@ async def serve(assembly: Assembly, principal: Principal, ready_file: Path | Non
     log.info("service.stopped")
 
 
-@asynccontextmanager
-async def _processing(assembly: Assembly, principal: Principal) -> AsyncIterator[Worker]:
-    """The worker, the relay and the sealer, each ended after what feeds it."""
-    relay = Relay(assembly.outbox, _publisher(assembly))
-    turn = RelayTurn(relay, assembly.database)
-    worker = assembly.worker(relay.wake)
-    working, sealing = threading.Event(), threading.Event()
-    tasks = [
-        asyncio.create_task(_in_own_thread(worker.run, working), name="worker"),
-        asyncio.create_task(turn.run(), name="relay"),
-        asyncio.create_task(_in_own_thread(run_sealer, assembly.trail, sealing), name="sealer"),
-    ]
-    for task in tasks:
-        task.add_done_callback(_end_on_fault)
-    try:
-        yield worker
-    finally:
-        working.set()
-        worker.wake()
-        await asyncio.wait([tasks[0]])
-        await turn.stop()
-        await asyncio.wait([tasks[1]])
-        event = AuditEvent(datetime.now(UTC), AuditAction.SERVICE_STOPPED, principal.id)
-        await asyncio.to_thread(assembly.trail.record, event)
-        sealing.set()
-        await asyncio.wait([tasks[2]])
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), READ):
+        loop.remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def _tell_audit(assembly: Assembly, action: AuditAction, principal: Principal, role: Role) -> None:
+    assembly.trail.record(AuditEvent(datetime.now(UTC), action, principal.id, detail={"role": role}))
+
+
+class _Part:
+    """A part that runs until it is told to stop."""
+
+    def __init__(self, name: str, running: Coroutine[Any, Any, None], stop: Callable[[], object]) -> None:
+        self._stop = stop
+        self._task = asyncio.create_task(running, name=name)
+        self._task.add_done_callback(_end_on_fault)
+
+    async def stop(self) -> None:
+        """Return once it has finished what it has in hand."""
+        stopping = self._stop()
+        if asyncio.iscoroutine(stopping):
+            await stopping
+        await asyncio.wait([self._task])
+
+
+class _Service:
+    """The parts that one process runs, by its role."""
+
+    def __init__(self, assembly: Assembly, role: Role) -> None:
+        self._assembly = assembly
+        self._role = role
+        self._relay = Relay(assembly.outbox, _publisher(assembly)) if role.does(Role.RELAY) else None
+        self._worker = assembly.worker(self._published) if self._works_here else None
+
+    @property
+    def _works_here(self) -> bool:
+        """Whether the worker runs in this process; beside one that listens it has processes of its own."""
+        return self._role.does(Role.WORK) and not self._worker_processes
+
+    @property
+    def _worker_processes(self) -> int:
+        apart = self._role is Role.ALL and not self._assembly.database.sqlite
+        return self._assembly.settings.workers if apart else 0
+
+    def _published(self) -> None:
+        if self._relay is not None:
+            self._relay.wake()
+
+    def _recorded(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
+
+    @asynccontextmanager
+    async def processing(self, principal: Principal) -> AsyncIterator[None]:
+        """The workers, the relay and the sealer, each ended after what feeds it."""
+        parts = [part for part in (*self._working(), self._relaying()) if part is not None]
+        hearing, sealing = self._hearing(), self._sealing()
+        try:
+            yield
+        finally:
+            for part in parts:
+                await part.stop()
+            await asyncio.to_thread(_tell_audit, self._assembly, AuditAction.SERVICE_STOPPED, principal, self._role)
+            await hearing.stop()
+            if sealing is not None:
+                await sealing.stop()
+
+    def _working(self) -> Iterator[_Part]:
+        if self._worker is not None:
+            worker, stopping = self._worker, threading.Event()
+            yield _Part("worker", _in_own_thread(worker.run, stopping), partial(_end_work, worker, stopping))
+        if self._worker_processes:
+            processes = WorkerProcesses(self._worker_processes)
+            yield _Part("workers", processes.run(), processes.stop)
+
+    def _relaying(self) -> _Part | None:
+        if self._relay is None:
+            return None
+        turn = RelayTurn(self._relay, self._assembly.database)
+        return _Part("relay", turn.run(), turn.stop)
+
+    def _hearing(self) -> _Part:
+        stopping = threading.Event()
+        told = {PENDING: self._recorded, PUBLISHED: self._published}
+        return _Part("news", _in_own_thread(listen, self._assembly.database, told, stopping), stopping.set)
+
+    def _sealing(self) -> _Part | None:
+        if not self._role.does(Role.WORK, Role.RELAY):
+            return None
+        stopping = threading.Event()
+        return _Part("sealer", _in_own_thread(run_sealer, self._assembly.trail, stopping), stopping.set)
+
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[dict[str, str | None]]:
+        """The listeners and the group commit behind them; None where this role has no such listener."""
+        group = GroupCommit(self._assembly.inbox.record)
+        async with AsyncExitStack() as listeners:
+            group.start().add_done_callback(_end_on_fault)
+            listeners.push_async_callback(group.stop)
+            http = await listeners.enter_async_context(self._http(group)) if self._role.does(Role.WEB) else None
+            mllp = await listeners.enter_async_context(self._mllp(group)) if self._role.does(Role.INTAKE) else None
+            yield {"mllp": mllp, "http": http}
+
+    @asynccontextmanager
+    async def _mllp(self, group: GroupCommit) -> AsyncIterator[str]:
+        settings = self._assembly.settings
+        intake = Hl7Intake(self._assembly.site, group, self._recorded)
+        limits = Limits(max_frame=settings.max_frame_bytes, connections=settings.max_connections)
+        listener = Listener(intake.receive, intake.refuse_oversize, limits)
+        try:
+            await listener.start(settings.mllp_host, settings.mllp_port)
+        except OSError as error:
+            raise ConfigurationError(_unbindable(error), path="GATEWAY_MLLP_PORT") from None
+        try:
+            yield "{}:{}".format(*listener.address)
+        finally:
+            await listener.stop(GRACE_SECONDS)
+
+    @asynccontextmanager
+    async def _http(self, group: GroupCommit) -> AsyncIterator[str]:
+        parts, settings = self._assembly, self._assembly.settings
+        exchange = StoredExchange(group, self._recorded, parts.inbox, parts.worklist, parts.trail)
+        app = create_app(exchange, parts.site, clock=lambda: datetime.now(UTC))
+        server = Server(app, settings.max_connections)
+        try:
+            bound = socket.create_server((settings.http_host, settings.http_port), reuse_port=False)
+        except OSError as error:
+            raise ConfigurationError(_unbindable(error), path="GATEWAY_HTTP_PORT") from None
+        with bound:
+            serving = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+            serving.add_done_callback(_end_on_fault)
+            try:
+                yield "http://{}:{}".format(*bound.getsockname()[:2])
+            finally:
+                server.should_exit = True
+                await serving
+
+
+def _end_work(worker: Worker, stopping: threading.Event) -> None:
+    stopping.set()
+    worker.wake()
+
+
+def _unbindable(error: OSError) -> str:
+    return f"the address cannot be bound: {error.strerror}"
 
 
 def _publisher(assembly: Assembly) -> Publisher:
@@ -108,47 +270,6 @@ def _publisher(assembly: Assembly) -> Publisher:
     if settings.broker_url == EMBEDDED:
         return EmbeddedPublisher()
     return RabbitPublisher(settings.broker_url, assembly.site.secretariats, declares=settings.broker_declares)
-
-
-@asynccontextmanager
-async def _receiving(assembly: Assembly, worker: Worker) -> AsyncIterator[dict[str, str]]:
-    """The listeners and the group commit behind them."""
-    settings = assembly.settings
-    group = GroupCommit(assembly.inbox.record)
-    intake = Hl7Intake(assembly.site, group, worker.wake)
-    limits = Limits(max_frame=settings.max_frame_bytes, connections=settings.max_connections)
-    listener = Listener(intake.receive, intake.refuse_oversize, limits)
-    exchange = StoredExchange(group, worker.wake, assembly.inbox, assembly.worklist, assembly.trail)
-    app = create_app(exchange, assembly.site, clock=lambda: datetime.now(UTC))
-    http = Server(app, settings.max_connections)
-    with _bound(settings.http_host, settings.http_port, "GATEWAY_HTTP_PORT") as http_socket:
-        try:
-            await listener.start(settings.mllp_host, settings.mllp_port)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the address cannot be bound: {error.strerror}", path="GATEWAY_MLLP_PORT"
-            ) from None
-        group.start().add_done_callback(_end_on_fault)
-        serving = asyncio.create_task(http.serve(sockets=[http_socket]), name="http")
-        serving.add_done_callback(_end_on_fault)
-        host, port = http_socket.getsockname()[:2]
-        try:
-            yield {"mllp": "{}:{}".format(*listener.address), "http": f"http://{host}:{port}"}
-        finally:
-            http.should_exit = True
-            await listener.stop(GRACE_SECONDS)
-            await serving
-            await group.stop()
-
-
-@contextlib.contextmanager
-def _bound(host: str, port: int, setting: str) -> Iterator[socket.socket]:
-    try:
-        bound = socket.create_server((host, port), reuse_port=False)
-    except OSError as error:
-        raise ConfigurationError(f"the address cannot be bound: {error.strerror}", path=setting) from None
-    with bound:
-        yield bound
 
 
 async def _in_own_thread(call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -175,7 +296,7 @@ def _end_on_fault(task: "asyncio.Task[None]") -> None:
         os._exit(70)
 
 
-def _write_ready(path: Path, addresses: dict[str, str]) -> None:
+def _write_ready(path: Path, addresses: Mapping[str, str | None]) -> None:
     """Make the ready file appear whole."""
     partial = path.with_name(path.name + ".partial")
     with _ready_file(path):

@@ -3,14 +3,16 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from adapters.fhir import validation
-from adapters.store.work import PendingMessage, Work
+from adapters.store.work import Crowded, PendingMessage, Work
 from gateway import er7
 from gateway.errors import GatewayError, ProcessingFailed, SourceUndeclared, TroubleError
 from gateway.facts import Translation
@@ -74,11 +76,19 @@ class Worker:
 
     def run_once(self) -> int:
         """Process one batch; give how many messages."""
-        batch = self._work.oldest()
-        if batch:
-            self._process([self._job(message) for message in batch])
+        jobs: Sequence[Job] = ()
+        try:
+            with self._work.claim() as claim:
+                jobs = [self._job(message) for message in claim.messages]
+                if jobs:
+                    self._process(jobs, claim.transaction(), alone=claim.alone)
+        except (DBAPIError, Crowded):
+            if not jobs:
+                raise
+            self._process_alone(jobs)
+        if jobs:
             self._published()
-        return len(batch)
+        return len(jobs)
 
     def explain(self, message: PendingMessage) -> tuple[Job, State, Changes]:
         """Decide one message as it would take effect now, and change nothing."""
@@ -107,32 +117,40 @@ class Worker:
         """Give the source of a message that was refused because no source had sent it, if the site has one by now."""
         return examine(message.raw, self._site).source if message.format is Format.HL7V2 else None
 
-    def _process(self, jobs: Sequence[Job]) -> None:
-        """Let a batch take effect; where the store refuses its data, halve it until the one bad message is alone."""
+    def _process(
+        self, jobs: Sequence[Job], transaction: AbstractContextManager[Connection | None], *, alone: bool
+    ) -> None:
+        """Let a batch take effect, unless somebody else has taken its messages."""
         now = datetime.now(UTC)
-        try:
-            with self._work.transaction([job.message for job in jobs]) as connection:
-                if connection is None:
-                    return
-                state = self._work.load(connection, needs(jobs))
-                changes = self._decider.decide(jobs, state, now)
-                self._work.flush(connection, state, changes, now)
-        except DBAPIError as error:
-            self._bisect(jobs, error)
-        else:
-            _tell(changes)
+        with transaction as connection:
+            if connection is None:
+                return
+            needed = needs(jobs)
+            if not alone:
+                self._work.hold(connection, needed)
+            state = self._work.load(connection, needed)
+            changes = self._decider.decide(jobs, state, now)
+            self._work.flush(connection, state, changes, now)
+        _tell(changes)
 
-    def _bisect(self, jobs: Sequence[Job], error: DBAPIError) -> None:
+    def _process_alone(self, jobs: Sequence[Job]) -> None:
+        """Let a batch take effect; where the store refuses its data, halve it until the one bad message is alone."""
+        try:
+            self._process(jobs, self._work.alone([job.message for job in jobs]), alone=True)
+        except DBAPIError as error:
+            self._halve(jobs, error)
+
+    def _halve(self, jobs: Sequence[Job], error: DBAPIError) -> None:
         if len(jobs) > 1:
             middle = len(jobs) // 2
-            self._process(jobs[:middle])
-            self._process(jobs[middle:])
+            self._process_alone(jobs[:middle])
+            self._process_alone(jobs[middle:])
             return
         only = jobs[0]
         if isinstance(only.translation, ProcessingFailed):
             raise error
         fault = ProcessingFailed(f"the store refused its data with {type(error.orig).__name__}")
-        self._process([replace(only, translation=fault)])
+        self._process_alone([replace(only, translation=fault)])
 
 
 def translate_stored(message: PendingMessage, source: Source, site: Site) -> Translation | GatewayError:

@@ -112,9 +112,14 @@ GENESIS = hashlib.sha256(b"secretariat-gateway audit chain 1").hexdigest()
 """What the first seal follows."""
 
 
-def seal(previous: str, form: bytes) -> str:
-    """Give the hex SHA-256 that binds an event's canonical form to everything sealed before it."""
-    return hashlib.sha256(previous.encode() + form).hexdigest()
+def fingerprint(form: bytes) -> str:
+    """Give the hex SHA-256 of an event's canonical form: what the act's transaction leaves for the sealer."""
+    return hashlib.sha256(form).hexdigest()
+
+
+def seal(previous: str, event: str) -> str:
+    """Give the hex SHA-256 that binds an event, by its fingerprint, to everything sealed before it."""
+    return hashlib.sha256(previous.encode() + event.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class Seal:
     Attributes:
         sequence: place in the chain, from 1, without gaps.
         event: number of the event.
-        digest: hex SHA-256 over the previous digest and the event's canonical form.
+        digest: hex SHA-256 over the previous digest and the event's fingerprint.
 
     """
 
@@ -202,7 +207,7 @@ def verify(chain: Iterable[Link], events: int, unsealed: int = 0) -> Verificatio
             return Verification(events, sealed, Break(sealed + 1, None, "seal missing"))
         if link.form is None:
             return Verification(events, sealed, Break(sequence, event, "event missing"))
-        digest = seal(digest, link.form)
+        digest = seal(digest, fingerprint(link.form))
         if digest != link.seal.digest:
             return Verification(events, sealed, Break(sequence, event, "event changed"))
         if not link.indexed:

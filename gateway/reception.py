@@ -58,6 +58,7 @@ class Reception:
         answer: the answer's bytes (an ACK message); empty for HTTP, whose answer follows the outcome.
         error: why it is refused; such a reception is kept and quarantined.
         expects: version of the object that it is meant to change (If-Match); None if of whatever version.
+        subjects: identifiers of its patients, else of its objects: where it is in line.
 
     """
 
@@ -73,6 +74,7 @@ class Reception:
     answer: bytes = b""
     error: GatewayError | None = None
     expects: int | None = None
+    subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

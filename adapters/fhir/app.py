@@ -52,6 +52,7 @@ from mappings.fhir.appointment import Interaction, keys, render
 from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
 from mappings.fhir.outcome import error_of, note, outcome
+from mappings.fhir.subject import subjects
 
 MAX_BODY = validation.MAX_BODY
 """Bytes of a request body."""
@@ -266,9 +267,9 @@ class _Interface:
         principal = await self._admit(request, f"Appointment:{act}", Right.SEND, *searching)
         body = await _body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
-        error, business_id = await self._examine(request, act, principal, source, body)
+        error, business_id, about = await self._examine(request, act, principal, source, body)
         control_id = _request_id(request) or business_id or str(uuid4())
-        reception = self._reception(f"Appointment:{act}", control_id, principal, source, body, error)
+        reception = self._reception(f"Appointment:{act}", control_id, principal, source, body, error, about)
         if act == "update" and (tag := _ENTITY_TAG.fullmatch(request.headers.get("if-match", "").strip())):
             reception = replace(reception, expects=int(tag[1]))  # kept also of a refused one: a replay is held to it
         recorded = await self.exchange.record(reception)
@@ -279,8 +280,8 @@ class _Interface:
 
     async def _examine(
         self, request: Request, act: Interaction, principal: Principal, source: Source | None, body: bytes
-    ) -> tuple[SenderError | None, str]:
-        """Give why the request is refused (None: nothing speaks against it), and a creation's business identifier.
+    ) -> tuple[SenderError | None, str, tuple[str, ...]]:
+        """Give why the request is refused (None: nothing speaks against it), its business identifier and its subjects.
 
         The same body under the same business identifier is the same creation. An update states how things stand: the
         same statement after another one is news, so it has no such identifier.
@@ -294,8 +295,8 @@ class _Interface:
             await self._check_condition(request, act, resource, principal, source)
             named = keys(resource, source, self.site) if act == "create" else ()
         except SenderError as error:
-            return error, ""
-        return None, f"{named[0].authority}|{named[0].value}" if named else ""
+            return error, "", ()
+        return None, f"{named[0].authority}|{named[0].value}" if named else "", subjects(resource)
 
     async def _check_condition(
         self, request: Request, act: Interaction, resource: dict[str, Any], principal: Principal, source: Source
@@ -333,6 +334,7 @@ class _Interface:
         source: Source | None,
         body: bytes,
         error: SenderError | None,
+        about: tuple[str, ...] = (),
     ) -> Reception:
         return Reception(
             raw=body,
@@ -345,6 +347,7 @@ class _Interface:
             principal=principal.id,
             code=error.acknowledgment if error else AckCode.AA,
             error=error,
+            subjects=about,
         )
 
     async def _settled(self, message: int, act: Interaction) -> Response:

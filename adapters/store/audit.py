@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, union
+from sqlalchemy import Connection, delete, func, select, union
 
 from adapters.store import schema
+from adapters.store.bulk import insert_rows, next_numbers
 from adapters.store.database import Database
+from adapters.store.keys import among
 from gateway import audit
 from gateway.audit import AuditAction, AuditEvent, Link, Seal, Verification
 from gateway.errors import GatewayError
@@ -35,21 +37,21 @@ def append(connection: Connection, events: Sequence[AuditEvent]) -> None:
     """Write events in the act's own transaction."""
     if not events:
         return
-    rows = [_row(event) for event in events]
-    statement = insert(_events).returning(_events.c.id, sort_by_parameter_order=True)
-    ids = connection.execute(statement, rows).scalars().all()
-    connection.execute(insert(schema.audit_unsealed), [{"event_id": i} for i in ids])
+    ids = next_numbers(connection, _events, len(events))
+    numbered = [replace(event, id=i) for i, event in zip(ids, events, strict=True)]
+    insert_rows(connection, _events, [_row(event) for event in numbered])
+    insert_rows(connection, schema.audit_unsealed, [_unsealed_row(event) for event in numbered])
     touched = [
-        {"identity_id": patient, "event_id": i}
-        for i, event in zip(ids, events, strict=True)
+        {"identity_id": patient, "event_id": event.id}
+        for event in numbered
         for patient in dict.fromkeys(event.patients)
     ]
-    if touched:
-        connection.execute(insert(schema.audit_patient), touched)
+    insert_rows(connection, schema.audit_patient, touched)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:
     return {
+        "id": event.id,
         "at": event.at,
         "action": event.action,
         "principal": event.principal,
@@ -59,6 +61,10 @@ def _row(event: AuditEvent) -> dict[str, Any]:
         "entities": list(event.entities),
         "detail": dict(event.detail),
     }
+
+
+def _unsealed_row(event: AuditEvent) -> dict[str, Any]:
+    return {"event_id": event.id, "fingerprint": audit.fingerprint(audit.canonical(event))}
 
 
 def _event(row: Any) -> AuditEvent:
@@ -128,28 +134,30 @@ class AuditTrail:
         with self._database.write() as connection:
             if not self._database.sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
-            unsealed = schema.audit_unsealed.c.event_id
-            waiting = connection.execute(select(unsealed).order_by(unsealed).limit(SEAL_BATCH)).scalars().all()
+            unsealed = schema.audit_unsealed
+            waiting = connection.execute(select(unsealed).order_by(unsealed.c.event_id).limit(SEAL_BATCH)).all()
             if not waiting:
                 return 0
-            if links := self._seals(connection, waiting):
-                connection.execute(insert(schema.audit_seal), links)
-            connection.execute(delete(schema.audit_unsealed).where(unsealed.in_(waiting)))
+            insert_rows(connection, schema.audit_seal, self._seals(connection, waiting))
+            numbers = [row.event_id for row in waiting]
+            connection.execute(delete(unsealed).where(among(connection, unsealed.c.event_id, numbers)))
         return len(waiting)
 
     @staticmethod
-    def _seals(connection: Connection, waiting: Sequence[int]) -> list[dict[str, Any]]:
-        """Give the next links; what is sealed already, or is no event, has no place in the chain."""
+    def _seals(connection: Connection, waiting: Sequence[Any]) -> list[dict[str, Any]]:
+        """Give the next links; what is sealed already has no second place in the chain."""
         seals = schema.audit_seal
-        sealed = set(connection.execute(select(seals.c.event_id).where(seals.c.event_id.in_(waiting))).scalars())
+        known = select(seals.c.event_id).where(among(connection, seals.c.event_id, [w.event_id for w in waiting]))
+        sealed = set(connection.execute(known).scalars())
         last = connection.execute(
             select(seals.c.sequence, seals.c.digest).order_by(seals.c.sequence.desc()).limit(1)
         ).first()
         sequence, digest = (last.sequence, last.digest) if last else (0, audit.GENESIS)
         links = []
-        for number, form in _forms(connection, [w for w in waiting if w not in sealed]).items():
-            sequence, digest = sequence + 1, audit.seal(digest, form)
-            links.append({"sequence": sequence, "event_id": number, "digest": digest})
+        for row in waiting:
+            if row.event_id not in sealed:
+                sequence, digest = sequence + 1, audit.seal(digest, row.fingerprint)
+                links.append({"sequence": sequence, "event_id": row.event_id, "digest": digest})
         return links
 
     def verify(self) -> Verification:
@@ -237,7 +245,9 @@ def _chain(connection: Connection) -> Generator[Link, None, None]:
 def _forms(connection: Connection, numbers: Sequence[int]) -> dict[int, bytes]:
     """Give the canonical form of each event that is there, by number; empty where it cannot be read any more."""
     try:
-        found = connection.execute(select(_events).where(_events.c.id.in_(numbers)).order_by(_events.c.id))
+        found = connection.execute(
+            select(_events).where(among(connection, _events.c.id, numbers)).order_by(_events.c.id)
+        )
         return {row.id: audit.canonical(_event(row)) for row in found}
     except _UNREADABLE:
         if len(numbers) == 1:
@@ -250,7 +260,7 @@ def _indexed(connection: Connection, numbers: Sequence[int]) -> dict[int, set[st
     """Give the patients under whom each event is found."""
     touched = schema.audit_patient
     found: dict[int, set[str]] = {}
-    for row in connection.execute(select(touched).where(touched.c.event_id.in_(numbers))):
+    for row in connection.execute(select(touched).where(among(connection, touched.c.event_id, numbers))):
         found.setdefault(row.event_id, set()).add(row.identity_id)
     return found
 

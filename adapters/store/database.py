@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -29,6 +30,17 @@ BUSY_SECONDS = 10
 
 BUSY_RETRY_SECONDS = 0.01
 """Pause before a busy file is asked again, where SQLite itself does not wait."""
+
+
+APPLICATION = "secretariat-gateway"
+"""What PostgreSQL's own lists name our connections."""
+
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "connect_timeout": 10,
+}
 
 
 class Database:
@@ -92,10 +104,27 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def share_pipeline(self, connection: Connection) -> None:
+        """Nobody else holds what is pending as a whole until this transaction ends."""
+        if not self.sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock_shared(_PIPELINE_LOCK)))
+
     def hold_pipeline(self, connection: Connection) -> None:
         """What is pending is this transaction's alone until it ends; SQLite has one writer anyway."""
         if not self.sqlite:
             connection.execute(select(func.pg_advisory_xact_lock(_PIPELINE_LOCK)))
+
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection]:
+        """Give a PostgreSQL connection of its own, outside the pool and without transactions.
+
+        Raises:
+            psycopg.Error: it cannot be had, or is lost.
+
+        """
+        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True, application_name=APPLICATION, **_KEEPALIVE) as session:
+            yield session
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -357,11 +386,10 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _postgresql_engine(url: str) -> Engine:
-    keepalive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "connect_timeout": 10}
     options = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c lock_timeout=30s"
     return create_engine(
         url,
-        connect_args={**keepalive, "options": options, "application_name": "secretariat-gateway"},
+        connect_args={**_KEEPALIVE, "options": options, "application_name": APPLICATION},
         pool_pre_ping=True,
         pool_size=10,
         hide_parameters=True,

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Select, cast, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Select, delete, func, select
 
 from adapters.store import schema
 from adapters.store.audit import append
+from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
-from adapters.store.keys import select_by_keys
+from adapters.store.keys import lock_all, select_by_keys
+from adapters.store.news import PENDING, tell
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, ResourceNotFound
+from gateway.partition import partitions_of
 from gateway.reception import Outcome, Reception, Recorded, State
 
 DUPLICATE_WINDOW = timedelta(hours=24)
@@ -78,7 +79,7 @@ class Inbox:
         keys = [_key_of(r) for r in receptions]
         with self._database.write() as connection:
             if not self._database.sqlite:
-                _lock(connection, keys)
+                lock_all(connection, keys)
             first = self._first_answers(connection, keys, receptions[0].received_at - DUPLICATE_WINDOW)
             ids = _insert_messages(connection, receptions)
             recorded = []
@@ -87,7 +88,9 @@ class Inbox:
                 recorded.append(answer)
                 if answer.state is State.PENDING:
                     first[key] = answer
-            _insert_consequences(connection, self._database, receptions, recorded, keys)
+            _insert_consequences(connection, receptions, recorded, keys)
+            if any(answer.state is State.PENDING for answer in recorded):
+                tell(connection, PENDING)
         return recorded
 
     @staticmethod
@@ -171,30 +174,23 @@ class Inbox:
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
             connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
-            size = select(_message.c.size).where(_message.c.id == number).scalar_subquery()
-            again = (sqlite_insert if self._database.sqlite else postgresql_insert)(schema.pending)
-            connection.execute(again.values(message_id=number, size=size).on_conflict_do_nothing())
+            columns = (_message.c.id, _message.c.size, _message.c.partitions)
+            size, partitions = connection.execute(select(*columns).where(_message.c.id == number)).one()[1:]
+            row = {"message_id": number, "size": size, "partitions": partitions}
+            upsert_rows(connection, schema.pending, [row])
             append(connection, [event])
+            tell(connection, PENDING)
 
 
 def _key_of(reception: Reception) -> _Key:
     return reception.source, reception.control_id, hashlib.sha256(reception.raw).hexdigest()
 
 
-def _lock(connection: Connection, keys: Iterable[_Key]) -> None:
-    """Keep another process from deciding on the same message at the same time; sorted, so that groups cannot deadlock.
-
-    A statement of its own: the one after it sees what the other has committed (READ COMMITTED).
-    """
-    digests = (hashlib.sha256("\0".join(key).encode()).digest() for key in keys)
-    locks = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
-    each = func.unnest(cast(locks, ARRAY(BigInteger)))
-    connection.execute(select(func.pg_advisory_xact_lock(each)))
-
-
 def _insert_messages(connection: Connection, receptions: Sequence[Reception]) -> Sequence[int]:
+    ids = next_numbers(connection, _message, len(receptions))
     rows = [
         {
+            "id": number,
             "received_at": r.received_at,
             "transport": r.transport,
             "format": r.format,
@@ -205,12 +201,13 @@ def _insert_messages(connection: Connection, receptions: Sequence[Reception]) ->
             "code": r.code,
             "expects": r.expects,
             "size": len(r.raw),
+            "partitions": partitions_of(r.subjects),
             "raw": r.raw,
         }
-        for r in receptions
+        for number, r in zip(ids, receptions, strict=True)
     ]
-    statement = insert(_message).returning(_message.c.id, sort_by_parameter_order=True)
-    return connection.execute(statement, rows).scalars().all()
+    insert_rows(connection, _message, rows)
+    return ids
 
 
 def _decide(number: int, reception: Reception, first: Recorded | None) -> Recorded:
@@ -222,7 +219,6 @@ def _decide(number: int, reception: Reception, first: Recorded | None) -> Record
 
 def _insert_consequences(
     connection: Connection,
-    database: Database,
     receptions: Sequence[Reception],
     recorded: Sequence[Recorded],
     keys: Sequence[_Key],
@@ -230,22 +226,18 @@ def _insert_consequences(
     together = list(zip(receptions, recorded, keys, strict=True))
     # A refused message leaves no first answer: sent again after a correction of the site's data, it is taken.
     new_keys = [_key_row(r, answer, key) for r, answer, key in together if answer.state is State.PENDING]
-    if new_keys:
-        # A key outside the window may still be there: the new first answer takes its place.
-        upsert = (sqlite_insert if database.sqlite else postgresql_insert)(_key)
-        fresh = {name: upsert.excluded[name] for name in ("message_id", "code", "answer", "received_at")}
-        connection.execute(
-            upsert.on_conflict_do_update(index_elements=["source", "control_id", "content_hash"], set_=fresh),
-            new_keys,
-        )
+    upsert_rows(connection, _key, new_keys)  # a key outside the window may still be there
     pending = [
-        {"message_id": answer.message, "size": len(r.raw)} for r, answer, _ in together if answer.state is State.PENDING
+        {"message_id": answer.message, "size": len(r.raw), "partitions": partitions_of(r.subjects)}
+        for r, answer, _ in together
+        if answer.state is State.PENDING
     ]
-    if pending:
-        connection.execute(insert(schema.pending), pending)
-    ended = [_outcome_row(r, answer) for r, answer, _ in together if answer.state is not State.PENDING]
-    if ended:
-        connection.execute(insert(_outcome), ended)
+    insert_rows(connection, schema.pending, pending)
+    insert_rows(
+        connection,
+        _outcome,
+        [_outcome_row(r, answer) for r, answer, _ in together if answer.state is not State.PENDING],
+    )
     append(connection, [event for r, answer, _ in together for event in _events(r, answer)])
 
 

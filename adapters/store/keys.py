@@ -1,16 +1,27 @@
 """Rows found by any number of keys: by an index, on both stores, by a statement whose text never changes."""
 
 import json
-from collections.abc import Collection, Iterator
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable
+from hashlib import blake2b
+from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, FromClause, Select, Text, and_, cast, func
-
-Key = TypeVar("Key")
-
-KEYS = 1_000
-"""Keys named by one statement's IN: both stores bound a statement's size."""
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSON
 
 
 def select_by_keys(
@@ -18,31 +29,46 @@ def select_by_keys(
 ) -> list[dict[str, Any]]:
     """Give the rows of a statement whose columns are one of the keys.
 
-    The keys go in as one parameter (SQLite) or one a column (PostgreSQL) and are joined as a table: SQLite reads a
-    whole table for ``(a, b) IN (VALUES ...)``, and a text that grows with the keys would be compiled anew each time.
+    The keys go in as one parameter and are joined as a table: SQLite reads a whole table for ``(a, b) IN (VALUES ..)``,
+    and a text that grows with the keys would be compiled anew each time.
     """
     if not keys:
         return []
-    given = _by_json if connection.dialect.name == "sqlite" else _by_arrays
-    wanted, parts = given(keys, len(columns))
+    wanted, parts = _given(connection, keys, len(columns))
     same = and_(*(own == part for own, part in zip(columns, parts, strict=True)))
     asked = statement.select_from(wanted.join(columns[0].table, same))
     return [dict(row) for row in connection.execute(asked).mappings()]
 
 
-def _by_json(keys: Collection[tuple[str, ...]], width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
-    wanted = func.json_each(json.dumps(list(keys))).table_valued("value", name="wanted")
-    return wanted, [func.json_extract(wanted.c.value, f"$[{n}]") for n in range(width)]
+def _given(
+    connection: Connection, keys: Collection[tuple[str, ...]], width: int
+) -> tuple[FromClause, list[ColumnElement[str]]]:
+    told = json.dumps(list(keys))
+    if connection.dialect.name == "sqlite":
+        wanted = func.json_each(told).table_valued("value", name="wanted")
+        return wanted, [func.json_extract(wanted.c.value, f"$[{n}]") for n in range(width)]
+    wanted = func.json_array_elements(cast(literal(told, Text), JSON)).table_valued(
+        column("value", JSON), name="wanted"
+    )
+    return wanted, [wanted.c.value[n].astext for n in range(width)]
 
 
-def _by_arrays(keys: Collection[tuple[str, ...]], width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
-    arrays = [cast(list(column), ARRAY(Text)) for column in zip(*keys, strict=True)]
-    wanted = func.unnest(*arrays).table_valued(*(f"key_{n}" for n in range(width)), name="wanted").render_derived()
-    return wanted, list(wanted.c)
+def lock_all(connection: Connection, names: Iterable[tuple[str, ...]]) -> None:
+    """Take the locks of all these names, and keep them to the end of the transaction (PostgreSQL).
+
+    Sorted, so that two who lock cannot deadlock. A statement of its own: the one after it sees what the other has
+    committed (READ COMMITTED).
+    """
+    digests = (blake2b("\0".join(name).encode(errors="replace"), digest_size=8).digest() for name in names)
+    locks = sorted({int.from_bytes(digest, "big", signed=True) for digest in digests})
+    each = func.unnest(cast(locks, ARRAY(BigInteger))).column_valued("each")
+    connection.execute(select(func.count(func.pg_advisory_xact_lock(each))))
 
 
-def chunks(keys: Collection[Key]) -> Iterator[list[Key]]:
-    """Give the keys in lists of at most KEYS."""
-    ordered = iter(keys)
-    while chunk := list(islice(ordered, KEYS)):
-        yield chunk
+def among(connection: Connection, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
+    """Give the condition that a column is one of the keys, which go in as one parameter, however many."""
+    told = json.dumps(list(keys))
+    if connection.dialect.name == "sqlite":
+        return column.in_(select(func.json_each(told).table_valued("value").c.value))
+    texts = func.json_array_elements_text(cast(literal(told, Text), JSON)).column_valued("key")
+    return column.in_(select(cast(texts, column.type)))

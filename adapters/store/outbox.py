@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from adapters.store import schema
 from adapters.store.audit import append
 from adapters.store.database import Database
+from adapters.store.keys import among
 from gateway.audit import AuditAction, AuditEvent
 from gateway.outbox import OutboxEntry
 
@@ -56,7 +57,9 @@ class StoredOutbox:
         ]
         sequences = [entry.sequence for entry in entries]
         with self._database.write() as connection:
-            statement = delete(pending).where(pending.c.sequence.in_(sequences)).returning(pending.c.sequence)
+            statement = (
+                delete(pending).where(among(connection, pending.c.sequence, sequences)).returning(pending.c.sequence)
+            )
             taken = set(connection.execute(statement).scalars())
             append(connection, [e for e, sequence in zip(events, sequences, strict=True) if sequence in taken])
 

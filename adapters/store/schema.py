@@ -91,6 +91,7 @@ message = Table(
     Column("code", String(2), nullable=False),
     Column("expects", BigInteger),
     Column("size", Integer, nullable=False),
+    Column("partitions", BigInteger, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Index(None, "control_id"),
     sqlite_autoincrement=True,
@@ -116,6 +117,7 @@ pending = Table(
     metadata,
     Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
     Column("size", Integer, nullable=False),
+    Column("partitions", BigInteger, nullable=False),
     comment="What the pipeline has still to do",
 )
 
@@ -299,6 +301,7 @@ audit_unsealed = Table(
     "audit_unsealed",
     metadata,
     Column("event_id", ForeignKey("audit_event.id"), primary_key=True, autoincrement=False),
+    Column("fingerprint", String(64), nullable=False),
     comment="Events that the sealer has not appended to the chain yet; a row is seen once its transaction is over",
 )
 

@@ -1,24 +1,28 @@
 """The pipeline's side of the store: claim a batch, load what it may touch, flush what was decided.
 
-One statement per table loads (one per thousand keys) and one writes, whatever the size of the batch.
+One statement per table loads and one writes, whatever the size of the batch.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Integer, cast, delete, func, select
 
 from adapters.store import rows, schema
 from adapters.store.audit import append
+from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
-from adapters.store.keys import chunks, select_by_keys
+from adapters.store.keys import among, lock_all, select_by_keys
+from adapters.store.news import PUBLISHED, tell
+from gateway import partition
 from gateway.errors import AckCode
 from gateway.outbox import OutboxEntry
+from gateway.partition import PARTITIONS
 from gateway.pipeline import Changes, Needs, question_keys
 from gateway.reception import Format
 from gateway.state import FocusKey, State
@@ -28,6 +32,17 @@ BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
 """A batch holds at most so many messages and bytes, but at least one message."""
 
+LOOK_AHEAD = 400
+"""Pending messages among which a claim looks for its batch."""
+
+SHARE = PARTITIONS // 4
+"""Partitions that one claim takes at most, so that several workers find work."""
+
+MOST_LOCKS = 2_000
+"""Names that one batch locks one by one; the server's lock table has room for about 6,400 by its defaults."""
+
+_PARTITION_LOCKS = 0x9A27
+_OUTBOX_LOCK = 0x0B0C
 _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 
@@ -59,48 +74,107 @@ class PendingMessage:
     expects: int | None = None
 
 
+class Crowded(Exception):
+    """The batch names more than is locked one by one: it is to be processed alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Messages that are one worker's to process, oldest first.
+
+    Attributes:
+        messages: the messages.
+        transaction: gives the connection on which to load and flush; None if somebody else has taken them meanwhile.
+        alone: no other worker processes anything meanwhile.
+
+    """
+
+    messages: Sequence[PendingMessage]
+    transaction: Callable[[], AbstractContextManager[Connection | None]]
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A pending message as the claim sees it."""
+
+    message_id: int
+    size: int
+    partitions: int
+
+
 class Work:
-    """The pipeline's side of one database."""
+    """The pipeline's side of one database.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the database.
+        batch: messages in a batch at most.
+
+    """
+
+    def __init__(self, database: Database, batch: int = BATCH_MESSAGES) -> None:
         self._database = database
-
-    def oldest(self, limit: int = BATCH_MESSAGES) -> list[PendingMessage]:
-        """Give the oldest pending messages, bounded in number and bytes."""
-        with self._database.read() as connection:
-            waiting = connection.execute(
-                select(schema.pending.c.message_id, schema.pending.c.size)
-                .order_by(schema.pending.c.message_id)
-                .limit(limit)
-            ).all()
-            numbers = list(_within(BATCH_BYTES, waiting))
-            message = schema.message
-            found = connection.execute(select(message).where(message.c.id.in_(numbers)).order_by(message.c.id))
-            return [
-                PendingMessage(
-                    m.id,
-                    m.source,
-                    Format(m.format),
-                    m.message_type,
-                    m.control_id,
-                    bytes(m.raw),
-                    m.received_at,
-                    refused=m.code != AckCode.AA,
-                    expects=m.expects,
-                )
-                for m in found
-            ]
+        self._batch = batch
 
     @contextmanager
-    def transaction(self, numbers: Sequence[int]) -> Iterator[Connection | None]:
-        """Give a transaction in which these messages are ours alone and still pending; None if another took them.
+    def claim(self) -> Iterator[Claim]:
+        """Give the oldest pending messages that nobody else processes, bounded in number and bytes.
 
-        The pipeline takes one batch at a time: on PostgreSQL by a lock held to the end of the transaction.
+        On PostgreSQL by the locks of their partitions, held in one transaction from the claim to the flush: it is the
+        lease, so a worker that is killed leaves nothing behind. On SQLite there is one worker, and the file is written
+        to by nobody longer than the flush takes.
         """
+        if self._database.sqlite:
+            with self._database.read() as connection:
+                waiting = _oldest(connection, self._batch)
+                messages = _messages(connection, _within(BATCH_BYTES, waiting))
+            yield Claim(messages, partial(self.alone, [m.number for m in messages]), alone=True)
+            return
+        with self._database.write() as connection:
+            self._database.share_pipeline(connection)
+            messages = _messages(connection, _within(BATCH_BYTES, self._due(connection)))
+            yield Claim(messages, partial(nullcontext, connection))
+
+    @contextmanager
+    def alone(self, numbers: Sequence[int]) -> Iterator[Connection | None]:
+        """Give a transaction in which nobody else processes anything; None unless all these messages are pending."""
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
-            own = select(func.count()).where(schema.pending.c.message_id.in_(numbers))
+            own = select(func.count()).where(among(connection, schema.pending.c.message_id, numbers))
             yield connection if connection.execute(own).scalar_one() == len(numbers) else None
+
+    def _due(self, connection: Connection) -> list[_Waiting]:
+        """Take what partitions can be had of those in which the oldest messages wait; then see what waits in them.
+
+        Two statements: the second sees what the last holder of a partition has committed (READ COMMITTED).
+        """
+        wanted = partition.wanted(_oldest(connection, LOOK_AHEAD))
+        if not wanted:
+            return []
+        each = func.unnest(cast(wanted, ARRAY(Integer))).column_valued("each")
+        taken = select(each).where(func.pg_try_advisory_xact_lock(_PARTITION_LOCKS, each)).limit(SHARE)
+        held = sum(1 << number for number in connection.execute(taken).scalars())
+        return list(islice(partition.due(_oldest(connection, LOOK_AHEAD), held), self._batch))
+
+    def hold(self, connection: Connection, needs: Needs) -> None:
+        """Keep everything that a batch may touch from the other workers, to the end of the transaction (PostgreSQL).
+
+        First the keys that the messages name, then the people and objects that these find: whoever holds a person
+        holds its records, questions and items. Two workers that meet one new patient by one key make one identity.
+
+        Raises:
+            Crowded: they are too many.
+
+        """
+        named = (("identity", needs.identities), ("ins", needs.ins), ("focus", needs.foci))
+        names: set[tuple[str, ...]] = {(kind, *key) for kind, keys in named for key in keys}
+        held: set[tuple[str, ...]] = set()
+        while names - held:
+            if len(names | held) > MOST_LOCKS:
+                raise Crowded
+            lock_all(connection, names - held)
+            held |= names
+            names = _found(connection, needs)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -127,41 +201,38 @@ class Work:
 
     def flush(self, connection: Connection, state: State, changes: Changes, now: datetime) -> None:
         """Write what was decided: effect, outbox and audit, in the transaction that is under way."""
-        self._upsert(connection, schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
-        self._upsert(connection, schema.identity, [rows.identity_row(i) for _, i in state.identities.changes()])
-        self._upsert(connection, schema.focus, [rows.focus_row(f) for _, f in state.foci.changes()])
-        self._upsert(
+        upsert_rows(connection, schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
+        upsert_rows(connection, schema.identity, [rows.identity_row(i) for _, i in state.identities.changes()])
+        upsert_rows(connection, schema.focus, [rows.focus_row(f) for _, f in state.foci.changes()])
+        upsert_rows(
             connection,
             schema.focus_key,
             [{"kind": k, "authority": a, "value": v, "focus_id": f} for (k, a, v), f in state.focus_keys.changes()],
         )
-        self._upsert(connection, schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
-        self._insert(connection, schema.work_item_history, [_history_row(h, now) for h in changes.history])
-        self._publish(connection, changes.outbox)
+        upsert_rows(connection, schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
+        insert_rows(connection, schema.work_item_history, [_history_row(h, now) for h in changes.history])
         append(connection, changes.audit)
         self._end(connection, changes, now)
+        self._publish(connection, changes.outbox)
 
     @staticmethod
-    def _insert(connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
-        if values:
-            connection.execute(insert(table), values)
-
-    def _upsert(self, connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
-        if not values:
-            return
-        statement = (sqlite_insert if self._database.sqlite else postgresql_insert)(table)
-        fresh = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
-        keys = [c.name for c in table.primary_key]
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), values)
-
-    def _publish(self, connection: Connection, entries: Sequence[OutboxEntry]) -> None:
+    def _publish(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
+        """Write to the outbox, last of all: its order is that of the commits, so no reader's cursor passes an entry."""
         if not entries:
             return
-        statement = insert(schema.outbox).returning(schema.outbox.c.sequence, sort_by_parameter_order=True)
-        sequences = connection.execute(statement, [_outbox_row(e) for e in entries]).scalars().all()
-        self._insert(connection, schema.outbox_pending, [{"sequence": s} for s in sequences])
+        if connection.dialect.name != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock(_OUTBOX_LOCK)))
+        sequences = next_numbers(connection, schema.outbox, len(entries))
+        insert_rows(
+            connection,
+            schema.outbox,
+            [_outbox_row(e) | {"sequence": s} for s, e in zip(sequences, entries, strict=True)],
+        )
+        insert_rows(connection, schema.outbox_pending, [{"sequence": s} for s in sequences])
+        tell(connection, PUBLISHED)
 
-    def _end(self, connection: Connection, changes: Changes, now: datetime) -> None:
+    @staticmethod
+    def _end(connection: Connection, changes: Changes, now: datetime) -> None:
         ended = [
             {
                 "message_id": e.outcome.message,
@@ -175,12 +246,17 @@ class Work:
             }
             for e in changes.endings
         ]
-        self._insert(connection, schema.outcome, ended)
+        insert_rows(connection, schema.outcome, ended)
         numbers = [e.outcome.message for e in changes.endings]
-        connection.execute(delete(schema.pending).where(schema.pending.c.message_id.in_(numbers)))
+        connection.execute(delete(schema.pending).where(among(connection, schema.pending.c.message_id, numbers)))
 
 
-def _within(limit: int, waiting: Iterable[Any]) -> Iterator[int]:
+def _oldest(connection: Connection, limit: int) -> list[_Waiting]:
+    statement = select(schema.pending).order_by(schema.pending.c.message_id).limit(limit)
+    return [_Waiting(*row) for row in connection.execute(statement)]
+
+
+def _within(limit: int, waiting: Iterable[_Waiting]) -> Iterator[int]:
     total = 0
     for row in waiting:
         total += row.size
@@ -189,27 +265,65 @@ def _within(limit: int, waiting: Iterable[Any]) -> Iterator[int]:
         yield row.message_id
 
 
+def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMessage]:
+    if not (wanted := list(numbers)):
+        return []
+    message = schema.message
+    statement = select(message).where(among(connection, message.c.id, wanted)).order_by(message.c.id)
+    return [
+        PendingMessage(
+            m.id,
+            m.source,
+            Format(m.format),
+            m.message_type,
+            m.control_id,
+            bytes(m.raw),
+            m.received_at,
+            refused=m.code != AckCode.AA,
+            expects=m.expects,
+        )
+        for m in connection.execute(statement)
+    ]
+
+
 def _select(
     connection: Connection, column: Column[Any], keys: Collection[str], where: ColumnElement[bool] | None = None
 ) -> list[dict[str, Any]]:
     """Give the rows whose column is one of the keys."""
-    found = []
-    for chunk in chunks(keys):
-        statement = select(column.table).where(column.in_(chunk))
-        if where is not None:
-            statement = statement.where(where)
-        found += [dict(row) for row in connection.execute(statement).mappings()]
-    return found
+    if not keys:
+        return []
+    statement = select(column.table).where(among(connection, column, keys))
+    if where is not None:
+        statement = statement.where(where)
+    return [dict(row) for row in connection.execute(statement).mappings()]
 
 
 def _load_identities(connection: Connection, needs: Needs) -> list[dict[str, Any]]:
     """Every identity named, with all that belong to the same people."""
+    return _select(connection, schema.identity.c.person_id, _people(connection, needs))
+
+
+def _people(connection: Connection, needs: Needs) -> set[str]:
+    """The people whom the identifiers name, by their own key, their INS, or as the other side of a doubt."""
     record = schema.identity
     person = select(record.c.person_id)
     named = select_by_keys(connection, person, (record.c.authority, record.c.value), needs.identities)
     named += select_by_keys(connection, person, (record.c.ins_authority, record.c.ins_value), needs.ins)
     named += select_by_keys(connection, person, (record.c.origin_authority, record.c.origin_value), needs.identities)
-    return _select(connection, record.c.person_id, {row["person_id"] for row in named})
+    return {row["person_id"] for row in named}
+
+
+def _found(connection: Connection, needs: Needs) -> set[tuple[str, ...]]:
+    """Name the people and objects that a batch's keys find, and the people to whom these and their items belong."""
+    key, record = schema.focus_key, schema.identity
+    people, objects = _people(connection, needs), set()
+    for owned, focus in ((schema.focus, schema.focus.c.id), (schema.work_item, schema.work_item.c.focus_id)):
+        linked = (focus == key.c.focus_id, owned.c.identity_id == record.c.id)
+        statement = select(key.c.focus_id, record.c.person_id).where(*linked)
+        found = select_by_keys(connection, statement, (key.c.kind, key.c.authority, key.c.value), needs.foci)
+        objects |= {row["focus_id"] for row in found}
+        people |= {row["person_id"] for row in found}
+    return {("object", each) for each in objects} | {("person", each) for each in people}
 
 
 def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -> list[str]:

@@ -203,7 +203,8 @@ def test_a_replay_asked_twice_waits_once(store):
     (number,) = store.process(A28)
     for _ in range(2):
         store.inbox.replay(number, replayed(number))
-    assert [p.number for p in store.work.oldest()] == [number]
+    with store.work.claim() as claim:
+        assert [p.number for p in claim.messages] == [number]
     assert len(store.trail.search(AuditQuery(action=AuditAction.MESSAGE_REPLAYED))) == 2
 
 

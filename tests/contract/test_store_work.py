@@ -15,7 +15,7 @@ from stores import NOW, SITE, at_once, conserved, reception
 
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
-from adapters.store.work import BATCH_BYTES
+from adapters.store.work import BATCH_BYTES, Work
 from gateway.audit import AuditAction
 from gateway.facts import (
     Abnormality,
@@ -127,7 +127,7 @@ def rows(state: State) -> dict[str, dict]:
 
 def decide(store, jobs):
     """Let jobs take effect as one batch; give the state that was flushed."""
-    with store.work.transaction([job.message for job in jobs]) as connection:
+    with store.work.alone([job.message for job in jobs]) as connection:
         state = store.work.load(connection, needs(jobs))
         store.work.flush(connection, state, store.decider().decide(jobs, state, AT), AT)
     return state
@@ -138,15 +138,22 @@ def job(number, fact, source="admissions", told_at=AT):
     return Job(number, SITE.source(source), f"C{number}", Translation((fact,), told_at))
 
 
+def claimed_by(store):
+    """Give the numbers of the messages that a worker would process next."""
+    with store.work.claim() as claim:
+        return [m.number for m in claim.messages]
+
+
 def test_the_oldest_come_first_within_a_number(store):
     """A batch is the oldest pending messages, in order of reception, complete with what the pipeline needs."""
     raws = [patient_told(f"C{n}", "8001") for n in range(5)]
     numbers = store.take(*raws)
-    batch = store.work.oldest(3)
+    with Work(store.database, batch=3).claim() as claim:
+        batch = claim.messages
     assert [(m.number, m.raw, m.correlation, m.source) for m in batch] == [
         (n, raw, f"C{i}", "admissions") for i, (n, raw) in enumerate(zip(numbers[:3], raws[:3], strict=True))
     ]
-    assert [m.number for m in store.work.oldest()] == numbers
+    assert claimed_by(store) == numbers
 
 
 @pytest.mark.parametrize(
@@ -158,16 +165,16 @@ def test_a_batch_is_bounded_in_bytes_but_never_empty(store, sizes, claimed):
     """Large messages make small batches, and one beyond the bound makes a batch of its own."""
     group = [reception(bytes(int(BATCH_BYTES * size)), control_id=str(n)) for n, size in enumerate(sizes)]
     numbers = [r.message for r in store.inbox.record(group)]
-    assert [m.number for m in store.work.oldest()] == numbers[:claimed]
+    assert claimed_by(store) == numbers[:claimed]
 
 
 def test_a_transaction_refuses_what_another_took(store, twin):
     """A batch of which one message has ended meanwhile is not ours: None, and nothing is written."""
     first, second = store.take(patient_told("C1", "8001"), patient_told("C2", "8002"))
     decide(twin, [job(first, FACTS["patient"])])
-    with store.work.transaction([first, second]) as connection:
+    with store.work.alone([first, second]) as connection:
         assert connection is None
-    with store.work.transaction([second]) as connection:
+    with store.work.alone([second]) as connection:
         assert connection is not None
 
 
@@ -177,7 +184,7 @@ def test_what_fails_inside_a_transaction_leaves_nothing(store):
     jobs = [job(number, FACTS["result"], "department")]
 
     def fail_at_the_end():
-        with store.work.transaction([number]) as connection:
+        with store.work.alone([number]) as connection:
             state = store.work.load(connection, needs(jobs))
             store.work.flush(connection, state, store.decider().decide(jobs, state, AT), AT)
             raise ZeroDivisionError
@@ -265,7 +272,7 @@ def test_two_workers_neither_double_nor_lose(store, twin):
             pass
 
     for each in (store, twin):
-        each.work.oldest = partial(each.work.oldest, 7)  # small batches, so that they meet often
+        each.work = Work(each.database, batch=7)  # small batches, so that they meet often
     at_once(partial(work, store.worker()), partial(work, twin.worker()))
     counts = store.inbox.summary()
     assert counts == counts | {"received": 480, "processed": 480, "pending": 0}

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from facts import MORNING, at
 
-from gateway.audit import GENESIS, AuditAction, AuditEvent, Break, Link, Seal, canonical, seal, verify
+from gateway.audit import GENESIS, AuditAction, AuditEvent, Break, Link, Seal, canonical, fingerprint, seal, verify
 
 LENGTH = 6
 Log = dict[int, AuditEvent]
@@ -35,7 +35,7 @@ def written(length: int = LENGTH) -> tuple[Log, list[Seal]]:
     log = {n: event(n) for n in range(1, length + 1)}
     seals, digest = [], GENESIS
     for number, each in log.items():
-        digest = seal(digest, canonical(each))
+        digest = seal(digest, fingerprint(canonical(each)))
         seals.append(Seal(number, number, digest))
     return log, seals
 
@@ -167,7 +167,7 @@ def test_an_inserted_event_is_found_at_its_place(place: int):
     log[50] = event(50)
     before = seals[place - 2].digest if place > 1 else GENESIS
     later = [replace(s, sequence=s.sequence + 1) for s in seals[place - 1 :]]
-    forged = [*seals[: place - 1], Seal(place, 50, seal(before, canonical(log[50]))), *later]
+    forged = [*seals[: place - 1], Seal(place, 50, seal(before, fingerprint(canonical(log[50])))), *later]
     assert verified(log, forged) == Break(place + 1, place, "event changed")
 
 

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=2), nullable=False),
         sa.Column("expects", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("partitions", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         comment="The inbox: every reception as it came, immutable",
@@ -126,6 +127,7 @@ def upgrade() -> None:
         sa.Column(
             "event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["event_id"], ["audit_event.id"], name=op.f("fk_audit_unsealed_event_id")),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_audit_unsealed")),
         comment="Events that the sealer has not appended to the chain yet; a row is seen once its transaction is over",
@@ -173,6 +175,7 @@ def upgrade() -> None:
             "message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
         ),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("partitions", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"], name=op.f("fk_pending_message_id")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_pending")),
         comment="What the pipeline has still to do",
