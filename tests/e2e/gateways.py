@@ -163,10 +163,10 @@ class Gateway:
 
     # -- the service -----------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start `gateway serve`, and return once it is ready; GatewayFailed, with the end of its log, otherwise."""
+    def start(self, *options: str) -> None:
+        """Start `gateway serve` and return once it is ready; GatewayFailed, with the end of its log, otherwise."""
         self.ready_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "adapters.cli", "serve", "--ready-file", self.ready_file]
+        command = [sys.executable, "-m", "adapters.cli", "serve", "--ready-file", self.ready_file, *options]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 guarded(command, "KILL"),
