@@ -10,6 +10,9 @@ from uuid import uuid4
 
 from adapters.bus.dead_letters import DeadLetters, NoDeadLetters, RabbitDeadLetters
 from adapters.operations import Operations
+from adapters.ops.readings import AlarmLimits, Readings
+from adapters.ops.watch import Watch
+from adapters.ops.webhook import Webhook
 from adapters.settings import EMBEDDED, Settings
 from adapters.store.audit import AuditTrail, append
 from adapters.store.database import Database
@@ -17,11 +20,12 @@ from adapters.store.inbox import Inbox
 from adapters.store.outbox import StoredOutbox
 from adapters.store.work import Work
 from adapters.store.worklist import Worklist
-from adapters.worker import Worker
+from adapters.worker import Ended, Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AccessRefused
 from gateway.identity import Person
 from gateway.pipeline import Decider
+from gateway.pressure import IntakeLimits
 from gateway.principal import Principal, Right
 from gateway.site import Site
 from gateway.worklist import WorkItem
@@ -123,9 +127,41 @@ class Assembly:
         """Give what decides batches."""
         return Decider(self.site, self.database.installation(), partial(render, self.site), lambda: str(uuid4()))
 
-    def worker(self, published: Callable[[], None]) -> Worker:
+    def worker(self, published: Callable[[], None], ended: Ended = lambda *_: None) -> Worker:
         """Give the worker."""
-        return Worker(self.work, self.decider(), self.site, published)
+        return Worker(self.work, self.decider(), self.site, published, ended)
+
+    def watch(self, role: str) -> Watch:
+        """Give what watches this process, which has this role, and the database."""
+        limits = alarm_limits(self.settings)
+        intake = IntakeLimits(self.settings.max_backlog, self.settings.min_free_bytes)
+        return Watch(
+            self.database,
+            self.site,
+            Readings(self.site, limits),
+            intake,
+            self.settings.alarm_calm_seconds,
+            notify=bool(self.settings.alarm_webhook),
+            role=role,
+        )
+
+    def webhook(self, watch: Watch) -> Webhook | None:
+        """Give what tells a receiver of alarms; None where the operator named none."""
+        url = self.settings.alarm_webhook
+        return Webhook(url, self.site.id, watch.store, watch.leads) if url else None
+
+
+def alarm_limits(settings: Settings) -> AlarmLimits:
+    """Give from which values alarms are raised."""
+    return AlarmLimits(
+        oldest_pending=settings.alarm_oldest_pending_seconds,
+        backlog=settings.alarm_backlog,
+        quarantine=settings.alarm_quarantine,
+        outbox=settings.alarm_outbox_seconds,
+        broker_away=settings.alarm_broker_away_seconds,
+        disk_free=settings.alarm_disk_free_bytes,
+        unsealed=settings.alarm_unsealed_seconds,
+    )
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

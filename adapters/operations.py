@@ -122,6 +122,13 @@ class Operations:
         self._record(AuditAction.MESSAGE_EXPLAINED, revealed=bool(reveal), reason=reveal)
         return explained
 
+    # -- status ----------------------------------------------------------------------------------------------------
+
+    def open_status(self) -> None:
+        """Return when the principal may see how the gateway is, numbers only (audited)."""
+        self.require(Right.MESSAGES_READ, AuditAction.STATUS_SHOWN)
+        self._record(AuditAction.STATUS_SHOWN)
+
     # -- worklists -------------------------------------------------------------------------------------------------
 
     def list_worklist(

@@ -25,8 +25,10 @@ from adapters.bus.rabbitmq import RabbitPublisher
 from adapters.bus.relay import Publisher, Relay
 from adapters.bus.turn import RelayTurn
 from adapters.fhir.app import create_app
-from adapters.intake import GroupCommit, Hl7Intake
+from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
+from adapters.ops.commit import WatchedCommit
+from adapters.ops.endpoints import observed
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
 from adapters.store.news import PENDING, PUBLISHED, listen
@@ -105,7 +107,7 @@ async def serve(
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_input, loop, stop)
     service = _Service(assembly, role)
     _tell_audit(assembly, AuditAction.SERVICE_STARTED, principal, role)
-    async with service.processing(principal), service.receiving() as addresses:
+    async with service.processing(principal), service.watching(), service.receiving() as addresses:
         if ready_file is not None:
             _write_ready(ready_file, addresses)
         log.info("service.ready", role=role.value, **addresses)
@@ -134,6 +136,10 @@ class _Part:
         self._task = asyncio.create_task(running, name=name)
         self._task.add_done_callback(_end_on_fault)
 
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return not self._task.done()
+
     async def stop(self) -> None:
         """Return once it has finished what it has in hand."""
         stopping = self._stop()
@@ -148,8 +154,9 @@ class _Service:
     def __init__(self, assembly: Assembly, role: Role) -> None:
         self._assembly = assembly
         self._role = role
+        self._watch = assembly.watch(role)
         self._relay = Relay(assembly.outbox, _publisher(assembly)) if role.does(Role.RELAY) else None
-        self._worker = assembly.worker(self._published) if self._works_here else None
+        self._worker = assembly.worker(self._published, self._watch.meter.ended) if self._works_here else None
 
     @property
     def _works_here(self) -> bool:
@@ -187,7 +194,9 @@ class _Service:
     def _working(self) -> Iterator[_Part]:
         if self._worker is not None:
             worker, stopping = self._worker, threading.Event()
-            yield _Part("worker", _in_own_thread(worker.run, stopping), partial(_end_work, worker, stopping))
+            part = _Part("worker", _in_own_thread(worker.run, stopping), partial(_end_work, worker, stopping))
+            self._watch.probes.worker = part.runs
+            yield part
         if self._worker_processes:
             processes = WorkerProcesses(self._worker_processes)
             yield _Part("workers", processes.run(), processes.stop)
@@ -195,7 +204,9 @@ class _Service:
     def _relaying(self) -> _Part | None:
         if self._relay is None:
             return None
-        turn = RelayTurn(self._relay, self._assembly.database)
+        relay = self._relay
+        turn = RelayTurn(relay, self._assembly.database)
+        self._watch.probes.broker = lambda: relay.broker
         return _Part("relay", turn.run(), turn.stop)
 
     def _hearing(self) -> _Part:
@@ -210,9 +221,24 @@ class _Service:
         return _Part("sealer", _in_own_thread(run_sealer, self._assembly.trail, stopping), stopping.set)
 
     @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """The watch, which has looked once before anything is taken in, and the alarms' webhook."""
+        watch, webhook, stopping = self._watch, self._assembly.webhook(self._watch), threading.Event()
+        watch.probes.takes_in = self._role.does(Role.INTAKE, Role.WEB)
+        await asyncio.to_thread(watch.look)
+        parts = [_Part("watch", _in_own_thread(watch.run, stopping), stopping.set)]
+        if webhook is not None:
+            parts.append(_Part("webhook", _in_own_thread(webhook.run, stopping), stopping.set))
+        try:
+            yield
+        finally:
+            for part in parts:
+                await part.stop()
+
+    @asynccontextmanager
     async def receiving(self) -> AsyncIterator[dict[str, str | None]]:
         """The listeners and the group commit behind them; None where this role has no such listener."""
-        group = GroupCommit(self._assembly.inbox.record)
+        group = WatchedCommit(self._assembly.inbox.record, self._watch.meter, self._watch.pressure)
         async with AsyncExitStack() as listeners:
             group.start().add_done_callback(_end_on_fault)
             listeners.push_async_callback(group.stop)
@@ -221,11 +247,13 @@ class _Service:
             yield {"mllp": mllp, "http": http}
 
     @asynccontextmanager
-    async def _mllp(self, group: GroupCommit) -> AsyncIterator[str]:
+    async def _mllp(self, group: WatchedCommit) -> AsyncIterator[str]:
         settings = self._assembly.settings
         intake = Hl7Intake(self._assembly.site, group, self._recorded)
         limits = Limits(max_frame=settings.max_frame_bytes, connections=settings.max_connections)
-        listener = Listener(intake.receive, intake.refuse_oversize, limits)
+        meter = self._watch.meter
+        listener = Listener(meter.timed(intake.receive), intake.refuse_oversize, limits)
+        self._watch.probes.connections = lambda: listener.connections_open
         try:
             await listener.start(settings.mllp_host, settings.mllp_port)
         except OSError as error:
@@ -236,11 +264,11 @@ class _Service:
             await listener.stop(GRACE_SECONDS)
 
     @asynccontextmanager
-    async def _http(self, group: GroupCommit) -> AsyncIterator[str]:
+    async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:
         parts, settings = self._assembly, self._assembly.settings
         exchange = StoredExchange(group, self._recorded, parts.inbox, parts.worklist, parts.trail)
         app = create_app(exchange, parts.site, clock=lambda: datetime.now(UTC))
-        server = Server(app, settings.max_connections)
+        server = Server(observed(app, self._watch.ready, self._watch.meter.exposition), settings.max_connections)
         try:
             bound = socket.create_server((settings.http_host, settings.http_port), reuse_port=False)
         except OSError as error:

@@ -41,6 +41,40 @@ class Settings(BaseModel):
     max_connections: int = Field(default=256, ge=1, description="MLLP connections at one time")
     workers: int = Field(
         default=1, ge=0, le=64, description="worker processes beside the listening one (PostgreSQL); 0: it works itself"
+    max_backlog: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="messages that may wait to be processed before intake refuses; 0: any number",
+    )
+    min_free_bytes: int = Field(
+        default=536_870_912, ge=0, description="bytes kept free where the SQLite file is, or intake refuses; 0: none"
+    )
+    alarm_oldest_pending_seconds: int = Field(
+        default=300, ge=0, description="alarm when a message waits to be processed for so long; 0: never"
+    )
+    alarm_backlog: int = Field(
+        default=10_000, ge=0, description="alarm when so many messages wait to be processed; 0: never"
+    )
+    alarm_quarantine: int = Field(
+        default=100, ge=0, le=10_000, description="alarm when so many messages are in quarantine; 0: never"
+    )
+    alarm_outbox_seconds: int = Field(
+        default=300, ge=0, description="alarm when an item waits for the broker for so long; 0: never"
+    )
+    alarm_broker_away_seconds: int = Field(
+        default=120, ge=0, description="alarm when the broker is away for so long; 0: never"
+    )
+    alarm_disk_free_bytes: int = Field(
+        default=2_147_483_648, ge=0, description="alarm when so few bytes are free where the SQLite file is; 0: never"
+    )
+    alarm_unsealed_seconds: int = Field(
+        default=60, ge=0, description="alarm when an audit event waits for its seal for so long; 0: never"
+    )
+    alarm_calm_seconds: int = Field(
+        default=60, ge=0, description="how long a value must be well before its alarm is resolved"
+    )
+    alarm_webhook: str = Field(
+        default="", pattern=r"^(https?://\S+)?$", description="URL to which alarms are posted as JSON; empty: none"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"

@@ -16,7 +16,7 @@ from adapters.store.work import Crowded, PendingMessage, Work
 from gateway import er7
 from gateway.errors import GatewayError, ProcessingFailed, SourceUndeclared, TroubleError
 from gateway.facts import Translation
-from gateway.pipeline import Changes, Decider, Job, needs
+from gateway.pipeline import Changes, Decider, Ending, Job, needs
 from gateway.reception import Format
 from gateway.reception import State as MessageState
 from gateway.site import Site, Source, SourceRole
@@ -33,6 +33,9 @@ IDLE_SECONDS = 0.5
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits of the whole worker while the store is in trouble; the last one repeats."""
 
+Ended = Callable[[Sequence[Ending], Sequence[datetime | None], datetime], None]
+"""Told of each batch that was committed: how its messages ended, when they were received, and when that was."""
+
 _UNDECLARED = Source("", SourceRole.DEPARTMENT)
 
 
@@ -44,14 +47,23 @@ class Worker:
         decider: decides batches.
         site: the establishment.
         published: told after each flush, so that the relay and the sealer wake.
+        ended: told of each batch that was committed, so that it is counted.
 
     """
 
-    def __init__(self, work: Work, decider: Decider, site: Site, published: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        work: Work,
+        decider: Decider,
+        site: Site,
+        published: Callable[[], None],
+        ended: Ended = lambda *_: None,
+    ) -> None:
         self._work = work
         self._decider = decider
         self._site = site
         self._published = published
+        self._ended = ended
         self._arrived = threading.Event()
 
     def wake(self) -> None:
@@ -131,6 +143,7 @@ class Worker:
             state = self._work.load(connection, needed)
             changes = self._decider.decide(jobs, state, now)
             self._work.flush(connection, state, changes, now)
+        self._ended(changes.endings, [job.received_at for job in jobs], datetime.now(UTC))
         _tell(changes)
 
     def _process_alone(self, jobs: Sequence[Job]) -> None:

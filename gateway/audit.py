@@ -39,6 +39,8 @@ class AuditAction(StrEnum):
     ITEM_UPDATED = "gateway:item:updated"
     ITEM_WITHDRAWN = "gateway:item:withdrawn"
     ITEM_PUBLISHED = "relay:item:published"
+    ALARM_RAISED = "gateway:alarm:raised"
+    ALARM_RESOLVED = "gateway:alarm:resolved"
     MESSAGE_LISTED = "user:message:listed"
     MESSAGE_SHOWN = "user:message:shown"
     MESSAGE_REPLAYED = "user:message:replayed"
@@ -59,6 +61,7 @@ class AuditAction(StrEnum):
     SERVICE_STARTED = "user:service:started"
     SERVICE_STOPPED = "user:service:stopped"
     STORE_MIGRATED = "user:store:migrated"
+    STATUS_SHOWN = "user:status:shown"
 
 
 Detail = Mapping[str, str | int | bool]

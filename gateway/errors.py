@@ -8,7 +8,7 @@
     │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown
     │   └── ResourceInvalid, ResourceUnsupported, ResourceNotFound, PreconditionFailed, AccessRefused
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
-    │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable
+    │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable, IntakePaused
     ├── UndecidedError         nobody can decide: a person must look (quarantine)
     │   └── MessageIncoherent, PersonNeeded, ProductionGuard, ProcessingFailed
     └── ConfigurationError     the operator's file is wrong: refused with path, line and what was expected
@@ -223,6 +223,10 @@ class StoreInUse(TroubleError):
 
 class BrokerUnavailable(TroubleError):
     """The broker did not confirm."""
+
+
+class IntakePaused(TroubleError):
+    """The backlog or the disk is at its limit: nothing more is taken for now."""
 
 
 class UndecidedError(GatewayError):

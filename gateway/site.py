@@ -36,6 +36,7 @@ class Source:
         clients: HTTP client ids that identify it.
         authority: assigning authority of its identifiers where the message names none.
         charset: overrides MSH-18 where the label is known to be untrue; a code of HL7 table 0211.
+        silence_minutes: a source that sends nothing for so long raises an alarm; None: it may be silent.
 
     """
 
@@ -47,6 +48,7 @@ class Source:
     clients: tuple[str, ...] = ()
     authority: str = ""
     charset: str = ""
+    silence_minutes: int | None = None
 
     def sends(self, application: str, facility: str) -> bool:
         """Whether MSH-3.1 and MSH-4.1 are this source's; a source known only by its HTTP clients sends no HL7 v2."""

@@ -62,6 +62,7 @@ class _SourceTable(_Strict):
     clients: tuple[str, ...] = ()
     authority: str = ""
     charset: str = ""
+    silence_minutes: Annotated[int, Field(ge=1)] | None = None
 
 
 class _SourcesFile(_Strict):

@@ -181,6 +181,11 @@ class Relay:
             self._stopping.clear()  # its next turn runs again
             self._ended.set()
 
+    @property
+    def broker(self) -> bool | None:
+        """Whether the broker does its work; None while this relay does not run."""
+        return None if self._loop is None else self._connected
+
     async def stop(self) -> None:
         """Return once `run` has returned."""
         self._stopping.set()

@@ -22,7 +22,7 @@ EXIT_FAULT = 70
 _OURS = Path(__file__).parents[1]
 
 
-COMMANDS = ("serve", "demo", "send", "explain", "messages", "worklist", "bus", "audit", "config", "migrate")
+COMMANDS = ("serve", "status", "demo", "send", "explain", "messages", "worklist", "bus", "audit", "config", "migrate")
 """Each is a module of this package and the command of that name in it."""
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -218,7 +219,7 @@ work_item = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("focus_id", "secretariat"),
-    Index(None, "secretariat", "state"),
+    Index(None, "secretariat", "state", "created_at"),
     Index(None, "identity_id"),
     comment="Work items, each on exactly one queue",
 )
@@ -312,4 +313,64 @@ audit_seal = Table(
     Column("event_id", BigInteger, nullable=False, unique=True),
     Column("digest", String(64), nullable=False),
     comment="The hash chain over the audit trail, in sealing order",
+)
+
+serving = Table(
+    "serving",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("beat_at", Instant, nullable=False),
+    Column("intake", String(16), nullable=False),
+    Column("broker", Boolean),
+    Column("connections", Integer, nullable=False),
+    comment="Processes that serve: each renews its row every other second and removes it when it ends in order",
+)
+
+source_seen = Table(
+    "source_seen",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("last_at", Instant, nullable=False),
+    comment="When each source last sent something, to within two seconds",
+)
+
+traffic = Table(
+    "traffic",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", String(64), primary_key=True),
+    Column("process", String(36), primary_key=True),
+    Column("messages", Integer, nullable=False),
+    comment="Messages received in each ten seconds of the last hour, by source and process",
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("subject", String(64), primary_key=True),
+    Column("raised_at", Instant, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("threshold", Float, nullable=False),
+    comment="Alarms under way; a row is removed when its alarm is resolved",
+)
+
+alarm_notice = Table(
+    "alarm_notice",
+    metadata,
+    Column("sequence", Serial, primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("raised", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("value", Float),
+    Column("threshold", Float),
+    sqlite_autoincrement=True,
+    comment="What the alarm webhook is still to be told; a row is removed when it was",
 )

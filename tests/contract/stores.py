@@ -14,6 +14,7 @@ from adapters.store.audit import AuditTrail
 from adapters.store.database import Database
 from adapters.store.inbox import Inbox
 from adapters.store.outbox import StoredOutbox
+from adapters.store.watch import WatchStore
 from adapters.store.work import Work
 from adapters.store.worklist import Worklist
 from adapters.worker import Worker
@@ -47,6 +48,7 @@ class Store:
         self.worklist = Worklist(self.database)
         self.outbox = StoredOutbox(self.database)
         self.trail = AuditTrail(self.database)
+        self.watch = WatchStore(self.database)
 
     def decider(self) -> Decider:
         """What decides batches, with a body of a few bytes."""

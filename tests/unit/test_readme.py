@@ -7,6 +7,7 @@ import click
 
 from adapters.cli import main
 from adapters.settings import PREFIX, Settings
+from gateway.alarm import AlarmName
 from gateway.facts import IdentityStatus, Priority
 from gateway.principal import Right
 from gateway.worklist import ItemKind, ItemState
@@ -52,7 +53,7 @@ def test_every_setting_is_in_the_readme_with_its_default():
 
 
 def test_every_word_of_an_item_is_in_the_readme():
-    """The vocabularies of kind, state, priority, identity status and rights are complete."""
-    for vocabulary in (ItemKind, ItemState, Priority, IdentityStatus, Right):
+    """The vocabularies of kind, state, priority, identity status, rights and alarms are complete."""
+    for vocabulary in (ItemKind, ItemState, Priority, IdentityStatus, Right, AlarmName):
         for word in vocabulary:
             assert f"`{word.value}`" in README, word

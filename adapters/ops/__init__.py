@@ -1,0 +1,1 @@
+"""What operations people watch: metrics, health, alarms, back-pressure, status."""

@@ -1,0 +1,113 @@
+"""What the alarms are decided on: vitals turned into values with their limits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapters.store.watch import Serving, Vitals
+from gateway.alarm import Ages, AlarmKey, AlarmName, Limit, Reading
+from gateway.site import Site
+
+INTAKE_OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmLimits:
+    """From which values alarms are raised; 0 turns one off.
+
+    Attributes:
+        oldest_pending: seconds.
+        backlog: messages.
+        quarantine: messages.
+        outbox: seconds.
+        broker_away: seconds.
+        disk_free: bytes.
+        unsealed: seconds.
+
+    """
+
+    oldest_pending: float
+    backlog: float
+    quarantine: float
+    outbox: float
+    broker_away: float
+    disk_free: float
+    unsealed: float
+
+
+@dataclass(slots=True)
+class Readings:
+    """Gives the readings of one site, and remembers since when what it reads has stood.
+
+    Attributes:
+        site: the establishment.
+        limits: from which values alarms are raised.
+
+    """
+
+    site: Site
+    limits: AlarmLimits
+    _ages: Ages = field(default_factory=Ages)
+    _began: datetime | None = None
+    _away_since: datetime | None = None
+
+    def forget(self) -> None:
+        """The watch is interrupted: what was not seen meanwhile is no silence."""
+        self._began = None
+
+    def read(self, vitals: Vitals, free_bytes: int | None, now: datetime, monotonic: float) -> list[Reading]:
+        """Give every value that is watched, with its limit."""
+        self._began = self._began or now
+        return [
+            *self._of_sources(vitals, now, monotonic),
+            *self._of_pipeline(vitals, now, monotonic),
+            *self._of_bus(vitals, now, monotonic),
+            *_reading(AlarmName.DISK_LOW, free_bytes, self.limits.disk_free, low=True),
+            Reading(AlarmKey(AlarmName.INTAKE_REFUSING), _refusing(vitals.serving), Limit.at_most(1)),
+        ]
+
+    def _of_sources(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
+        """A source is silent since it was last seen; one that no alarm names, at the earliest since the watch began."""
+        risen = {alarm.key for alarm in vitals.alarms}
+        for source in self.site.sources:
+            if source.silence_minutes is None:
+                continue
+            key, seen = AlarmKey(AlarmName.SOURCE_SILENT, source.id), vitals.seen.get(source.id)
+            if key not in risen:
+                seen = max(at for at in (seen, self._began) if at is not None)
+            value = None if seen is None else self._ages.age(key, seen, now, monotonic)
+            yield Reading(key, value, Limit(source.silence_minutes * 60, source.silence_minutes * 60))
+
+    def _of_pipeline(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
+        for name, since, limit in (
+            (AlarmName.OLDEST_PENDING, vitals.oldest_pending, self.limits.oldest_pending),
+            (AlarmName.AUDIT_UNSEALED, vitals.oldest_unsealed, self.limits.unsealed),
+        ):
+            yield from _reading(name, self._ages.age(AlarmKey(name), since, now, monotonic), limit)
+        yield from _reading(AlarmName.BACKLOG, vitals.backlog, self.limits.backlog)
+        yield from _reading(AlarmName.QUARANTINE, vitals.quarantined, self.limits.quarantine)
+
+    def _of_bus(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
+        waiting = self._ages.age(AlarmKey(AlarmName.OUTBOX), vitals.oldest_outbox, now, monotonic)
+        yield from _reading(AlarmName.OUTBOX, waiting, self.limits.outbox)
+        broker = broker_up(vitals.serving)
+        if broker is not None:
+            self._away_since = None if broker else self._away_since or now
+        away = self._ages.age(AlarmKey(AlarmName.BROKER_AWAY), self._away_since, now, monotonic)
+        yield from _reading(AlarmName.BROKER_AWAY, None if broker is None else away, self.limits.broker_away)
+
+
+def _reading(name: AlarmName, value: float | None, limit: float, *, low: bool = False) -> Iterator[Reading]:
+    if limit:
+        yield Reading(AlarmKey(name), value, Limit.at_least(limit) if low else Limit.at_most(limit))
+
+
+def broker_up(serving: Sequence[Serving]) -> bool | None:
+    """Whether the process that relays has its broker; None while none relays."""
+    told = [process.broker for process in serving if process.broker is not None]
+    return any(told) if told else None
+
+
+def _refusing(serving: Sequence[Serving]) -> float | None:
+    told = [process.intake for process in serving if process.intake]
+    return float(any(intake != INTAKE_OPEN for intake in told)) if told else None
