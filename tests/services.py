@@ -106,6 +106,16 @@ class PostgresServer:
         self._run(
             [self._initdb, "--pgdata", data, "--username=gateway", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         )
+        self.go_on()
+
+    def halt(self) -> None:
+        """End the server (fast shutdown); its files stay."""
+        if self._process:
+            end(self._process, signal.SIGINT)
+
+    def go_on(self) -> None:
+        """Start the server on the cluster that is there, and return once it takes connections."""
+        data = str(self._home / "data")
         settings = ["listen_addresses=127.0.0.1", f"port={self._port}", "unix_socket_directories=", "fsync=on"]
         options = [word for setting in settings for word in ("-c", setting)]
         with self._log.open("ab") as log:
@@ -115,9 +125,8 @@ class PostgresServer:
         until(self._answers, self._process, self._log)
 
     def stop(self) -> None:
-        """End the server (fast shutdown) and remove its files."""
-        if self._process:
-            end(self._process, signal.SIGINT)
+        """End the server and remove its files."""
+        self.halt()
         shutil.rmtree(self._home, ignore_errors=True)
 
     @contextmanager
