@@ -14,7 +14,15 @@ from weakref import WeakValueDictionary
 import structlog
 
 from adapters.mllp.listener import Peer
-from gateway.errors import AckCode, GatewayError, LimitExceeded, ProcessingFailed, StorageUnavailable, TroubleError
+from gateway.errors import (
+    AckCode,
+    GatewayError,
+    IntakePaused,
+    LimitExceeded,
+    ProcessingFailed,
+    StorageUnavailable,
+    TroubleError,
+)
 from gateway.reception import MESSAGE_TYPE_LENGTH, Format, Reception, Recorded, Transport, storable
 from gateway.site import Site
 from mappings.hl7v2 import Examination, acknowledge, examine, subjects
@@ -170,7 +178,8 @@ class Hl7Intake:
         try:
             recorded = await submitted
         except TroubleError as trouble:
-            log.warning("intake.trouble", error=trouble.name, connection=peer.connection)
+            if not isinstance(trouble, IntakePaused):  # told once, when it began: refusals must not fill the disk
+                log.warning("intake.trouble", error=trouble.name, connection=peer.connection)
             return self._acknowledge(examination, trouble.acknowledgment, trouble)
         self._recorded()
         error = examination.error

@@ -252,7 +252,7 @@ class _Service:
         intake = Hl7Intake(self._assembly.site, group, self._recorded)
         limits = Limits(max_frame=settings.max_frame_bytes, connections=settings.max_connections)
         meter = self._watch.meter
-        listener = Listener(meter.timed(intake.receive), intake.refuse_oversize, limits)
+        listener = Listener(meter.timed(intake.receive), meter.counted(intake.refuse_oversize), limits)
         self._watch.probes.connections = lambda: listener.connections_open
         try:
             await listener.start(settings.mllp_host, settings.mllp_port)

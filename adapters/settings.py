@@ -41,6 +41,7 @@ class Settings(BaseModel):
     max_connections: int = Field(default=256, ge=1, description="MLLP connections at one time")
     workers: int = Field(
         default=1, ge=0, le=64, description="worker processes beside the listening one (PostgreSQL); 0: it works itself"
+    )
     max_backlog: int = Field(
         default=1_000_000,
         ge=0,

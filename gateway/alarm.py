@@ -138,9 +138,7 @@ class Calm:
         return sorted(found, key=lambda change: (change.key.name, change.key.subject))
 
     def _is_over(self, reading: Reading, monotonic: float) -> bool:
-        if reading.value is None:
-            return False
-        if not reading.limit.within(reading.value):
+        if reading.value is None or not reading.limit.within(reading.value):
             self._since.pop(reading.key, None)
             return False
         return monotonic - self._since.setdefault(reading.key, monotonic) >= self.seconds

@@ -119,6 +119,15 @@ class Meter:
 
         return receive
 
+    def counted(self, refuse: Callable[[int, PeerT], bytes]) -> Callable[[int, PeerT], bytes]:
+        """Give what answers frames beyond the limit, of which nothing is kept, and counts them."""
+
+        def answer(limit: int, peer: PeerT) -> bytes:
+            self.answered("", Transport.MLLP, AckCode.AR)
+            return refuse(limit, peer)
+
+        return answer
+
     def ended(self, endings: Sequence[Ending], received: Iterable[datetime | None], now: datetime) -> None:
         """Count the messages of a batch that was committed, and time them."""
         for ending in endings:

@@ -176,6 +176,8 @@ def test_not_ready_while_the_store_is_away(tmp_path):
     """PostgreSQL stopped: alive, not ready, AE; PostgreSQL back: ready and AA, without a restart."""
     with running_postgres() as server, gateway_in(tmp_path, database_url=server.url()) as gateway:
         assert get(gateway, "/health/ready").json()["ready"]
+        shown = gateway.begin("status", "--watch", "0.1", "--json")
+        assert json.loads(shown.stdout.readline())["schema"]
         server.halt()
         refused = until(lambda: (r := get(gateway, "/health/ready")).status_code == 503 and r)
         assert refused.json()["ready"] is False
@@ -189,6 +191,11 @@ def test_not_ready_while_the_store_is_away(tmp_path):
             server.go_on()
             until(lambda: get(gateway, "/health/ready").status_code == 200)
             assert code(wire.ask(patient_told("C1", "8001"))) == "AA"
+        lines = iter(lambda: json.loads(shown.stdout.readline()), None)
+        assert next(line for line in lines if "trouble" in line)["trouble"] == "StorageUnavailable"
+        assert next(line for line in lines if "schema" in line)["serving"]
+        shown.kill()
+        shown.communicate()
         until(lambda: metric(gateway, "gateway_answers_total", "AE", "admissions", "mllp") == 1)
 
 

@@ -96,6 +96,16 @@ def test_what_is_not_known_changes_nothing():
     assert board.told == [True]
 
 
+def test_what_is_not_known_is_no_calm():
+    """A value that could not be read meanwhile was not well without a break."""
+    board = Board()
+    board.read(100, 0)
+    board.read(10, 1)
+    board.read(None, 50)
+    assert board.read(10, 100)
+    assert not board.read(10, 160)
+
+
 def test_what_is_watched_no_more_is_resolved():
     """An alarm whose limit was turned off, or whose source left the site, does not stand for ever."""
     (change,) = Calm(CALM_SECONDS).changes([], [SILENT], 0)

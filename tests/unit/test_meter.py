@@ -115,6 +115,14 @@ async def test_trouble_is_counted_as_its_answer():
     assert meter.take_traffic().counted == {}
 
 
+def test_a_frame_beyond_the_limit_is_counted():
+    """Nothing of it is kept, and nobody knows whose it was."""
+    meter = Meter([])
+    assert meter.counted(lambda *_: b"no")(10, None) == b"no"
+    assert answers(samples(meter)) == {("AR", "other", "mllp"): 1}
+    assert meter.take_traffic().counted == {}
+
+
 async def test_an_answer_is_timed_and_comes_through():
     """The timed handler gives the handler's own answer."""
     meter = Meter([])
