@@ -10,7 +10,7 @@ import pytest
 from gateways import Gateway, Wire, code, fields, gateway_in
 from messages import fhir_appointment, patient_told, result
 from prometheus_client.parser import text_string_to_metric_families
-from services import running_postgres
+from services import free_port, running_postgres
 from sink import a_sink
 from sqlalchemy import text
 
@@ -237,6 +237,21 @@ def test_an_alarm_is_raised_and_resolved_once_across_restarts(tmp_path):
     events = gateway.json("audit", "search", "--action", "gateway:alarm")
     assert [event["action"] for event in events] == ["gateway:alarm:raised", "gateway:alarm:resolved"]
     assert "secret-path" not in gateway.log
+
+
+def test_a_broker_that_is_away_is_told(tmp_path):
+    """Without a broker the gateway takes in and is ready; what waits for it, and that it is away, are alarms."""
+    settings = {"GATEWAY_ALARM_BROKER_AWAY_SECONDS": "1", "GATEWAY_ALARM_OUTBOX_SECONDS": "1"}
+    nowhere = f"amqp://guest:guest@127.0.0.1:{free_port()}/"
+    with gateway_in(tmp_path, broker_url=nowhere, **settings) as gateway:
+        with Wire(gateway.mllp) as wire:
+            assert code(wire.ask(result("C1", "8001", "O1"))) == "AA"
+        until(lambda: sorted(alarms(gateway, "raised")) == ["broker_away", "outbox"])
+        until(lambda: metric(gateway, "gateway_alarm", "broker_away", "") == 1)
+        assert metric(gateway, "gateway_broker_up") == 0
+        assert metric(gateway, "gateway_outbox") > 0
+        assert get(gateway, "/health/ready").status_code == 200
+        assert "! broker away" in gateway.run("status").stdout
 
 
 # -- back-pressure -----------------------------------------------------------------------------------------------------
