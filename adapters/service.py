@@ -268,7 +268,7 @@ class _Service:
         parts, settings = self._assembly, self._assembly.settings
         exchange = StoredExchange(group, self._recorded, parts.inbox, parts.worklist, parts.trail)
         app = create_app(exchange, parts.site, clock=lambda: datetime.now(UTC))
-        server = Server(observed(app, self._watch.ready, self._watch.meter.exposition), settings.max_connections)
+        server = Server(observed(app, self._watch.ready, self._watch.exposition), settings.max_connections)
         try:
             bound = socket.create_server((settings.http_host, settings.http_port), reuse_port=False)
         except OSError as error:

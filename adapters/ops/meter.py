@@ -1,19 +1,22 @@
-"""The metrics of one process, in a registry of their own.
+"""What a process counts and times, and the metrics that it makes with what the other processes did.
 
 Labels are bounded: sources are those of the site, everything else is ``other``. No label holds anything of a patient.
 """
 
 import threading
+from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from time import perf_counter
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from gateway.errors import AckCode
 from gateway.pipeline import Ending
@@ -30,6 +33,12 @@ _ENDED = tuple(state.value for state in State if state is not State.PENDING)
 PeerT = TypeVar("PeerT")
 
 
+ANSWERS, ENDED = "answers", "ended"
+ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
+SUM = "sum"
+"""Names of tallies; a time's labels end with its bucket's upper bound, or with ``sum`` for all seconds together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What came since the last time it was taken.
@@ -37,15 +46,17 @@ class Traffic:
     Attributes:
         seen: source -> when it last sent something; the source is empty for whoever the site does not name.
         counted: source -> messages recorded.
+        tallies: what was counted and timed.
 
     """
 
     seen: dict[str, datetime]
     counted: dict[str, int]
+    tallies: dict[tuple[str, str], float]
 
 
 class Meter:
-    """Counts and times what this process does.
+    """Counts and times what this process does, until the watch takes it.
 
     Args:
         sources: ids of the site's sources.
@@ -53,38 +64,11 @@ class Meter:
     """
 
     def __init__(self, sources: Collection[str]) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each, of no use
         self._sources = frozenset(sources)
         self._turn = threading.Lock()
         self._seen: dict[str, datetime] = {}
         self._counted: Tally[str] = Tally()
-        self.registry = CollectorRegistry(auto_describe=False)
-        self._answers = Counter(
-            "gateway_answers",
-            "Receptions answered by this process: by source, transport and acknowledgment code (trouble is AE)",
-            ["source", "transport", "answer"],
-            registry=self.registry,
-        )
-        self._ended = Counter(
-            "gateway_messages_ended", "Messages that ended in this process, by state", ["state"], registry=self.registry
-        )
-        self._acknowledgment = Histogram(
-            "gateway_acknowledgment_seconds",
-            "From a frame or request body received to its answer ready (MLLP) or its bytes on disk (HTTP)",
-            ["transport"],
-            buckets=ACKNOWLEDGMENT_BUCKETS,
-            registry=self.registry,
-        )
-        self._end_to_end = Histogram(
-            "gateway_end_to_end_seconds",
-            "From a message's reception to its end in the pipeline; a replay counts from the first reception",
-            buckets=END_TO_END_BUCKETS,
-            registry=self.registry,
-        )
-        for state in _ENDED:
-            self._ended.labels(state)
-        for transport in Transport:
-            self._acknowledgment.labels(transport.value)
+        self._tallies: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     # -- told by the parts -----------------------------------------------------------------------------------------
 
@@ -96,17 +80,19 @@ class Meter:
     def answered(self, source: str, transport: Transport, result: Recorded | AckCode) -> None:
         """Count a reception's answer: what was recorded, or the code of why it was not."""
         code = result if isinstance(result, AckCode) else result.code
-        self._answers.labels(self._known(source) or OTHER, transport.value, code.value).inc()
-        if isinstance(result, AckCode):
-            return
+        known = self._known(source)
         with self._turn:
-            self._counted[self._known(source)] += 1
-        if result.state is not State.PENDING:
-            self._ended.labels(result.state.value).inc()
+            self._tallies[ANSWERS, f"{known or OTHER}|{transport.value}|{code.value}"] += 1
+            if isinstance(result, AckCode):
+                return
+            self._counted[known] += 1
+            if result.state is not State.PENDING:
+                self._tallies[ENDED, result.state.value] += 1
 
     def acknowledged(self, transport: Transport, seconds: float) -> None:
         """Time an answer."""
-        self._acknowledgment.labels(transport.value).observe(seconds)
+        with self._turn:
+            self._time(ACKNOWLEDGMENT, f"{transport.value}|", ACKNOWLEDGMENT_BUCKETS, seconds)
 
     def timed(self, handler: Callable[[bytes, PeerT], Awaitable[bytes]]) -> Callable[[bytes, PeerT], Awaitable[bytes]]:
         """Give a handler of MLLP frames whose answers are timed."""
@@ -130,19 +116,26 @@ class Meter:
 
     def ended(self, endings: Sequence[Ending], received: Iterable[datetime | None], now: datetime) -> None:
         """Count the messages of a batch that was committed, and time them."""
-        for ending in endings:
-            self._ended.labels(ending.outcome.state.value).inc()
-        for at in received:
-            if at is not None:
-                self._end_to_end.observe(max(0.0, (now - at).total_seconds()))
+        with self._turn:
+            for ending in endings:
+                self._tallies[ENDED, ending.outcome.state.value] += 1
+            for at in received:
+                if at is not None:
+                    self._time(END_TO_END, "", END_TO_END_BUCKETS, max(0.0, (now - at).total_seconds()))
+
+    def _time(self, name: str, labels: str, buckets: Sequence[float], seconds: float) -> None:
+        place = bisect_left(buckets, seconds)
+        bound: str = floatToGoString(buckets[place] if place < len(buckets) else inf)  # type: ignore[no-untyped-call]
+        self._tallies[name, f"{labels}{bound}"] += 1
+        self._tallies[name, f"{labels}{SUM}"] += seconds
 
     # -- taken by the watch ----------------------------------------------------------------------------------------
 
     def take_traffic(self) -> Traffic:
         """Give what came since the last time."""
         with self._turn:
-            traffic = Traffic(self._seen, dict(self._counted))
-            self._seen, self._counted = {}, Tally()
+            traffic = Traffic(self._seen, dict(self._counted), dict(self._tallies))
+            self._seen, self._counted, self._tallies = {}, Tally(), defaultdict(float)
         return traffic
 
     def return_traffic(self, traffic: Traffic) -> None:
@@ -150,17 +143,53 @@ class Meter:
         with self._turn:
             self._seen = {**traffic.seen, **self._seen}
             self._counted.update(traffic.counted)
-
-    def exposition(self) -> bytes:
-        """Give all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+            for key, amount in traffic.tallies.items():
+                self._tallies[key] += amount
 
     def _known(self, source: str) -> str:
         return source if source in self._sources else ""
 
 
-class Gauges(Collector):
-    """Gives gauges made when they are asked for, from what was read before: a scrape reads nothing.
+def counters(tallies: Mapping[tuple[str, str], float]) -> Iterator[Metric]:
+    """Give the counters and histograms that tallies make."""
+    said = "Receptions answered, by source, transport and acknowledgment code (trouble is AE)"
+    answers = CounterMetricFamily("gateway_answers", said, labels=["source", "transport", "answer"])
+    for (name, labels), amount in sorted(tallies.items()):
+        if name == ANSWERS:
+            answers.add_metric(labels.split("|"), amount)
+    yield answers
+    ended = CounterMetricFamily("gateway_messages_ended", "Messages that ended, by state", labels=["state"])
+    for state in _ENDED:
+        ended.add_metric([state], tallies.get((ENDED, state), 0.0))
+    yield ended
+    said = "From a frame or request body received to its answer ready (MLLP) or its bytes on disk (HTTP)"
+    acknowledgment = HistogramMetricFamily("gateway_acknowledgment_seconds", said, labels=["transport"])
+    for transport in Transport:
+        _fill(acknowledgment, [transport.value], ACKNOWLEDGMENT, ACKNOWLEDGMENT_BUCKETS, tallies)
+    yield acknowledgment
+    said = "From a message's reception to its end in the pipeline; a replay counts from the first reception"
+    end_to_end = HistogramMetricFamily("gateway_end_to_end_seconds", said, labels=[])
+    _fill(end_to_end, [], END_TO_END, END_TO_END_BUCKETS, tallies)
+    yield end_to_end
+
+
+def _fill(
+    family: HistogramMetricFamily,
+    labels: list[str],
+    name: str,
+    bounds: Sequence[float],
+    tallies: Mapping[tuple[str, str], float],
+) -> None:
+    """Add one series: each bucket holds all that came within its bound."""
+    buckets, total = [], 0.0
+    for bound in map(floatToGoString, (*bounds, inf)):
+        total += tallies.get((name, "|".join((*labels, bound))), 0.0)
+        buckets.append((bound, total))
+    family.add_metric(labels, buckets, tallies.get((name, "|".join((*labels, SUM))), 0.0))
+
+
+class Metrics(Collector):
+    """Gives metrics made when they are asked for, from what was read before: a scrape reads nothing.
 
     Args:
         families: makes them.

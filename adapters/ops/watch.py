@@ -16,12 +16,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import structlog
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from adapters.ops.meter import Gauges, Meter, gauge, gauges
+from adapters.ops.meter import Meter, Metrics, counters, gauge, gauges
 from adapters.ops.readings import INTAKE_OPEN, Readings, broker_up
 from adapters.store.database import Database, SessionLock
-from adapters.store.watch import Serving, Vitals, WatchStore
+from adapters.store.watch import Serving, Tallies, Vitals, WatchStore
 from gateway.alarm import AlarmChange, AlarmName, Calm
 from gateway.errors import TroubleError
 from gateway.pressure import IntakeLimits, Pressure
@@ -109,7 +110,9 @@ class Watch:
         self._head = database.head()
         now, host = datetime.now(UTC), socket.gethostname()[:255]
         self._serving = Serving(str(uuid4()), role, host, os.getpid(), version("secretariat-gateway"), now, now)
-        self.meter.registry.register(Gauges(self._families))
+        self._tallies: Tallies = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(Metrics(self._families))
 
     # -- asked by the parts ----------------------------------------------------------------------------------------
 
@@ -133,6 +136,10 @@ class Watch:
             checks["worker"] = self.probes.worker()
         return checks
 
+    def exposition(self) -> bytes:
+        """Give all metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
     # -- the look --------------------------------------------------------------------------------------------------
 
     def run(self, stop: threading.Event) -> None:
@@ -141,6 +148,7 @@ class Watch:
             self.look()
         try:
             self._lock.release()
+            self._beat()
             self.store.leave(self._serving.id)
         except TroubleError as trouble:
             log.warning("watch.trouble", error=trouble.name)
@@ -162,6 +170,7 @@ class Watch:
         self._look = Look(time.monotonic(), datetime.now(UTC), vitals, current)
         self._press(vitals.backlog if vitals else None, free)
         if vitals is not None:
+            self._tallies = vitals.tallies
             self._alarm(vitals, free)
 
     def _of_store(self) -> tuple[Vitals | None, bool]:
@@ -184,7 +193,7 @@ class Watch:
         )
         traffic = self.meter.take_traffic()
         try:
-            self.store.beat(self._serving, traffic.seen, traffic.counted)
+            self.store.beat(self._serving, traffic.seen, traffic.counted, traffic.tallies)
         except TroubleError:
             self.meter.return_traffic(traffic)
             raise
@@ -231,6 +240,7 @@ class Watch:
 
     def _families(self) -> Iterator[Metric]:
         vitals = self._look.vitals if self._fresh() else None
+        yield from counters(self._tallies)
         yield from gauge(
             "gateway_store_up", "Whether the store was read and written at the last look", vitals is not None
         )

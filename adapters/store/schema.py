@@ -349,6 +349,15 @@ traffic = Table(
     comment="Messages received in each ten seconds of the last hour, by source and process",
 )
 
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("labels", String(160), primary_key=True),
+    Column("amount", Float, nullable=False),
+    comment="What all processes have counted and timed since the database was made, added to every other second",
+)
+
 alarm = Table(
     "alarm",
     metadata,

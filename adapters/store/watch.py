@@ -5,7 +5,7 @@ else by an index and up to a bound.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -36,6 +36,10 @@ ALIVE = timedelta(seconds=10)
 
 _FORGOTTEN = timedelta(hours=1)
 _OPEN = tuple(s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN})
+
+
+Tallies = Mapping[tuple[str, str], float]
+"""Name and labels, joined by a bar, of what is counted -> how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Vitals:
         seen: when each source last sent something.
         serving: the processes that serve.
         alarms: those under way.
+        tallies: name and labels -> what all processes have counted and timed.
 
     """
 
@@ -119,6 +124,7 @@ class Vitals:
     seen: Mapping[str, datetime]
     serving: Sequence[Serving]
     alarms: Sequence[StandingAlarm]
+    tallies: Tallies = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ class WatchStore:
                 seen={row.source: row.last_at for row in connection.execute(select(schema.source_seen))},
                 serving=_serving(connection, now),
                 alarms=_standing(connection),
+                tallies={(row.name, row.labels): row.amount for row in connection.execute(select(schema.tally))},
             )
 
     def traffic(self, now: datetime, slots: int) -> dict[str, int]:
@@ -177,7 +184,11 @@ class WatchStore:
     # -- who serves, and what came -----------------------------------------------------------------------------------
 
     def beat(
-        self, serving: Serving, seen: Mapping[str, datetime] | None = None, counted: Mapping[str, int] | None = None
+        self,
+        serving: Serving,
+        seen: Mapping[str, datetime] | None = None,
+        counted: Mapping[str, int] | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
         """Renew a process's row, with what it saw since the last time; what is too old to be asked for goes.
 
@@ -185,6 +196,7 @@ class WatchStore:
             serving: the process.
             seen: source -> when it last sent something.
             counted: source -> how many messages were recorded since the last time.
+            tallies: what was counted and timed since the last time.
 
         """
         now, slot = serving.beat_at, _slot(serving.beat_at)
@@ -197,12 +209,8 @@ class WatchStore:
             self._renew(connection, serving)
             if last:
                 connection.execute(self._upsert(schema.source_seen, ("last_at",)), last)
-            if flow:
-                fresh = self._insert(schema.traffic)
-                more = {"messages": schema.traffic.c.messages + fresh.excluded.messages}
-                connection.execute(
-                    fresh.on_conflict_do_update(index_elements=["slot", "source", "process"], set_=more), flow
-                )
+            self._add(connection, schema.traffic, "messages", flow)
+            self._add(connection, schema.tally, "amount", _tally_rows(tallies or {}))
             old = schema.traffic.c.slot < slot - HOUR_SLOTS
             connection.execute(delete(schema.traffic).where(old))
             connection.execute(delete(schema.serving).where(schema.serving.c.beat_at < now - _FORGOTTEN))
@@ -210,6 +218,13 @@ class WatchStore:
     def _renew(self, connection: Connection, serving: Serving) -> None:
         values = asdict(serving)
         connection.execute(self._upsert(schema.serving, [name for name in values if name != "id"]), [values])
+
+    def _add(self, connection: Connection, table: Table, column: str, rows: list[dict[str, Any]]) -> None:
+        """Add to what stands; in the order of the keys, so that processes cannot deadlock."""
+        if rows:
+            fresh, keys = self._insert(table), [c.name for c in table.primary_key]
+            more = {column: table.c[column] + fresh.excluded[column]}
+            connection.execute(fresh.on_conflict_do_update(index_elements=keys, set_=more), rows)
 
     def leave(self, process: str) -> None:
         """Remove a process's row: it serves no more."""
@@ -275,6 +290,10 @@ class WatchStore:
             index_elements=keys, set_={name: fresh.excluded[name] for name in columns}
         )
         return upsert
+
+
+def _tally_rows(tallies: Tallies) -> list[dict[str, Any]]:
+    return [{"name": name, "labels": labels, "amount": amount} for (name, labels), amount in sorted(tallies.items())]
 
 
 def _slot(at: datetime) -> int:

@@ -24,6 +24,7 @@ SMALL = {
     "serving",
     "source_seen",
     "traffic",
+    "tally",
     "alarm",
     "alarm_notice",
 }
@@ -113,7 +114,7 @@ HOT = {
     "vitals": lambda s: s.watch.vitals(NOW),
     "traffic": lambda s: s.watch.traffic(NOW, HOUR_SLOTS),
     "open items": lambda s: s.watch.open_items(["accueil", "cardiologie"]),
-    "beat": lambda s: s.watch.beat(SERVING, {"admissions": NOW}, {"admissions": 3}),
+    "beat": lambda s: s.watch.beat(SERVING, {"admissions": NOW}, {"admissions": 3}, {("ended", "processed"): 1.0}),
     "alarms": lambda s: s.watch.change_alarms(CHANGES, NOW, notify=True),
     "notice": lambda s: s.watch.next_notice(),
     "a patient's story": lambda s: s.trail.search(AuditQuery(patient="8003")),

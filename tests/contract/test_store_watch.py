@@ -96,6 +96,13 @@ def test_two_beats_within_one_slot_add_up(store):
     assert store.watch.traffic(NOW, 1) == {"laboratory": 12}
 
 
+def test_what_all_processes_counted_adds_up(store, twin):
+    """Counters are the database's, so that they rise whoever counted, and outlive every process."""
+    store.watch.beat(SERVING, tallies={("ended", "processed"): 2.0, ("end_to_end", "sum"): 0.25})
+    twin.watch.beat(replace(SERVING, id="p2"), tallies={("ended", "processed"): 3.0})
+    assert store.watch.vitals(NOW).tallies == {("ended", "processed"): 5.0, ("end_to_end", "sum"): 0.25}
+
+
 def test_a_clock_that_went_back_is_believed(store):
     """The last sight of a source follows the clock as it is now, so that it is no silence."""
     store.watch.beat(SERVING, {"laboratory": NOW + timedelta(hours=5)})

@@ -38,6 +38,7 @@ def watching():
         made.append(Watch(store.database, site, Readings(site, NO_LIMITS), intake, 0.0, notify=False))
         made[-1].probes.connections = lambda: 7
         made[-1].probes.broker = lambda: True
+        made[-1].probes.takes_in = True
         return made[-1]
 
     yield watch
@@ -52,7 +53,7 @@ def look(watch):
 
 
 def metrics(watch):
-    families = text_string_to_metric_families(watch.meter.exposition().decode())
+    families = text_string_to_metric_families(watch.exposition().decode())
     return {(s.name, *s.labels.values()): s.value for f in families for s in f.samples}
 
 

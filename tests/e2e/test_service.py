@@ -444,7 +444,7 @@ def test_tampering_is_told_by_exit_code_and_place(gateway, tmp_path):
 def test_explaining_changes_nothing_but_the_audit_trail(gateway, tmp_path):
     """Segments, answer, facts, identity and route are told with reasons; afterwards every other table is as before."""
     tables = [row[0] for row in gateway.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    told_by_service = ("serving", "source_seen", "traffic")
+    told_by_service = ("serving", "source_seen", "traffic", "tally")
     kept = [t for t in tables if not t.startswith(("audit", "sqlite", *told_by_service))]
 
     def content():

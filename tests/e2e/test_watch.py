@@ -63,6 +63,8 @@ def busy(tmp_path_factory):
         assert httpx.post(f"{gateway.http}/fhir/Appointment", content=body, headers=headers).status_code == 201
         gateway.settled()
         until(lambda: gateway.rows("SELECT 1 FROM source_seen WHERE source = 'agenda-fhir'"))
+        until(lambda: metric(gateway, "gateway_messages_ended_total", "processed") == 3)
+        until(lambda: metric(gateway, "gateway_answers_total", "AA", "agenda-fhir", "http"))
         until(lambda: metric(gateway, "gateway_quarantined") == 1)
         yield gateway
 
@@ -302,8 +304,8 @@ def test_a_backlog_at_its_limit_is_refused_until_it_is_worked_off(postgres_datab
             assert get(gateway, "/fhir/metadata").status_code == 200
             assert metric(gateway, "gateway_intake_open") == 0
             until(lambda: metric(gateway, "gateway_alarm", "intake_refusing", "") == 1)
-            (serving,) = gateway.json("status")["serving"]
-            assert serving["intake"] == "backlog"
+            serving = {process["role"]: process for process in gateway.json("status")["serving"]}
+            assert (serving["all"]["intake"], serving["work"]["intake"]) == ("backlog", None)
             assert "! taking nothing in: backlog" in gateway.run("status").stdout
             assert gateway.summary()["received"] == taken
         until(lambda: code(wire.ask(patient_told("AGAIN", "8001"))) == "AA")

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.ops.commit import WatchedCommit
-from adapters.ops.meter import Meter
+from adapters.ops.meter import Meter, Metrics, counters
 from gateway.errors import AckCode, IntakePaused, StorageUnavailable
 from gateway.pipeline import Ending
 from gateway.pressure import Pressure
@@ -17,7 +18,11 @@ NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 def samples(meter):
     """Give what a scrape finds: (name, labels) -> value."""
-    families = text_string_to_metric_families(meter.exposition().decode())
+    taken = meter.take_traffic()
+    meter.return_traffic(taken)
+    registry = CollectorRegistry()
+    registry.register(Metrics(lambda: counters(taken.tallies)))
+    families = text_string_to_metric_families(generate_latest(registry).decode())
     return {(s.name, *sorted(s.labels.items())): s.value for f in families for s in f.samples}
 
 

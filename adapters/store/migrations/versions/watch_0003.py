@@ -45,6 +45,14 @@ def upgrade() -> None:
         comment="Messages received in each ten seconds of the last hour, by source and process",
     )
     op.create_table(
+        "tally",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("labels", sa.String(length=160), nullable=False),
+        sa.Column("amount", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "labels", name=op.f("pk_tally")),
+        comment="What all processes have counted and timed since the database was made, added to every other second",
+    )
+    op.create_table(
         "alarm",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("subject", sa.String(length=64), nullable=False),
@@ -81,5 +89,5 @@ def downgrade() -> None:
     """Go back."""
     op.drop_index(op.f("ix_work_item_secretariat_state_created_at"), table_name="work_item")
     op.create_index(op.f("ix_work_item_secretariat_state"), "work_item", ["secretariat", "state"], unique=False)
-    for table in ("alarm_notice", "alarm", "traffic", "source_seen", "serving"):
+    for table in ("alarm_notice", "alarm", "tally", "traffic", "source_seen", "serving"):
         op.drop_table(table)
