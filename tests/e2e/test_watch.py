@@ -312,7 +312,9 @@ def test_a_backlog_at_its_limit_is_refused_until_it_is_worked_off(postgres_datab
         assert appointment_posted(gateway, "R1").status_code == 201
         until(lambda: get(gateway, "/health/ready").status_code == 200)
         until(lambda: len(sink.received) == 4)
-        gateway.settled()
+        processed = gateway.settled()["processed"]  # by a worker process, which has no HTTP server of its own
+        until(lambda: metric(gateway, "gateway_messages_ended_total", "processed") == processed)
+        assert metric(gateway, "gateway_end_to_end_seconds_count") == processed
         time.sleep(2)
     told = [(body["alarm"], body["state"]) for body in sink.received]
     assert sorted(told) == [(a, s) for a in ("backlog", "intake_refusing") for s in ("raised", "resolved")]
