@@ -4,7 +4,7 @@ import os
 import pwd
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -16,8 +16,9 @@ from adapters.ops.webhook import Webhook
 from adapters.settings import EMBEDDED, Settings
 from adapters.store.audit import AuditTrail, append
 from adapters.store.database import Database
-from adapters.store.inbox import Inbox
+from adapters.store.inbox import DUPLICATE_WINDOW, Inbox
 from adapters.store.outbox import StoredOutbox
+from adapters.store.retention import Retention
 from adapters.store.work import Work
 from adapters.store.worklist import Worklist
 from adapters.worker import Ended, Worker
@@ -27,6 +28,7 @@ from gateway.identity import Person
 from gateway.pipeline import Decider
 from gateway.pressure import IntakeLimits
 from gateway.principal import Principal, Right
+from gateway.retention import Terms
 from gateway.site import Site
 from gateway.worklist import WorkItem
 from mappings.fhir.bundle import message_bundle
@@ -123,6 +125,21 @@ class Assembly:
         url = self.settings.broker_url
         return NoDeadLetters() if url == EMBEDDED else RabbitDeadLetters(url)
 
+    @property
+    def retention_terms(self) -> Terms:
+        """How long what has passed through is kept."""
+        kept = self.settings
+        return Terms(
+            _term(kept.retention_days),
+            _term(kept.retention_quarantine_days),
+            _term(kept.retention_outbox_days),
+            DUPLICATE_WINDOW,
+        )
+
+    def retention(self) -> Retention:
+        """Give the purge."""
+        return Retention(self.database, self.retention_terms)
+
     def decider(self) -> Decider:
         """Give what decides batches."""
         return Decider(self.site, self.database.installation(), partial(render, self.site), lambda: str(uuid4()))
@@ -162,6 +179,10 @@ def alarm_limits(settings: Settings) -> AlarmLimits:
         disk_free=settings.alarm_disk_free_bytes,
         unsealed=settings.alarm_unsealed_seconds,
     )
+
+
+def _term(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

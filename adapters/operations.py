@@ -1,16 +1,18 @@
 """What people may ask of the gateway: each act needs a right and leaves an audit event, reads included (promise P8)."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from adapters.bus.dead_letters import DeadLetter, DeadLetters
 from adapters.store.audit import AuditQuery, AuditTrail
 from adapters.store.inbox import Inbox, StoredMessage
+from adapters.store.retention import Retention
 from adapters.store.worklist import ItemView, Step, Worklist
 from gateway.audit import AuditAction, AuditEvent, Verification
 from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
+from gateway.retention import Purge
 from gateway.worklist import ItemKind, ItemState
 
 T = TypeVar("T")
@@ -88,8 +90,8 @@ class Operations:
         self._record(AuditAction.MESSAGE_LISTED, found=len(found), state=state, source=source)
         return found
 
-    def show_message(self, number: int, reveal: str) -> tuple[StoredMessage, bytes, list[ItemView]]:
-        """Give one message, its bytes and the items that it changed (audited).
+    def show_message(self, number: int, reveal: str) -> tuple[StoredMessage, bytes | None, list[ItemView]]:
+        """Give one message, its bytes (None once they are purged) and the items that it changed (audited).
 
         Args:
             number: its number.
@@ -101,7 +103,7 @@ class Operations:
         stored, items = self._inbox.show(number), self._worklist.of_message(number)
         patients = [view.item.identity for view in items]
         self._record(AuditAction.MESSAGE_SHOWN, patients=patients, message=number, revealed=bool(reveal), reason=reveal)
-        return stored, self._inbox.raw(number), items
+        return stored, None if stored.purged else self._inbox.raw(number), items
 
     def replay_message(self, number: int, reason: str) -> None:
         """Make a message pending again (audited, with the reason)."""
@@ -238,6 +240,14 @@ class Operations:
         patients = [view.item.identity] if view else []
         version = letter.version if view else 0
         self._record(action, patients=patients, entities=entities, reason=reason, version=version, revealed=revealed)
+
+    # -- retention -------------------------------------------------------------------------------------------------
+
+    def run_retention(self, retention: Retention, now: datetime, *, dry_run: bool) -> Iterator[Purge]:
+        """Purge what is due, or only look, and give each batch (audited)."""
+        self.require(Right.OPERATE, AuditAction.RETENTION_RUN)
+        self._record(AuditAction.RETENTION_RUN, dry_run=dry_run)
+        yield from retention.run(self._principal.id, now, dry_run=dry_run)
 
     # -- audit -----------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
 from adapters.ops.commit import WatchedCommit
 from adapters.ops.endpoints import observed
+from adapters.retention import run_retention
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
 from adapters.store.news import PENDING, PUBLISHED, listen
@@ -178,8 +179,8 @@ class _Service:
 
     @asynccontextmanager
     async def processing(self, principal: Principal) -> AsyncIterator[None]:
-        """The workers, the relay and the sealer, each ended after what feeds it."""
-        parts = [part for part in (*self._working(), self._relaying()) if part is not None]
+        """The workers, the relay, the purge and the sealer, each ended after what feeds it."""
+        parts = [part for part in (*self._working(), self._relaying(), self._purging()) if part is not None]
         hearing, sealing = self._hearing(), self._sealing()
         try:
             yield
@@ -213,6 +214,12 @@ class _Service:
         stopping = threading.Event()
         told = {PENDING: self._recorded, PUBLISHED: self._published}
         return _Part("news", _in_own_thread(listen, self._assembly.database, told, stopping), stopping.set)
+
+    def _purging(self) -> _Part | None:
+        if not self._role.does(Role.RELAY):
+            return None
+        stopping = threading.Event()
+        return _Part("retention", _in_own_thread(run_retention, self._assembly.retention(), stopping), stopping.set)
 
     def _sealing(self) -> _Part | None:
         if not self._role.does(Role.WORK, Role.RELAY):

@@ -77,6 +77,15 @@ class Settings(BaseModel):
     alarm_webhook: str = Field(
         default="", pattern=r"^(https?://\S+)?$", description="URL to which alarms are posted as JSON; empty: none"
     )
+    retention_days: int = Field(
+        default=30, ge=0, le=36_500, description="days that bodies of messages are kept; 0: for ever"
+    )
+    retention_quarantine_days: int = Field(
+        default=180, ge=0, le=36_500, description="days for bodies that a person may still need; 0: for ever"
+    )
+    retention_outbox_days: int = Field(
+        default=30, ge=0, le=36_500, description="days that published bus messages are kept; 0: for ever"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
     )

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.fhir import validation
 from adapters.store.work import Crowded, PendingMessage, Work
 from gateway import er7
+from gateway.audit import AuditAction
 from gateway.errors import GatewayError, ProcessingFailed, SourceUndeclared, TroubleError
 from gateway.facts import Translation
 from gateway.pipeline import Changes, Decider, Ending, Job, needs
@@ -29,6 +31,9 @@ log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 """How long the worker sleeps when nothing wakes it: what another process made pending is taken by then."""
+
+LOOK_SECONDS = 5.0
+"""Between two looks at what has waited for its object for too long."""
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits of the whole worker while the store is in trouble; the last one repeats."""
@@ -65,6 +70,7 @@ class Worker:
         self._published = published
         self._ended = ended
         self._arrived = threading.Event()
+        self._next_look = 0.0
 
     def wake(self) -> None:
         """Tell that something is pending."""
@@ -76,7 +82,7 @@ class Worker:
         while not stop.is_set():
             self._arrived.clear()
             try:
-                processed = self.run_once()
+                processed = self.run_once() + self._look()
                 failures = 0
             except TroubleError as trouble:
                 log.warning("worker.trouble", error=trouble.name, rule=trouble.rule)
@@ -101,6 +107,34 @@ class Worker:
         if jobs:
             self._published()
         return len(jobs)
+
+    def _look(self) -> int:
+        if time.monotonic() < self._next_look:
+            return 0
+        try:
+            shown = self.show_overdue()
+        except DBAPIError as error:  # what waits waits on; the messages that come do not wait for it
+            log.error("facts.overdue-refused", fault=type(error.orig).__name__)
+            shown = 0
+        if not shown:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+        return shown
+
+    def show_overdue(self) -> int:
+        """Let a person see what has waited for its object for too long, a bounded number; give how many objects."""
+        now = datetime.now(UTC)
+        due = self._work.overdue(now - self._site.held_limit)
+        if not due.foci:
+            return 0
+        with self._work.alone(()) as connection:
+            assert connection is not None
+            state = self._work.load(connection, due)
+            changes = self._decider.show_overdue(state, now)
+            self._work.flush(connection, state, changes, now)
+        self._published()
+        shown = sum(event.action is AuditAction.FACT_OVERDUE for event in changes.audit)
+        log.info("facts.overdue", objects=shown)
+        return shown
 
     def explain(self, message: PendingMessage) -> tuple[Job, State, Changes]:
         """Decide one message as it would take effect now, and change nothing."""

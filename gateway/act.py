@@ -24,6 +24,7 @@ class Act:
         now: the instant of the decision.
         new_id: gives a fresh opaque identifier.
         expects: version of the object that the message is meant to change; None if of whatever version.
+        received_at: when the message came; None if it is not stored.
         events: audit events so far.
         notes: counts for the message's outcome (``stale``, ``held`` ...).
         objects: what the message is about, as ``kind/id``, and whether the message made it.
@@ -39,6 +40,7 @@ class Act:
     now: datetime
     new_id: Callable[[], str]
     expects: int | None = None
+    received_at: datetime | None = None
     events: list[AuditEvent] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     objects: dict[str, bool] = field(default_factory=dict)

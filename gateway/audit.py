@@ -26,6 +26,7 @@ class AuditAction(StrEnum):
     MESSAGE_PROCESSED = "gateway:message:processed"
     FACT_STALE = "gateway:fact:found-stale"
     FACT_HELD = "gateway:fact:held"
+    FACT_OVERDUE = "gateway:fact:overdue"
     FACT_RELEASED = "gateway:fact:released"
     OBJECT_JOINED = "gateway:object:joined"
     IDENTITY_CREATED = "gateway:identity:created"
@@ -62,6 +63,8 @@ class AuditAction(StrEnum):
     SERVICE_STOPPED = "user:service:stopped"
     STORE_MIGRATED = "user:store:migrated"
     STATUS_SHOWN = "user:status:shown"
+    RETENTION_RUN = "user:retention:run"
+    STORE_PURGED = "gateway:store:purged"
 
 
 Detail = Mapping[str, str | int | bool]

@@ -4,7 +4,7 @@ Nothing here remembers: a demand follows from the object alone, and gateway/disp
 exist. That is why repetitions, permutations and replays end in the same items.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.facts import (
     Abnormality,
@@ -36,6 +36,7 @@ class Demand:
         detail: what the medical view adds.
         content: what a reader would see; a change of it makes a new version and reopens what was done.
         warns: where it is not needed, whoever has acted on it must be told (a letter sent, a result read).
+        of_object: the object has come; False: what waits for it is shown, and nobody has acted on the object itself.
 
     """
 
@@ -47,6 +48,7 @@ class Demand:
     detail: str
     content: tuple[object, ...]
     warns: bool = False
+    of_object: bool = True
 
 
 _APPOINTMENT_TITLES = {
@@ -149,8 +151,25 @@ def _of_question(question: Question, source: str) -> Demand:
     )
 
 
+def _of_what_waits(focus: Focus) -> Demand | None:
+    """Give what a placeholder asks for once facts have waited on it for too long: that a person sees the last one."""
+    if not (focus.overdue and focus.held):
+        return None
+    last = focus.held[-1]
+    match last.fact:
+        case AppointmentReported() as fact:
+            wanted = _of_appointment(fact, last.source)
+        case DocumentReported() as fact:
+            wanted = _of_document(fact, last.source)
+        case _:
+            return None
+    title = f"{wanted.kind}.{fact.act}-unknown"
+    content = (title, *(held.message for held in focus.held))
+    return replace(wanted, needed=True, title=title, content=content, warns=False, of_object=False)
+
+
 def demand(focus: Focus) -> Demand | None:
-    """Give what the object asks for; None while it is only a placeholder, or when it only enters history."""
+    """Give what the object asks for; None while it is a placeholder in its time, or when it only enters history."""
     match focus.fact:
         case AppointmentReported() as fact:
             return _of_appointment(fact, focus.told.source)
@@ -158,9 +177,9 @@ def demand(focus: Focus) -> Demand | None:
             return _of_result(fact, focus.told.source)
         case DocumentReported() as fact:
             return _of_document(fact, focus.told.source)
-        case VisitReported(historic=True) | None:
-            return None
         case VisitReported() as fact:
-            return _of_visit(fact, focus.told.source)
+            return None if fact.historic else _of_visit(fact, focus.told.source)
         case Question() as question:
             return _of_question(question, focus.told.source)
+        case None:
+            return _of_what_waits(focus)

@@ -99,7 +99,7 @@ def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> 
             _change(act, replace(item, state=ItemState.WITHDRAWN), AuditAction.ITEM_WITHDRAWN)
     elif item.open and not (wanted.warns and told_before):
         _change(act, replace(item, state=ItemState.WITHDRAWN, title=wanted.title), AuditAction.ITEM_WITHDRAWN)
-    elif item.state is ItemState.DONE and wanted.warns and not told_before:
+    elif item.state is ItemState.DONE and wanted.warns and not told_before and (old is None or old.of_object):
         _change(act, replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE), AuditAction.ITEM_UPDATED)
 
 

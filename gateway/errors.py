@@ -6,7 +6,8 @@
     │   ├── UnsupportedMessageType, UnsupportedEvent, UnsupportedProcessingId, UnsupportedVersion
     │   ├── SourceUndeclared
     │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown
-    │   └── ResourceInvalid, ResourceUnsupported, ResourceNotFound, PreconditionFailed, AccessRefused
+    │   ├── ResourceInvalid, ResourceUnsupported, ResourceNotFound, ResourcePurged
+    │   └── PreconditionFailed, AccessRefused
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
     │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable, IntakePaused
     ├── UndecidedError         nobody can decide: a person must look (quarantine)
@@ -185,6 +186,13 @@ class ResourceNotFound(SenderError):
 
     http_status = 404
     issue_type = "not-found"
+
+
+class ResourcePurged(SenderError):
+    """What is asked for was kept for its retention time and is gone; its record stays."""
+
+    http_status = 410
+    issue_type = "deleted"
 
 
 class PreconditionFailed(SenderError):

@@ -71,6 +71,7 @@ class Held:
         told_at: its own time.
         source: who told it.
         message: in which message.
+        received_at: when that message came; None: not known.
 
     """
 
@@ -78,6 +79,7 @@ class Held:
     told_at: datetime | None
     source: str
     message: int
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Focus:
         told: who told it last, and when.
         held: facts that wait for the object.
         updated_at: aware instant of the last change.
+        overdue: what waits has waited too long, and a person is to see it.
 
     """
 
@@ -106,6 +109,12 @@ class Focus:
     told: Told
     updated_at: datetime
     held: tuple[Held, ...] = ()
+    overdue: bool = False
+
+    def waits_since(self, message: int | None = None) -> datetime:
+        """Give since when what is held has waited, all of it or that of one message."""
+        came = [h.received_at or self.updated_at for h in self.held if message in {None, h.message}]
+        return min(came, default=self.updated_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ class StoredAppointment:
         version: rises with each change.
         updated_at: aware instant of the last change.
         fact: the last fact that was applied.
-        resource: the FHIR body that brought that fact, as received; empty if it came by HL7 v2.
+        resource: the FHIR body that brought that fact, as received; empty if it came by HL7 v2, or was purged.
         made: whether the message that was asked about made it.
 
     """

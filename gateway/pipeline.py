@@ -36,7 +36,7 @@ from gateway.principal import WORKER
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
 from gateway.reconciliation import ask_about_filing, merge, reconcile
-from gateway.site import Site, Source
+from gateway.site import Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
 from gateway.told import NEVER
 from gateway.worklist import WorkItem
@@ -186,9 +186,8 @@ class Decider:
         return changes
 
     def _decide_one(self, job: Job, state: State, now: datetime, changes: Changes) -> None:
-        act = Act(
-            self.site, state, job.source, job.message, job.correlation, job.told_at, now, self.new_id, job.expects
-        )
+        told, came = job.told_at, job.received_at
+        act = Act(self.site, state, job.source, job.message, job.correlation, told, now, self.new_id, job.expects, came)
         own = Changes()
         try:
             own.endings.append(self._take_effect(act, job))
@@ -199,6 +198,38 @@ class Decider:
             own = _quarantine(act, error)
         except Exception as fault:  # noqa: BLE001 - one message's fault must not stop the others; it is quarantined
             own = _quarantine(act, ProcessingFailed(f"processing failed with {type(fault).__name__}"))
+        changes.add(own)
+        changes.audit.extend(act.events)
+        state.mark()
+
+    def show_overdue(self, state: State, now: datetime) -> Changes:
+        """Let a person see what has waited for its object for longer than the site allows, each once."""
+        changes = Changes()
+        for _, focus in state.foci.rows():
+            waits = focus.fact is None and focus.held and not focus.overdue
+            if waits and focus.waits_since() < now - self.site.held_limit:
+                self._show(focus, state, now, changes)
+        return changes
+
+    def _show(self, placeholder: Focus, state: State, now: datetime, changes: Changes) -> None:
+        last = placeholder.held[-1]
+        source = self.site.source(last.source) or Source(last.source, SourceRole.DEPARTMENT)
+        came = last.received_at
+        act = Act(self.site, state, source, last.message, "", last.told_at, now, self.new_id, received_at=came)
+        overdue, own, fault = replace(placeholder, overdue=True), Changes(), ""
+        try:
+            state.put_focus(overdue, ())
+            dispatch(act, placeholder, overdue)
+            self._publish(act, own)
+        except TroubleError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it must not stop the others, nor be tried for ever; it is audited
+            state.roll_back()
+            act.events.clear()
+            state.put_focus(overdue, ())
+            own, fault = Changes(), type(error).__name__
+        about, facts = (f"{placeholder.kind}/{placeholder.id}",), len(placeholder.held)
+        act.record(AuditAction.FACT_OVERDUE, patients=(placeholder.identity,), entities=about, facts=facts, fault=fault)
         changes.add(own)
         changes.audit.extend(act.events)
         state.mark()
@@ -299,6 +330,8 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
         act.count("stale")
         act.objects.setdefault(f"{kind}/{known.id}", False)
         act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
+        if known.held:
+            _settle(act, known, replace(known, held=()), keys)
         return
     if _waits(fact) and (known is None or known.fact is None) and misfiled is None:
         _hold(act, fact, known, identity, keys)
@@ -354,14 +387,15 @@ def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
     """Give the object with what the other held and was told; the other's keys find it, and its items are no more."""
     held = tuple(sorted((*known.held, *other.held), key=lambda h: h.message))
     told = known.told if other.fact is None else known.told.beside(other.told)
-    joined = replace(known, held=held, told=told)
+    overdue = known.fact is None and (known.overdue or other.overdue)
+    joined = replace(known, held=held, told=told, overdue=overdue)
     keys = [key for h in other.held for key in keys_of(h.fact)[1]]
     if other.fact is not None and not isinstance(other.fact, Question):
         keys += keys_of(other.fact)[1]
-        withdraw(act, other)
         entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
         act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)
-    act.state.put_focus(replace(other, fact=None, held=()), ())
+    withdraw(act, other)
+    act.state.put_focus(replace(other, fact=None, held=(), overdue=False), ())
     act.state.put_focus(joined, keys)
     return joined
 
@@ -440,13 +474,15 @@ def _waits(fact: ObjectFact) -> bool:
 
 def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
     kind, _ = keys_of(fact)
-    held = Held(fact, act.told_at, act.source.id, act.message)
+    held = Held(fact, act.told_at, act.source.id, act.message, act.received_at)
     if known is None:
         told = NEVER.then(act.source.id, act.message, None)
         known = Focus(act.new_id(), kind, identity.id, 0, None, act.message, told, act.now)
     if any(h.message == act.message and h.fact == fact for h in known.held):
         return
-    act.state.put_focus(replace(known, held=(*known.held, held), updated_at=act.now), keys)
+    after = replace(known, held=(*known.held, held), updated_at=act.now)
+    act.state.put_focus(after, keys)
+    dispatch(act, known, after)
     act.count("held")
     act.objects.setdefault(f"{kind}/{known.id}", False)
     act.record(AuditAction.FACT_HELD, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
@@ -469,9 +505,14 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
         updated_at=act.now,
     )
     act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)
+    _settle(act, known, placed, keys)
+
+
+def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identifier]) -> None:
+    """Let what waited for the object take effect on it as it stands now, and make the items follow."""
     after = _release(act, placed, known.held if known else ())
     act.state.put_focus(after, keys)
-    dispatch(act, known if known and known.fact else None, after)
+    dispatch(act, known, after)
 
 
 def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:

@@ -1,6 +1,7 @@
 """A hospital as its site data describes it; mappings/site.py reads the files."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from gateway.principal import Principal
@@ -113,6 +114,7 @@ class Site:
         identity_desk: the secretariat that answers identity questions (cellule d'identitovigilance).
         rules: routing rules, first match wins within a kind.
         access: who may act.
+        held_hours: how long a fact may wait for its object before a person sees it.
 
     """
 
@@ -128,6 +130,12 @@ class Site:
     identity_desk: str
     rules: tuple[Rule, ...]
     access: Access
+    held_hours: float = 24.0
+
+    @property
+    def held_limit(self) -> timedelta:
+        """How long a fact may wait for its object before a person sees it."""
+        return timedelta(hours=self.held_hours)
 
     def source_of(self, application: str, facility: str) -> Source | None:
         """The first source that sends under this application and facility."""

@@ -92,6 +92,7 @@ class State:
         self.persons = Table[str, Person]()
         self.foci = Table[str, Focus]()
         self.focus_keys = Table[FocusKey, str]()
+        self.waits = Table[str, bool]()
         self.items = Table[str, WorkItem]()
         self.items_of_focus = Table[str, frozenset[str]]()
         self.items_of_identity = Table[str, frozenset[str]]()
@@ -129,6 +130,8 @@ class State:
     def load_focus(self, focus: Focus, keys: Iterable[FocusKey]) -> None:
         """Hold an object as the store has it."""
         self.foci.load(focus.id, focus)
+        if focus.held:
+            self.waits.load(focus.id, bool(focus.held))
         for key in keys:
             self.focus_keys.load(key, focus.id)
 
@@ -189,6 +192,8 @@ class State:
     def put_focus(self, focus: Focus, keys: Iterable[Identifier]) -> None:
         """Hold a new or changed object, found by these keys from now on; a real object's key is never taken away."""
         self.foci.put(focus.id, focus)
+        if focus.held or self.waits.get(focus.id):
+            self.waits.put(focus.id, bool(focus.held))
         for key in keys:
             holder = self.focus_keys.get(focus_key(focus.kind, key))
             if holder is None or (holder != focus.id and self.foci[holder].fact is None):

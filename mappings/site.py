@@ -50,6 +50,7 @@ class _SiteFile(_Strict):
     time_zone: str = "Europe/Paris"
     default_secretariat: Name
     identity_desk: Name
+    held_hours: Annotated[float, Field(gt=0, le=8_760)] = 24.0
     authorities: dict[str, str] = Field(default_factory=dict)
 
 
@@ -144,6 +145,7 @@ def load_site(folder: Path) -> Site:
         identity_desk=site.identity_desk,
         rules=(*map(_rule, routing.rule), *_rules_by_unit(served)),
         access=_access(access),
+        held_hours=site.held_hours,
     )
 
 

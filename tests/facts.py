@@ -279,6 +279,17 @@ class Gateway:
         self.audit += changes.audit
         return changes
 
+    def look(self, hours: float) -> Changes:
+        """Let so many hours pass, then show what has waited for its object for too long."""
+        self.now += timedelta(hours=hours)
+        keys = frozenset(k for k, f in self.store.focus_keys.items() if self.store.foci[f].held)
+        state = self.store.load(Needs(frozenset(), frozenset(), keys))
+        changes = self.decider.show_overdue(state, self.now)
+        self.store.flush(state)
+        self.outbox += changes.outbox
+        self.audit += changes.audit
+        return changes
+
     def send(self, *facts: Fact, source: Source = ADMISSIONS, minute: int | None = None) -> Changes:
         """Receive and process one message, which must not end in quarantine."""
         changes = self.process([self.job(*facts, source=source, minute=minute)])

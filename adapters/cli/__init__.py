@@ -22,7 +22,20 @@ EXIT_FAULT = 70
 _OURS = Path(__file__).parents[1]
 
 
-COMMANDS = ("serve", "status", "demo", "send", "explain", "messages", "worklist", "bus", "audit", "config", "migrate")
+COMMANDS = (
+    "serve",
+    "status",
+    "demo",
+    "send",
+    "explain",
+    "messages",
+    "worklist",
+    "bus",
+    "audit",
+    "retention",
+    "config",
+    "migrate",
+)
 """Each is a module of this package and the command of that name in it."""
 
 

@@ -67,9 +67,15 @@ def list_(*, summary: bool, state: str | None, source: str, control_id: str, lim
 def _why(stored: StoredMessage) -> str:
     if stored.duplicate_of is not None:
         return f"same as {stored.duplicate_of}"
+    if stored.waiting:
+        return _waiting(stored)
     outcome = stored.outcome
     where = f"{outcome.path}: " if outcome.path else ""
     return f"{outcome.error} {where}{outcome.rule}".strip()
+
+
+def _waiting(stored: StoredMessage) -> str:
+    return f"facts that wait for an object that has not come: {stored.waiting}"
 
 
 def message_json(stored: StoredMessage) -> dict[str, Any]:
@@ -84,11 +90,13 @@ def message_json(stored: StoredMessage) -> dict[str, Any]:
         "control_id": stored.control_id,
         "size": stored.size,
         "answer": stored.code,
+        "purged": stored.purged,
         "state": stored.outcome.state,
         "error": stored.outcome.error or None,
         "path": stored.outcome.path or None,
         "rule": stored.outcome.rule or None,
         "duplicate_of": stored.duplicate_of,
+        "waiting": stored.waiting,
         "notes": stored.notes,
     }
 
@@ -107,16 +115,22 @@ def show(number: int, reveal: str, *, as_json: bool) -> None:
     """
     with session() as current:
         stored, raw, items = current.operations.show_message(number, reveal)
-        content = _content(stored, raw, reveal=bool(reveal))
+        content = [] if raw is None else _content(stored, raw, reveal=bool(reveal))
     if as_json:
         print_json({**message_json(stored), "content": content, "items": [item_json(view) for view in items]})
         return
     for key, value in message_json(stored).items():
-        if value not in (None, "", {}) and key != "notes":
+        if value not in (None, "", {}) and key not in {"notes", "purged", "waiting"}:
             click.echo(f"{key:13} {value}")
     for name, note in stored.notes.items():
         click.echo(f"{name:13} {json.dumps(note, ensure_ascii=False)}")
+    if stored.waiting:
+        click.echo(f"{'waiting':13} {_waiting(stored)}")
     click.echo("")
+    if stored.purged:
+        click.echo(
+            "the body was purged when its retention time had passed; the record above and the audit trail remain"
+        )
     print_segments(content)
     for view in items:
         click.echo(_item_line(view))

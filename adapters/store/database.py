@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -335,6 +335,8 @@ class SessionLock:
         """Give the lock up."""
         session, self._session = self._session, None
         if session is not None:
+            with suppress(DBAPIError):  # a session that is gone has no lock any more
+                session.execute(select(func.pg_advisory_unlock(self._number)))
             session.invalidate()
             session.close()
 

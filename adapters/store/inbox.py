@@ -15,7 +15,7 @@ from adapters.store.database import Database
 from adapters.store.keys import lock_all, select_by_keys
 from adapters.store.news import PENDING, tell
 from gateway.audit import AuditAction, AuditEvent
-from gateway.errors import AckCode, ResourceNotFound
+from gateway.errors import AckCode, ResourceNotFound, ResourcePurged
 from gateway.partition import partitions_of
 from gateway.reception import Outcome, Reception, Recorded, State
 
@@ -23,7 +23,9 @@ DUPLICATE_WINDOW = timedelta(hours=24)
 """How long the same message again gets the first answer again."""
 
 _Key = tuple[str, str, str]
-_message, _outcome, _key = schema.message, schema.outcome, schema.received_key
+_PURGED = "the body was purged when its retention time had passed"
+_message, _body, _outcome, _key = schema.message, schema.message_body, schema.outcome, schema.received_key
+_waiting = schema.waiting_fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class StoredMessage:
         control_id: MSH-10 or X-Request-Id.
         size: bytes.
         code: acknowledgment answered.
+        waiting: how many of its facts wait for an object that has not come.
+        purged: its body is gone, for its retention time has passed; the record stays.
         outcome: how it ended.
         notes: facts, flags, segments kept, counts.
         duplicate_of: the first message's number.
@@ -55,6 +59,8 @@ class StoredMessage:
     control_id: str
     size: int
     code: str
+    waiting: int
+    purged: bool
     outcome: Outcome
     notes: dict[str, Any]
     duplicate_of: int | None
@@ -155,25 +161,33 @@ class Inbox:
 
         Raises:
             ResourceNotFound: there is no such message.
+            ResourcePurged: its retention time has passed.
 
         """
         with self._database.read() as connection:
-            raw = connection.execute(select(_message.c.raw).where(_message.c.id == number)).scalar()
-        if raw is None:
+            statement = select(_body.c.raw).select_from(_message.outerjoin(_body)).where(_message.c.id == number)
+            found = connection.execute(statement).first()
+        if found is None:
             raise ResourceNotFound("no message has this number")
-        return bytes(raw)
+        if found.raw is None:
+            raise ResourcePurged(_PURGED)
+        return bytes(found.raw)
 
     def replay(self, number: int, event: AuditEvent) -> None:
         """Make a message pending again, with the audit event of whoever asked; one that is in hand, once it has ended.
 
         Raises:
             ResourceNotFound: there is no such message.
+            ResourcePurged: its body is gone, so there is nothing to process.
 
         """
         self.show(number)
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
+            # The purge locks the outcome: whoever of the two is second sees what the first has done.
             connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
+            if connection.execute(select(_body.c.message_id).where(_body.c.message_id == number)).first() is None:
+                raise ResourcePurged(_PURGED)
             columns = (_message.c.id, _message.c.size, _message.c.partitions)
             size, partitions = connection.execute(select(*columns).where(_message.c.id == number)).one()[1:]
             row = {"message_id": number, "size": size, "partitions": partitions}
@@ -202,11 +216,12 @@ def _insert_messages(connection: Connection, receptions: Sequence[Reception]) ->
             "expects": r.expects,
             "size": len(r.raw),
             "partitions": partitions_of(r.subjects),
-            "raw": r.raw,
         }
         for number, r in zip(ids, receptions, strict=True)
     ]
     insert_rows(connection, _message, rows)
+    bodies = [{"message_id": number, "raw": r.raw} for number, r in zip(ids, receptions, strict=True)]
+    insert_rows(connection, _body, bodies)
     return ids
 
 
@@ -303,9 +318,13 @@ def _events(reception: Reception, recorded: Recorded) -> Iterable[AuditEvent]:
 
 
 def _listing() -> Select[Any]:
-    columns = [c for c in _message.c if c.name != "raw"]
     ended = [_outcome.c[n] for n in ("state", "error", "path", "rule", "notes", "duplicate_of")]
-    return select(*columns, *ended).select_from(_message.outerjoin(_outcome, _outcome.c.message_id == _message.c.id))
+    body = select(_body.c.message_id).where(_body.c.message_id == _message.c.id)
+    purged = (~body.exists()).label("purged")
+    facts = select(func.sum(_waiting.c.facts)).where(_waiting.c.message_id == _message.c.id)
+    waiting = func.coalesce(facts.scalar_subquery(), 0).label("waiting")
+    joined = _message.outerjoin(_outcome, _outcome.c.message_id == _message.c.id)
+    return select(*_message.c, waiting, purged, *ended).select_from(joined)
 
 
 def _stored(row: Any) -> StoredMessage:
@@ -321,6 +340,8 @@ def _stored(row: Any) -> StoredMessage:
         control_id=row.control_id,
         size=row.size,
         code=row.code,
+        waiting=row.waiting,
+        purged=bool(row.purged),
         outcome=outcome,
         notes=row.notes or {},
         duplicate_of=row.duplicate_of,

@@ -84,11 +84,10 @@ class StoredOutbox:
     def acknowledge(self, name: str, secretariat: str, sequence: int) -> None:
         """Move the subscription's cursor."""
         statement = (sqlite_insert if self._database.sqlite else postgresql_insert)(schema.subscription).values(
-            name=name, secretariat=secretariat, position=sequence
+            name=name, secretariat=secretariat, position=sequence, moved_at=datetime.now(UTC)
         )
-        moved = statement.on_conflict_do_update(
-            index_elements=["name", "secretariat"], set_={"position": statement.excluded.position}
-        )
+        fresh = {column: statement.excluded[column] for column in ("position", "moved_at")}
+        moved = statement.on_conflict_do_update(index_elements=["name", "secretariat"], set_=fresh)
         with self._database.write() as connection:
             connection.execute(moved)
 

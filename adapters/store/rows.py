@@ -1,5 +1,6 @@
 """Rows into the core's values, and back."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -98,6 +99,7 @@ def focus_row(focus: Focus) -> Row:
         "message_id": focus.message,
         **_told_row(focus.told),
         "held": _HELD.dump_python(focus.held, mode="json"),
+        "overdue": focus.overdue,
         "updated_at": focus.updated_at,
     }
 
@@ -114,7 +116,21 @@ def focus(row: Found) -> Focus:
         told=_told(row),
         updated_at=row["updated_at"],
         held=_HELD.validate_python(row["held"]),
+        overdue=row["overdue"],
     )
+
+
+def waiting_rows(focus: Focus) -> list[Row]:
+    """Give a row for each message that has facts waiting on a placeholder; since when, while nobody has seen them."""
+    return [
+        {
+            "focus_id": focus.id,
+            "message_id": message,
+            "facts": facts,
+            "since": None if focus.overdue else focus.waits_since(message),
+        }
+        for message, facts in Counter(held.message for held in focus.held).items()
+    ]
 
 
 def item_row(item: WorkItem) -> Row:

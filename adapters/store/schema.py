@@ -93,10 +93,17 @@ message = Table(
     Column("expects", BigInteger),
     Column("size", Integer, nullable=False),
     Column("partitions", BigInteger, nullable=False),
-    Column("raw", LargeBinary, nullable=False),
     Index(None, "control_id"),
     sqlite_autoincrement=True,
     comment="The inbox: every reception as it came, immutable",
+)
+
+message_body = Table(
+    "message_body",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("raw", LargeBinary, nullable=False),
+    comment="What each reception held, byte for byte, until the retention time has passed",
 )
 
 received_key = Table(
@@ -184,6 +191,7 @@ focus = Table(
     Column("source", String(64), nullable=False),
     Column("message_id", ForeignKey("message.id"), nullable=False),
     Column("held", Json, nullable=False),
+    Column("overdue", Boolean, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Index(None, "message_id"),
     comment="Appointments, reports, documents, stays and identity questions as they stand",
@@ -198,6 +206,18 @@ focus_key = Table(
     Column("focus_id", ForeignKey("focus.id"), nullable=False),
     Index(None, "focus_id"),
     comment="Business identifiers by which objects are found",
+)
+
+waiting_fact = Table(
+    "waiting_fact",
+    metadata,
+    Column("focus_id", ForeignKey("focus.id"), primary_key=True),
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    Column("facts", Integer, nullable=False),
+    Column("since", Instant),
+    Index(None, "message_id"),
+    Index(None, "since"),
+    comment="Messages whose facts wait for an object that has not come; since when, until a person sees them",
 )
 
 work_item = Table(
@@ -268,6 +288,7 @@ subscription = Table(
     Column("name", String(64), primary_key=True),
     Column("secretariat", String(64), primary_key=True),
     Column("position", BigInteger, nullable=False),
+    Column("moved_at", Instant),
     comment="Durable cursors of the embedded bus",
 )
 

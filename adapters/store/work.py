@@ -21,6 +21,7 @@ from adapters.store.keys import among, lock_all, select_by_keys
 from adapters.store.news import PUBLISHED, tell
 from gateway import partition
 from gateway.errors import AckCode
+from gateway.focus import FocusKind
 from gateway.outbox import OutboxEntry
 from gateway.partition import PARTITIONS
 from gateway.pipeline import Changes, Needs, question_keys
@@ -43,6 +44,10 @@ MOST_LOCKS = 2_000
 
 _PARTITION_LOCKS = 0x9A27
 _OUTBOX_LOCK = 0x0B0C
+
+OVERDUE_FOCI = 100
+"""Placeholders shown to a person by one transaction."""
+
 _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 
@@ -199,6 +204,16 @@ class Work:
         _load_missing_identities(connection, state, [item.identity for _, item in state.items.rows()])
         return state
 
+    def overdue(self, before: datetime) -> Needs:
+        """Name the placeholders on which a fact has waited, unseen, since before an instant; the oldest, bounded."""
+        waiting, key = schema.waiting_fact, schema.focus_key
+        oldest = select(waiting.c.focus_id).where(waiting.c.since < before).order_by(waiting.c.since)
+        with self._database.read() as connection:
+            foci = set(connection.execute(oldest.limit(OVERDUE_FOCI)).scalars())
+            keys = _select(connection, key.c.focus_id, foci)
+        named = frozenset((FocusKind(k["kind"]), k["authority"], k["value"]) for k in keys)
+        return Needs(frozenset(), frozenset(), named)
+
     def flush(self, connection: Connection, state: State, changes: Changes, now: datetime) -> None:
         """Write what was decided: effect, outbox and audit, in the transaction that is under way."""
         upsert_rows(connection, schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
@@ -209,11 +224,22 @@ class Work:
             schema.focus_key,
             [{"kind": k, "authority": a, "value": v, "focus_id": f} for (k, a, v), f in state.focus_keys.changes()],
         )
+        self._note_waiting(connection, state)
         upsert_rows(connection, schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
         insert_rows(connection, schema.work_item_history, [_history_row(h, now) for h in changes.history])
         append(connection, changes.audit)
         self._end(connection, changes, now)
         self._publish(connection, changes.outbox)
+
+    @staticmethod
+    def _note_waiting(connection: Connection, state: State) -> None:
+        """Keep which messages' facts wait, by what the objects that changed hold now."""
+        changed = [focus for focus, _ in state.waits.changes()]
+        if not changed:
+            return
+        waiting = schema.waiting_fact
+        connection.execute(delete(waiting).where(among(connection, waiting.c.focus_id, changed)))
+        insert_rows(connection, waiting, [row for focus in changed for row in rows.waiting_rows(state.foci[focus])])
 
     @staticmethod
     def _publish(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
@@ -268,8 +294,9 @@ def _within(limit: int, waiting: Iterable[_Waiting]) -> Iterator[int]:
 def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMessage]:
     if not (wanted := list(numbers)):
         return []
-    message = schema.message
-    statement = select(message).where(among(connection, message.c.id, wanted)).order_by(message.c.id)
+    message, body = schema.message, schema.message_body
+    whole = select(message, body.c.raw).join_from(message, body)
+    statement = whole.where(among(connection, message.c.id, wanted)).order_by(message.c.id)
     return [
         PendingMessage(
             m.id,

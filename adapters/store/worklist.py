@@ -135,8 +135,9 @@ class Worklist:
 
     def _appointments(self, where: Any) -> list[StoredAppointment]:
         statement = (
-            select(_focus, _message.c.format, _message.c.raw)
+            select(_focus, _message.c.format, schema.message_body.c.raw)
             .join(_message, _message.c.id == _focus.c.message_id)
+            .outerjoin(schema.message_body, schema.message_body.c.message_id == _message.c.id)
             .where(where, _focus.c.kind == FocusKind.APPOINTMENT, _focus.c.fact_type.is_not(None))
         )
         with self._database.read() as connection:
@@ -159,5 +160,5 @@ def _view(row: Any) -> ItemView:
 def _appointment(row: Any) -> StoredAppointment:
     focus = rows.focus(row)
     assert isinstance(focus.fact, AppointmentReported)
-    resource = bytes(row["raw"]) if row["format"] == Format.FHIR else b""
+    resource = bytes(row["raw"] or b"") if row["format"] == Format.FHIR else b""
     return StoredAppointment(focus.id, focus.version, focus.updated_at, focus.fact, resource)

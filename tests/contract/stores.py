@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from messages import AUTHORITY
 from sites import ADMISSIONS, DEPARTMENT, demo_site
+from sqlalchemy import event
 
 from adapters.store.audit import AuditTrail
 from adapters.store.database import Database
@@ -134,6 +135,19 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     if errors:
         raise errors[0]
     return results
+
+
+@contextmanager
+def asked(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that the block sends, each with the parameters of its first row."""
+    statements: list[tuple[str, Any]] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, parameters, _context, executemany):
+        statements.append((statement, parameters[0] if executemany else parameters))
+
+    yield statements
+    event.remove(store.database.engine, "before_cursor_execute", note)
 
 
 def conserved(counts: dict[str, int]) -> bool:

@@ -3,12 +3,15 @@
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from messages import patient_told
-from sqlalchemy import event, insert
+from messages import appointment, patient_told
+from sqlalchemy import event, insert, select, text
 from stores import NOW, store_at
 
 from adapters.store import schema
@@ -34,6 +37,49 @@ def test_migrating_again_changes_nothing(store):
     assert store.inbox.summary()["pending"] == 1
     assert store.database.revision() == store.database.head()
     store.database.require_current_schema()
+
+
+def revise(store, step, revision):
+    """Bring a database to an earlier program's schema, by an Alembic command."""
+    with store.database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", "adapters:store/migrations")
+        config.attributes["connection"] = connection
+        step(config, revision)
+
+
+MESSAGE_BEFORE = (
+    "INSERT INTO message (received_at, transport, format, source, principal, control_id, message_type, code, size,"
+    " partitions, raw)"
+    " VALUES ('2026-03-02 08:00:00', 'mllp', 'hl7v2', 'admissions', 'admissions', 'C1', 'ADT^A28', 'AA', 4, 0, :raw)"
+)
+
+
+def test_bodies_that_an_earlier_program_kept_are_carried_over(database_url):
+    """What stood in the message's own row is the message's body, byte for byte."""
+    raws = [b"MSH|\xe9\x00", b""]
+    with store_at(database_url) as store:
+        revise(store, command.upgrade, "0001")
+        with store.database.write() as connection:
+            connection.execute(text(MESSAGE_BEFORE), [{"raw": raw} for raw in raws])
+        store.database.migrate()
+        assert [store.inbox.raw(m.id) for m in store.inbox.list()] == raws
+
+
+def test_a_schema_that_went_back_and_forth_keeps_bodies_and_what_waits(database_url):
+    """Bodies are carried both ways, and what placeholders hold is known again by message and age."""
+    with store_at(database_url) as store:
+        store.database.migrate()
+        raws = [patient_told("C1", "8001"), appointment("S13", "C2", "8001", "R1")]
+        store.process(*raws)
+        store.outbox.acknowledge("desk", "accueil", 1)
+        revise(store, command.downgrade, "0001")
+        store.database.migrate()
+        assert [(store.inbox.raw(m.id), m.waiting) for m in store.inbox.list()] == [(raws[0], 0), (raws[1], 1)]
+        assert store.outbox.position("desk", "accueil") == 1
+        assert store.rows(select(schema.subscription.c.moved_at))[0].moved_at is not None
+        assert store.worker().show_overdue() == 0
+        assert len(store.work.overdue(datetime.now(UTC)).foci) == 2
 
 
 def test_an_empty_database_is_known_as_such(database_url):

@@ -1,19 +1,21 @@
 """What is asked for each message finds its rows by an index, so that its cost does not grow with what is stored."""
 
 import re
-from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from messages import AUTHORITY, appointment, patient_told, result
-from sqlalchemy import event
-from stores import NOW, reception, store_at
+from stores import NOW, asked, reception, store_at
 
 from adapters.store.audit import AuditQuery
+from adapters.store.inbox import DUPLICATE_WINDOW
+from adapters.store.retention import Retention
 from adapters.store.watch import HOUR_SLOTS, Serving
 from gateway.alarm import AlarmChange, AlarmKey, AlarmName
 from gateway.audit import AuditAction, AuditEvent
 from gateway.facts import Identifier
 from gateway.pipeline import Needs, question_keys
+from gateway.retention import Terms
 
 SMALL = {
     "pending",
@@ -27,8 +29,11 @@ SMALL = {
     "tally",
     "alarm",
     "alarm_notice",
+    "subscription",
 }
 """Tables of a few rows, or whose rows are deleted once done: reading all of them is reading what is to do."""
+
+LATER = NOW + timedelta(days=400)
 
 
 @pytest.fixture
@@ -40,26 +45,13 @@ def store(tmp_path):
             *(patient_told(f"A{n}", f"8{n:03}") for n in range(30)),
             *(result(f"B{n}", f"8{n:03}", f"O{n}") for n in range(30)),
             *(appointment("S12", f"C{n}", f"8{n:03}", f"R{n}") for n in range(30)),
+            *(appointment("S13", f"D{n}", f"8{n:03}", f"W{n}") for n in range(5)),
         )
         store.outbox.confirm(store.outbox.unconfirmed(40))
         store.trail.seal()
         (waiting,) = store.take(patient_told("W", "8001"))
         store.inbox.replay(waiting, AuditEvent(NOW, AuditAction.MESSAGE_REPLAYED, "tester", message=waiting))
         yield store
-
-
-@contextmanager
-def asked(store):
-    """The statements that the block sends, each with the parameters of its first row."""
-    statements = []
-
-    @event.listens_for(store.database.engine, "before_cursor_execute")
-    def note(_connection, _cursor, statement, parameters, _context, _executemany):
-        several = parameters and isinstance(parameters[0], tuple)
-        statements.append((statement, parameters[0] if several else parameters))
-
-    yield statements
-    event.remove(store.database.engine, "before_cursor_execute", note)
 
 
 def scans(store, statements):
@@ -80,6 +72,7 @@ def _reads_all(step):
     return "USING" not in step and not re.fullmatch(r"SCAN \d+.*", step) and "VIRTUAL TABLE" not in step
 
 
+TERMS = Terms(timedelta(days=30), timedelta(days=180), timedelta(days=30), DUPLICATE_WINDOW)
 KEYS = frozenset((AUTHORITY, f"8{n:03}") for n in range(40))
 SERVING = Serving("p", "all", "host", 1, "0", NOW, NOW)
 CHANGES = [
@@ -117,6 +110,10 @@ HOT = {
     "beat": lambda s: s.watch.beat(SERVING, {"admissions": NOW}, {"admissions": 3}, {("ended", "processed"): 1.0}),
     "alarms": lambda s: s.watch.change_alarms(CHANGES, NOW, notify=True),
     "notice": lambda s: s.watch.next_notice(),
+    "what waits too long": lambda s: s.work.overdue(NOW + timedelta(days=1)),
+    "show what waits too long": lambda s: s.worker().show_overdue(),
+    "purge": lambda s: list(Retention(s.database, TERMS).run("tester", LATER)),
+    "look what is due": lambda s: list(Retention(s.database, TERMS).run("tester", LATER, dry_run=True)),
     "a patient's story": lambda s: s.trail.search(AuditQuery(patient="8003")),
     "a message's story": lambda s: s.trail.search(AuditQuery(message=40)),
 }

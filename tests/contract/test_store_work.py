@@ -121,7 +121,7 @@ FACTS = {
 
 def rows(state: State) -> dict[str, dict]:
     """All that a state holds of what the store keeps."""
-    tables = ("identities", "persons", "foci", "focus_keys", "items", "identity_keys", "ins", "members")
+    tables = ("identities", "persons", "foci", "focus_keys", "waits", "items", "identity_keys", "ins", "members")
     return {name: dict(getattr(state, name).rows()) for name in tables}
 
 

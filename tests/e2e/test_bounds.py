@@ -339,8 +339,8 @@ def test_too_much_of_one_thing_is_refused_and_kept(gateway, make, most, path, ru
     assert path.partition("-")[0] in fields(answer, "ERR")[2]
     assert rule in answer.decode()
     (row,) = gateway.rows(
-        "SELECT m.raw, o.state, o.error, o.path, o.rule FROM message m JOIN outcome o ON o.message_id = m.id"
-        " WHERE m.control_id = :id",
+        "SELECT b.raw, o.state, o.error, o.path, o.rule FROM message m JOIN message_body b ON b.message_id = m.id"
+        " JOIN outcome o ON o.message_id = m.id WHERE m.control_id = :id",
         id=f"{control_id}-2",
     )
     assert (bytes(row[0]), *row[1:4]) == (refused, "quarantined", "LimitExceeded", path)

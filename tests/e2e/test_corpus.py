@@ -61,7 +61,7 @@ def test_the_corpus_goes_through(tmp_path, corpus):
         assert summary["received"] == len(frames)
         assert summary["received"] == sum(count for name, count in summary.items() if name != "received")
         assert summary["processed"] > len(frames) // 4
-        kept = gateway.rows("SELECT raw FROM message ORDER BY id")
+        kept = gateway.rows("SELECT raw FROM message_body ORDER BY message_id")
         assert [bytes(raw) for (raw,) in kept] == frames
         faults = gateway.rows("SELECT message_id, rule FROM outcome WHERE error = 'ProcessingFailed'")
         assert faults == []

@@ -176,7 +176,7 @@ def test_a_bad_frame_is_refused_and_kept(gateway, frame, expected, condition, pl
             assert error[2] == place
         assert error[8]
         assert CANARY.encode() not in answer
-        number, raw = only(gateway.rows("SELECT id, raw FROM message WHERE id > :last", last=last))
+        number, raw = only(gateway.rows("SELECT message_id, raw FROM message_body WHERE message_id > :last", last=last))
         assert bytes(raw) == frame
         assert gateway.rows("SELECT state FROM outcome WHERE message_id = :n", n=number) == [("quarantined",)]
         for n, each in enumerate((wire, other)):
@@ -253,7 +253,7 @@ def test_a_bad_resource_is_refused_and_kept(gateway, body, status, place):
         assert issue["expression"] == [place]
     assert CANARY not in answer.text
     assert CANARY not in str(answer.headers)
-    number, raw = only(gateway.rows("SELECT id, raw FROM message WHERE id > :last", last=last))
+    number, raw = only(gateway.rows("SELECT message_id, raw FROM message_body WHERE message_id > :last", last=last))
     assert bytes(raw) == body
     assert gateway.rows("SELECT state FROM outcome WHERE message_id = :n", n=number) == [("quarantined",)]
 

@@ -268,6 +268,33 @@ def test_a_batch_of_all_and_batches_of_one_end_alike(messages: Messages):
     assert together.live() == single.live()
 
 
+def _received_with_looks(messages: Messages) -> Gateway:
+    gateway = Gateway()
+    for facts, source, minute in messages:
+        gateway.process([gateway.job(*facts, source=source, minute=minute)])
+        gateway.look(25)
+    return gateway
+
+
+def _is_of_what_waits(title: str) -> bool:
+    return title.endswith("-unknown") and not title.startswith("result.")
+
+
+@quick
+@given(_MESSAGES)
+def test_what_waits_is_seen_while_it_waits_and_changes_nothing_else(messages: Messages):
+    """Each object that facts wait for too long is open somewhere, until it comes; what has come shows as without."""
+    gateway = _received_with_looks(messages)
+    for check in (_check_queues, _check_publication, _check_questions, _check_persons):
+        check(gateway)
+    waiting = {f.id for f in gateway.store.foci.values() if f.held}
+    assert all(gateway.store.foci[f].fact is None for f in waiting)
+    shown = {i.focus for i in gateway.store.items.values() if i.open and gateway.store.foci[i.focus].fact is None}
+    assert shown == waiting
+    of_objects = [line for line in gateway.live() if not _is_of_what_waits(line[2])]
+    assert of_objects == _received(messages).live()
+
+
 # -- names -------------------------------------------------------------------------------------------------------------
 
 

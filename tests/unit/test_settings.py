@@ -59,6 +59,8 @@ def test_a_good_variable_covers_a_wrong_line_of_the_file(tmp_path: Path):
         ("LOG_LEVEL", "verbose"),
         ("MAX_FRAME_BYTES", "10"),
         ("MAX_CONNECTIONS", "0"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_OUTBOX_DAYS", "999999999999"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str):

@@ -22,6 +22,7 @@ facility = "HE"
 time_zone = "Europe/Paris"
 default_secretariat = "accueil"
 identity_desk = "identite"
+held_hours = 36
 
 [authorities]
 HE = "1.2.250.1.999.1"
@@ -127,6 +128,7 @@ def test_a_good_site_is_read_as_written(write: Write):
     site = load_site(write())
     assert (site.id, site.environment, site.time_zone) == ("essai", Environment.PRODUCTION, "Europe/Paris")
     assert (site.default_secretariat, site.identity_desk) == ("accueil", "identite")
+    assert site.held_hours == 36
     assert site.authorities["HE"] == "1.2.250.1.999.1"
     gam, labo, agenda = site.sources
     assert (gam.role, gam.authority) == (SourceRole.ADMISSIONS, "1.2.250.1.999.1")
@@ -187,6 +189,7 @@ MISTAKES = [
     ("site.toml", '"Europe/Paris"', '"../../etc/passwd"', "time_zone"),
     ("site.toml", '= "accueil"', '= "nulle-part"', "default_secretariat"),
     ("site.toml", '= "identite"', '= "nulle-part"', "identity_desk"),
+    ("site.toml", "held_hours = 36", "held_hours = 0", "held_hours"),
     ("site.toml", "facility =", "facilty =", "facility"),
     ("site.toml", 'HE = "1.2.250.1.999.1"', "HE = 1", "HE = "),
     ("site.toml", 'facility = "HE"', "facility = ", "facility"),

@@ -3,13 +3,22 @@
 from dataclasses import replace
 
 import pytest
-from facts import ANNE, MORNING, book, document, ipp, patient, result, visit
+from facts import ANNE, MORNING, appointment, book, document, ipp, patient, result, visit
 
 from gateway.audit import AuditAction
 from gateway.demand import demand
 from gateway.dispatch import WAS_DONE
-from gateway.facts import Abnormality, AppointmentStatus, DocumentAct, Priority, ResultStatus, Traits, VisitState
-from gateway.focus import Doubt, Focus, FocusKind, Question
+from gateway.facts import (
+    Abnormality,
+    AppointmentAct,
+    AppointmentStatus,
+    DocumentAct,
+    Priority,
+    ResultStatus,
+    Traits,
+    VisitState,
+)
+from gateway.focus import Doubt, Focus, FocusKind, Held, Question
 from gateway.identity import contradictions
 from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState
@@ -32,7 +41,21 @@ def asked(fact):
     return wanted
 
 
-TITLES = {asked(fact).title for fact in EVERY_FACT}
+WAITING_FACTS = [
+    *(appointment(act, ANNE_1) for act in (AppointmentAct.CHANGE, AppointmentAct.CANCEL)),
+    *(document(ANNE_1, act) for act in DocumentAct if act is not DocumentAct.CREATE),
+]
+
+
+def shown(fact):
+    """Give what a placeholder asks for on which this fact has waited too long."""
+    held = (Held(fact, None, "s", 1),)
+    wanted = demand(Focus("f", FocusKind.RESULT, "i", 0, None, 1, Told("s", 1), MORNING, held, overdue=True))
+    assert wanted is not None
+    return wanted
+
+
+TITLES = {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
 WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
 
 
