@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, select
 
 from adapters.store import schema
 from adapters.store.audit import append
@@ -26,6 +26,8 @@ _Key = tuple[str, str, str]
 _PURGED = "the body was purged when its retention time had passed"
 _message, _body, _outcome, _key = schema.message, schema.message_body, schema.outcome, schema.received_key
 _waiting = schema.waiting_fact
+_KEY_COLUMNS = (_key.c.source, _key.c.control_id, _key.c.content_hash)
+_FIRST_ANSWERS = select(_key).where(_key.c.received_at >= bindparam("since", type_=_key.c.received_at.type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,11 @@ class Inbox:
 
     @staticmethod
     def _first_answers(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[_Key, Recorded]:
-        statement = select(_key).where(_key.c.received_at >= since)
-        columns = (_key.c.source, _key.c.control_id, _key.c.content_hash)
         return {
             (row["source"], row["control_id"], row["content_hash"]): Recorded(
                 row["message_id"], State.PENDING, AckCode(row["code"]), row["answer"]
             )
-            for row in select_by_keys(connection, statement, columns, set(keys))
+            for row in select_by_keys(connection, _FIRST_ANSWERS, _KEY_COLUMNS, set(keys), since=since)
         }
 
     def outcome(self, number: int) -> Outcome:

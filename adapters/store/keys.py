@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     cast,
     column,
     func,
@@ -25,31 +27,45 @@ from sqlalchemy.dialects.postgresql import JSON
 
 
 def select_by_keys(
-    connection: Connection, statement: Select[Any], columns: tuple[Column[Any], ...], keys: Collection[tuple[str, ...]]
+    connection: Connection,
+    statement: Select[Any],
+    columns: tuple[Column[Any], ...],
+    keys: Collection[tuple[str, ...]],
+    **parameters: object,
 ) -> list[dict[str, Any]]:
     """Give the rows of a statement whose columns are one of the keys.
 
     The keys go in as one parameter and are joined as a table: SQLite reads a whole table for ``(a, b) IN (VALUES ..)``,
     and a text that grows with the keys would be compiled anew each time.
+
+    Args:
+        connection: where.
+        statement: one that is kept, for what is made of it is kept too.
+        columns: of one table.
+        keys: their values.
+        parameters: the statement's own.
+
     """
     if not keys:
         return []
-    wanted, parts = _given(connection, keys, len(columns))
+    asked = _asked(connection.dialect.name, statement, columns)
+    given = {"keys_": json.dumps(list(keys)), **parameters}
+    return [dict(row) for row in connection.execute(asked, given).mappings()]
+
+
+@cache
+def _asked(dialect: str, statement: Select[Any], columns: tuple[Column[Any], ...]) -> Select[Any]:
+    wanted, parts = _given(dialect, len(columns))
     same = and_(*(own == part for own, part in zip(columns, parts, strict=True)))
-    asked = statement.select_from(wanted.join(columns[0].table, same))
-    return [dict(row) for row in connection.execute(asked).mappings()]
+    return statement.select_from(wanted.join(columns[0].table, same))
 
 
-def _given(
-    connection: Connection, keys: Collection[tuple[str, ...]], width: int
-) -> tuple[FromClause, list[ColumnElement[str]]]:
-    told = json.dumps(list(keys))
-    if connection.dialect.name == "sqlite":
+def _given(dialect: str, width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
+    told = bindparam("keys_", type_=Text)
+    if dialect == "sqlite":
         wanted = func.json_each(told).table_valued("value", name="wanted")
         return wanted, [func.json_extract(wanted.c.value, f"$[{n}]") for n in range(width)]
-    wanted = func.json_array_elements(cast(literal(told, Text), JSON)).table_valued(
-        column("value", JSON), name="wanted"
-    )
+    wanted = func.json_array_elements(cast(told, JSON)).table_valued(column("value", JSON), name="wanted")
     return wanted, [wanted.c.value[n].astext for n in range(width)]
 
 

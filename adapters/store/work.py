@@ -51,6 +51,19 @@ OVERDUE_FOCI = 100
 _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 
+_record, _key, _item = schema.identity, schema.focus_key, schema.work_item
+_KEY_COLUMNS = (_key.c.kind, _key.c.authority, _key.c.value)
+_PERSON = select(_record.c.person_id)
+_KEYS = select(_key)
+_OWNED, _OWNED_ITEMS = (
+    select(_key.c.focus_id, _record.c.person_id).where(focus == _key.c.focus_id, identity == _record.c.id)
+    for focus, identity in (
+        (schema.focus.c.id, schema.focus.c.identity_id),
+        (_item.c.focus_id, _item.c.identity_id),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PendingMessage:
     """A message that waits for the pipeline.
@@ -332,31 +345,25 @@ def _load_identities(connection: Connection, needs: Needs) -> list[dict[str, Any
 
 def _people(connection: Connection, needs: Needs) -> set[str]:
     """The people whom the identifiers name, by their own key, their INS, or as the other side of a doubt."""
-    record = schema.identity
-    person = select(record.c.person_id)
-    named = select_by_keys(connection, person, (record.c.authority, record.c.value), needs.identities)
-    named += select_by_keys(connection, person, (record.c.ins_authority, record.c.ins_value), needs.ins)
-    named += select_by_keys(connection, person, (record.c.origin_authority, record.c.origin_value), needs.identities)
+    named = select_by_keys(connection, _PERSON, (_record.c.authority, _record.c.value), needs.identities)
+    named += select_by_keys(connection, _PERSON, (_record.c.ins_authority, _record.c.ins_value), needs.ins)
+    named += select_by_keys(connection, _PERSON, (_record.c.origin_authority, _record.c.origin_value), needs.identities)
     return {row["person_id"] for row in named}
 
 
 def _found(connection: Connection, needs: Needs) -> set[tuple[str, ...]]:
     """Name the people and objects that a batch's keys find, and the people to whom these and their items belong."""
-    key, record = schema.focus_key, schema.identity
     people, objects = _people(connection, needs), set()
-    for owned, focus in ((schema.focus, schema.focus.c.id), (schema.work_item, schema.work_item.c.focus_id)):
-        linked = (focus == key.c.focus_id, owned.c.identity_id == record.c.id)
-        statement = select(key.c.focus_id, record.c.person_id).where(*linked)
-        found = select_by_keys(connection, statement, (key.c.kind, key.c.authority, key.c.value), needs.foci)
+    for statement in (_OWNED, _OWNED_ITEMS):
+        found = select_by_keys(connection, statement, _KEY_COLUMNS, needs.foci)
         objects |= {row["focus_id"] for row in found}
         people |= {row["person_id"] for row in found}
     return {("object", each) for each in objects} | {("person", each) for each in people}
 
 
 def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -> list[str]:
-    key = schema.focus_key
     of_focus: dict[str, list[FocusKey]] = {}
-    for row in select_by_keys(connection, select(key), (key.c.kind, key.c.authority, key.c.value), keys):
+    for row in select_by_keys(connection, _KEYS, _KEY_COLUMNS, keys):
         of_focus.setdefault(row["focus_id"], []).append((row["kind"], row["authority"], row["value"]))
     identities = []
     for row in _select(connection, schema.focus.c.id, of_focus):
