@@ -59,18 +59,30 @@ def _by_row(table: Table, names: tuple[str, ...], upsert: bool) -> Executable:  
 
 @cache
 def _by_set(table: Table, names: tuple[str, ...], upsert: bool) -> Executable:  # noqa: FBT001 - as above
-    """PostgreSQL takes the rows as one JSON parameter, and bytes as an array beside it.
+    """PostgreSQL takes the rows as one JSON parameter, and what is bytes in them as one more, cut by place and length.
 
     With a parameter a value, the driver and the server spend more on the statement than on the rows.
     """
-    written, (told, octets) = ", ".join(names), _told_and_octets(table, names)
-    given = ", ".join(f"{c.name} {_sql_type(c)}" for c in told)
-    sets = [f"json_to_recordset(CAST(:told_ AS json)) AS ({given})"]
-    sets += [f"unnest(CAST(:{c.name} AS bytea[]))" for c in octets]
-    order = ", ".join(c.name for c in (*told, *octets))
-    rows = f"SELECT {written} FROM ROWS FROM ({', '.join(sets)}) AS given ({order})"  # noqa: S608 - our own names
-    conflict = _on_conflict(table, names) if upsert else ""
+    columns = [table.c[name] for name in names]
+    given = ", ".join(_given(column) for column in columns)
+    values = ", ".join(_value(column) for column in columns)
+    written, conflict = ", ".join(names), _on_conflict(table, names) if upsert else ""
+    rows = f"SELECT {values} FROM json_to_recordset(CAST(:told_ AS json)) AS given ({given})"  # noqa: S608 - our own names
     return text(f"INSERT INTO {table.name} ({written}) {rows}{conflict}")
+
+
+def _given(column: Column[Any]) -> str:
+    """Name a column with its type as it is told: a text too long is refused on insertion, where a cast would cut it."""
+    if isinstance(column.type, LargeBinary):
+        return f"{column.name}_at int, {column.name}_size int"
+    text_like = isinstance(column.type, String) and not isinstance(column.type, JSON)
+    return f"{column.name} {'text' if text_like else column.type.compile(_DIALECT)}"
+
+
+def _value(column: Column[Any]) -> str:
+    if isinstance(column.type, LargeBinary):
+        return f"substring(CAST(:{column.name} AS bytea) FROM {column.name}_at FOR {column.name}_size)"
+    return column.name
 
 
 def _on_conflict(table: Table, names: tuple[str, ...]) -> str:
@@ -79,21 +91,19 @@ def _on_conflict(table: Table, names: tuple[str, ...]) -> str:
     return f" ON CONFLICT ({keys}) DO UPDATE SET {fresh}"
 
 
-def _sql_type(column: Column[Any]) -> str:
-    """Give the type of a value before it is inserted: there a text that is too long is refused, a cast would cut it."""
-    text_like = isinstance(column.type, String) and not isinstance(column.type, JSON)
-    return "text" if text_like else column.type.compile(_DIALECT)
-
-
-def _told_and_octets(table: Table, names: tuple[str, ...]) -> tuple[list[Column[Any]], list[Column[Any]]]:
-    """Part the columns: those that JSON can tell, and bytes."""
-    columns = [table.c[name] for name in names]
-    octets = [c for c in columns if isinstance(c.type, LargeBinary)]
-    return [c for c in columns if c not in set(octets)], octets
-
-
 def _set(table: Table, names: tuple[str, ...], rows: Rows) -> dict[str, Any]:
-    _, octets = _told_and_octets(table, names)
-    apart = {c.name for c in octets}
-    told = [{name: value for name, value in row.items() if name not in apart} for row in rows] if apart else rows
-    return {"told_": to_json(told).decode(), **{name: [row[name] for row in rows] for name in apart}}
+    octets = [name for name in names if isinstance(table.c[name].type, LargeBinary)]
+    told, apart = list(rows), {}
+    for name in octets:
+        told, apart[name] = _apart(name, told)
+    return {"told_": to_json(told).decode(), **apart}
+
+
+def _apart(name: str, rows: Rows) -> tuple[list[dict[str, Any]], bytes]:
+    """Give the rows with the place and length of their bytes, and all these bytes."""
+    told, place = [], 1
+    for row in rows:
+        size = len(row[name])
+        told.append({**row, name: None, f"{name}_at": place, f"{name}_size": size})
+        place += size
+    return told, b"".join(row[name] for row in rows)

@@ -1,4 +1,4 @@
-"""The gateway as its senders and its broker see it: acknowledged a second, through to the broker a second, and how long.
+"""The gateway as its senders and its broker see it: acknowledged a second, confirmed a second, and how long it takes.
 
 Beside each, what the machine itself can do in the same run. Figures are printed, never asserted by time; run by
 ``make bench`` on an idle machine, for the sender, PostgreSQL and RabbitMQ share it with the gateway.
