@@ -16,14 +16,16 @@ from adapters.ops.webhook import Webhook
 from adapters.settings import EMBEDDED, Settings
 from adapters.store.audit import AuditTrail, append
 from adapters.store.database import Database
+from adapters.store.desk import MessageDesk
 from adapters.store.inbox import DUPLICATE_WINDOW, Inbox
 from adapters.store.outbox import StoredOutbox
 from adapters.store.retention import Retention
+from adapters.store.search import MessageSearch
 from adapters.store.work import Work
 from adapters.store.worklist import Worklist
 from adapters.worker import Ended, Worker
 from gateway.audit import AuditAction, AuditEvent
-from gateway.errors import AccessRefused
+from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.identity import Person
 from gateway.pipeline import Decider
 from gateway.pressure import IntakeLimits
@@ -52,6 +54,8 @@ class Assembly:
         self.site: Site = load_site(settings.site)
         self.database = Database(settings.database_url)
         self.inbox = Inbox(self.database)
+        self.search = MessageSearch(self.database)
+        self.desk = MessageDesk(self.database)
         self.worklist = Worklist(self.database)
         self.trail = AuditTrail(self.database)
         self.outbox = StoredOutbox(self.database)
@@ -100,12 +104,24 @@ class Assembly:
             AccessRefused: access.toml names neither the account nor, on a test site, any account (audited).
 
         """
-        account = pwd.getpwuid(os.geteuid()).pw_name
-        found = self.site.access.accounts.get(account) or self.site.access.accounts.get("*")
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        found = self.site.access.accounts.get(name) or self.site.access.accounts.get("*")
         if found is None:
-            self.refused(f"account:{account}", AuditAction.ACCESS_REFUSED)
+            self.refused(account(name), AuditAction.ACCESS_REFUSED)
             raise AccessRefused("this operating-system account is not in the site's access.toml", path="accounts")
-        return replace(found, id=f"account:{account}")
+        return replace(found, id=account(name))
+
+    def require_account(self, name: str) -> str:
+        """Give the principal of an operating-system account that the site knows.
+
+        Raises:
+            ResourceNotFound: access.toml names neither the account nor, on a test site, any account.
+
+        """
+        known = self.site.access.accounts
+        if name not in known and "*" not in known:
+            raise ResourceNotFound("an account of the site's access.toml is expected", path="--to")
+        return account(name)
 
     def operations(self, principal: Principal) -> Operations:
         """Give the acts of a principal; an operator's first command makes the schema of an empty database.
@@ -118,7 +134,7 @@ class Assembly:
         if self.database.is_empty():
             self.migrate(principal)
         self.database.require_current_schema()
-        return Operations(principal, self.inbox, self.worklist, self.trail)
+        return Operations(principal, self.inbox, self.search, self.desk, self.worklist, self.trail)
 
     def dead_letters(self) -> DeadLetters:
         """Give the dead-letter queues of the bus that the settings name."""
@@ -183,6 +199,11 @@ def alarm_limits(settings: Settings) -> AlarmLimits:
 
 def _term(days: int) -> timedelta | None:
     return timedelta(days=days) if days else None
+
+
+def account(name: str) -> str:
+    """Give the principal id of an operating-system account."""
+    return f"account:{name}"
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

@@ -1,21 +1,74 @@
 """What people may ask of the gateway: each act needs a right and leaves an audit event, reads included (promise P8)."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from adapters.bus.dead_letters import DeadLetter, DeadLetters
 from adapters.store.audit import AuditQuery, AuditTrail
+from adapters.store.desk import LeftOut, MessageDesk, Sifted
 from adapters.store.inbox import Inbox, StoredMessage
 from adapters.store.retention import Retention
+from adapters.store.search import ErrorGroup, MessageFilter, MessageSearch, Page
 from adapters.store.worklist import ItemView, Step, Worklist
 from gateway.audit import AuditAction, AuditEvent, Verification
 from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
+from gateway.reception import Reception
 from gateway.retention import Purge
 from gateway.worklist import ItemKind, ItemState
 
 T = TypeVar("T")
+
+REPLAY_BATCH = 500
+"""Messages that a bulk replay makes pending by one transaction."""
+
+SHOWN_FIRST = 10
+"""Messages that the preview of a bulk replay names."""
+
+_TOLD = frozenset({"state", "source", "message_type", "error", "owner", "held", "unresolved"})
+"""Conditions of a search that its audit event tells: those that hold no patient's number or sender's reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """One message with what it led to.
+
+    Attributes:
+        stored: the message as a list shows it.
+        raw: its bytes; None once they are purged.
+        items: the work items that it changed.
+        edits: numbers of the messages that were edited from it.
+
+    """
+
+    stored: StoredMessage
+    raw: bytes | None
+    items: list[ItemView]
+    edits: list[int]
+
+
+@dataclass(slots=True)
+class BulkReplay:
+    """What a bulk replay does, or would do.
+
+    Attributes:
+        count: messages that it takes.
+        first: the first of them; none once they are replayed.
+        left_out: why it leaves others alone, and how many for each cause.
+
+    """
+
+    count: int = 0
+    first: list[StoredMessage] = field(default_factory=list)
+    left_out: Counter[LeftOut] = field(default_factory=Counter)
+
+    def add(self, sifted: Sifted) -> None:
+        """Count a batch."""
+        self.count += len(sifted.replayed)
+        self.left_out += sifted.left_out
 
 
 class Operations:
@@ -24,14 +77,26 @@ class Operations:
     Args:
         principal: who acts; no method names an actor.
         inbox: received messages.
+        search: finds them.
+        desk: what operators do with them.
         worklist: work items.
         trail: the audit trail.
 
     """
 
-    def __init__(self, principal: Principal, inbox: Inbox, worklist: Worklist, trail: AuditTrail) -> None:
+    def __init__(
+        self,
+        principal: Principal,
+        inbox: Inbox,
+        search: MessageSearch,
+        desk: MessageDesk,
+        worklist: Worklist,
+        trail: AuditTrail,
+    ) -> None:
         self._principal = principal
         self._inbox = inbox
+        self._search = search
+        self._desk = desk
         self._worklist = worklist
         self._trail = trail
 
@@ -83,15 +148,27 @@ class Operations:
         self.require(Right.MESSAGES_READ, AuditAction.MESSAGE_LISTED)
         return self._inbox.summary()
 
-    def list_messages(self, *, state: str, source: str, control_id: str, limit: int) -> list[StoredMessage]:
-        """Give the newest messages that match (audited)."""
+    def list_messages(self, wanted: MessageFilter, *, before: int | None = None, limit: int) -> Page:
+        """Give the newest messages that match, of those before a number (audited)."""
         self.require(Right.MESSAGES_READ, AuditAction.MESSAGE_LISTED)
-        found = self._inbox.list(state=state, source=source, control_id=control_id, limit=limit)
-        self._record(AuditAction.MESSAGE_LISTED, found=len(found), state=state, source=source)
-        return found
+        page = self._search.page(wanted, before=before, limit=limit)
+        self._record_search(wanted, len(page.messages))
+        return page
 
-    def show_message(self, number: int, reveal: str) -> tuple[StoredMessage, bytes | None, list[ItemView]]:
-        """Give one message, its bytes (None once they are purged) and the items that it changed (audited).
+    def list_errors(
+        self, wanted: MessageFilter, *, before: int | None = None, limit: int
+    ) -> tuple[list[ErrorGroup], Page]:
+        """Give all open errors by kind, and the newest of those that match (audited)."""
+        page = self.list_messages(replace(wanted, unresolved=True), before=before, limit=limit)
+        return self._search.error_groups(), page
+
+    def _record_search(self, wanted: MessageFilter, found: int) -> None:
+        patients = self._trail.identities(wanted.patient) if wanted.patient else []
+        asked = {name: value for name, value in asdict(wanted).items() if name in _TOLD and value}
+        self._record(AuditAction.MESSAGE_LISTED, patients=patients, found=found, **asked)
+
+    def show_message(self, number: int, reveal: str) -> ShownMessage:
+        """Give one message, its bytes until they are purged, and what it led to (audited).
 
         Args:
             number: its number.
@@ -103,12 +180,81 @@ class Operations:
         stored, items = self._inbox.show(number), self._worklist.of_message(number)
         patients = [view.item.identity for view in items]
         self._record(AuditAction.MESSAGE_SHOWN, patients=patients, message=number, revealed=bool(reveal), reason=reveal)
-        return stored, None if stored.purged else self._inbox.raw(number), items
+        raw = None if stored.purged else self._inbox.raw(number)
+        return ShownMessage(stored, raw, items, self._inbox.edits(number))
 
     def replay_message(self, number: int, reason: str) -> None:
         """Make a message pending again (audited, with the reason)."""
         self.require(Right.MESSAGES_REPLAY, AuditAction.MESSAGE_REPLAYED)
         self._inbox.replay(number, self._event(AuditAction.MESSAGE_REPLAYED, message=number, reason=reason))
+
+    def preview_replay(self, wanted: MessageFilter) -> BulkReplay:
+        """Give what a bulk replay would do now (audited as a list)."""
+        self.require(Right.MESSAGES_REPLAY, AuditAction.MESSAGE_REPLAYED)
+        total = BulkReplay()
+        for numbers in self._search.numbers(wanted, REPLAY_BATCH):
+            sifted = self._desk.sift(numbers, wanted.state)
+            total.add(sifted)
+            total.first += map(self._inbox.show, sifted.replayed[: SHOWN_FIRST - len(total.first)])
+        self._record_search(wanted, total.count)
+        return total
+
+    def replay_messages(self, wanted: MessageFilter, reason: str) -> BulkReplay:
+        """Make all that match now pending again, batch by batch, in order (audited, each with the reason)."""
+        self.require(Right.MESSAGES_REPLAY, AuditAction.MESSAGE_REPLAYED)
+
+        def events(numbers: Sequence[int]) -> list[AuditEvent]:
+            return [self._event(AuditAction.MESSAGE_REPLAYED, message=n, reason=reason, bulk=True) for n in numbers]
+
+        total = BulkReplay()
+        for numbers in self._search.numbers(wanted, REPLAY_BATCH):
+            total.add(self._desk.replay_many(numbers, wanted.state, events))
+        return total
+
+    def edit_and_replay(self, number: int, edit: Callable[[StoredMessage], Reception], reason: str) -> int:
+        """Let edited bytes take effect in a message's place; give the number that they got (audited on both).
+
+        Args:
+            number: the original's number.
+            edit: gives the edited bytes' reception, or raises what their sender would be refused for.
+            reason: why.
+
+        """
+        self.require(Right.MESSAGES_EDIT, AuditAction.MESSAGE_EDITED)
+        edited = edit(self._inbox.show(number))
+
+        def events(numbers: Sequence[int]) -> list[AuditEvent]:
+            pairs = [(number, f"message/{numbers[0]}"), (numbers[0], f"message/{number}")]
+            return [self._event(AuditAction.MESSAGE_EDITED, message=n, entities=[e], reason=reason) for n, e in pairs]
+
+        return self._desk.edit(number, edited, events)
+
+    def hold_message(self, number: int, reason: str) -> None:
+        """Keep a message out of the pipeline or of bulk replay (audited)."""
+        self._desk.hold(number, self._act(Right.MESSAGES_HOLD, AuditAction.MESSAGE_HELD, number, reason), reason)
+
+    def release_message(self, number: int, reason: str) -> None:
+        """Let a held message go on (audited)."""
+        self._desk.release(number, self._act(Right.MESSAGES_RELEASE, AuditAction.MESSAGE_RELEASED, number, reason))
+
+    def discard_message(self, number: int, reason: str) -> None:
+        """End a message without effect (audited)."""
+        self._desk.discard(number, self._act(Right.MESSAGES_DISCARD, AuditAction.MESSAGE_DISCARDED, number, reason))
+
+    def resolve_message(self, number: int, reason: str) -> None:
+        """Take an error off the error list (audited)."""
+        self._desk.resolve(number, self._act(Right.MESSAGES_RESOLVE, AuditAction.MESSAGE_RESOLVED, number, reason))
+
+    def assign_message(self, number: int, owner: str, reason: str) -> None:
+        """Say who looks after an error or a held message (audited)."""
+        event = self._act(Right.MESSAGES_ASSIGN, AuditAction.MESSAGE_ASSIGNED, number, reason, owner=owner)
+        self._desk.assign(number, owner, event)
+
+    def _act(self, right: Right, action: AuditAction, number: int, reason: str, **detail: str) -> AuditEvent:
+        """Give the event of an act on a message that is there, once the principal may act."""
+        self.require(right, action)
+        self._inbox.show(number)
+        return self._event(action, message=number, reason=reason, **detail)
 
     def explain(self, explanation: Callable[[], T], reveal: str) -> T:
         """Give an explanation of a message that is not stored (audited).

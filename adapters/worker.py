@@ -26,6 +26,7 @@ from gateway.state import State
 from mappings.fhir import appointment
 from mappings.fhir.appointment import Interaction
 from mappings.hl7v2 import examine, translate
+from mappings.naming import named_patients
 
 log = structlog.get_logger()
 
@@ -150,6 +151,7 @@ class Worker:
             translation = SourceUndeclared("a source of the site's data is expected", path="MSH-3")
         else:
             translation = translate_stored(message, source, self._site)
+        idle = isinstance(translation, GatewayError) or translation.ignored
         return Job(
             message.number,
             source or _UNDECLARED,
@@ -157,6 +159,7 @@ class Worker:
             translation,
             message.received_at,
             expects=message.expects,
+            named=named_patients(message.raw, message.format, source.charset if source else "") if idle else (),
         )
 
     def _declared_since(self, message: PendingMessage) -> Source | None:

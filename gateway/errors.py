@@ -7,7 +7,7 @@
     │   ├── SourceUndeclared
     │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown
     │   ├── ResourceInvalid, ResourceUnsupported, ResourceNotFound, ResourcePurged
-    │   └── PreconditionFailed, AccessRefused
+    │   └── PreconditionFailed, StateConflict, AccessRefused
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
     │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable, IntakePaused
     ├── UndecidedError         nobody can decide: a person must look (quarantine)
@@ -200,6 +200,13 @@ class PreconditionFailed(SenderError):
 
     http_status = 412
     issue_type = "multiple-matches"
+
+
+class StateConflict(SenderError):
+    """The act is not possible in the state in which the thing is by now."""
+
+    http_status = 409
+    issue_type = "conflict"
 
 
 class AccessRefused(SenderError):

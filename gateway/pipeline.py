@@ -53,6 +53,7 @@ class Job:
         translation: what it says, or why it cannot be told.
         received_at: when it came; None if it is not stored.
         expects: version of the object that it is meant to change; None if of whatever version.
+        named: values of the patient identifiers that it names, where it can take no effect.
 
     """
 
@@ -62,6 +63,7 @@ class Job:
     translation: Translation | GatewayError
     received_at: datetime | None = None
     expects: int | None = None
+    named: tuple[str, ...] = ()
 
     @property
     def told_at(self) -> datetime | None:
@@ -90,10 +92,11 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one message ended, with what was odd about it."""
+    """How one message ended, with what was odd about it, and the patients that it named to no effect."""
 
     outcome: Outcome
     notes: dict[str, object]
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +198,9 @@ class Decider:
         except TroubleError:
             raise
         except GatewayError as error:
-            own = _quarantine(act, error)
+            own = _quarantine(act, job, error)
         except Exception as fault:  # noqa: BLE001 - one message's fault must not stop the others; it is quarantined
-            own = _quarantine(act, ProcessingFailed(f"processing failed with {type(fault).__name__}"))
+            own = _quarantine(act, job, ProcessingFailed(f"processing failed with {type(fault).__name__}"))
         changes.add(own)
         changes.audit.extend(act.events)
         state.mark()
@@ -240,7 +243,7 @@ class Decider:
         if job.translation.ignored:
             act.record(AuditAction.MESSAGE_IGNORED, rule=job.translation.ignored)
             outcome = Outcome(act.message, MessageState.IGNORED, rule=job.translation.ignored)
-            return Ending(outcome, _notes(job.translation, act))
+            return Ending(outcome, _notes(job.translation, act), job.named)
         if not job.translation.facts:
             raise MessageIncoherent("the message says nothing that a rule reads")
         touched = dict.fromkeys(apply(act, fact, n).id for n, fact in enumerate(job.translation.facts))
@@ -278,13 +281,18 @@ def _notes(translation: Translation, act: Act) -> dict[str, object]:
     }
 
 
-def _quarantine(act: Act, error: GatewayError) -> Changes:
+def _quarantine(act: Act, job: Job, error: GatewayError) -> Changes:
     """Forget what the message did; it leaves its ending, and the event that says so."""
     act.state.roll_back()
     act.events.clear()
     act.record(AuditAction.MESSAGE_QUARANTINED, error=error.name, path=error.path, rule=error.rule)
     outcome = Outcome(act.message, MessageState.QUARANTINED, error.name, error.path, error.rule)
-    return Changes(endings=[Ending(outcome, {})])
+    return Changes(endings=[Ending(outcome, {}, job.named or _named(job))])
+
+
+def _named(job: Job) -> tuple[str, ...]:
+    named = needs([job])
+    return tuple(sorted({value for _, value in named.identities | named.ins}))
 
 
 def apply(act: Act, fact: Fact, ordinal: int) -> Identity:

@@ -22,6 +22,8 @@ class Transport(StrEnum):
 
     MLLP = "mllp"
     HTTP = "http"
+    OPERATOR = "operator"
+    """An operator edited what had come before."""
 
 
 class Format(StrEnum):
@@ -39,6 +41,13 @@ class State(StrEnum):
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
     QUARANTINED = "quarantined"
+
+
+DISCARDED = "discarded"
+"""Rule by which a message is ignored that an operator discarded."""
+
+EDITED = "edited"
+"""Rule by which a pending message is ignored whose edited bytes took its place."""
 
 
 @dataclass(frozen=True, slots=True)

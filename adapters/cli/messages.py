@@ -1,38 +1,57 @@
-"""`gateway messages`."""
+"""`gateway messages`: what came in, found and shown."""
 
 import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from adapters.cli import message_acts
+from adapters.cli.message_filter import asked_filter, filter_options
+from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, waiting_facts
 from adapters.cli.output import NUMBER, json_option, print_json, print_segments, print_table
-from adapters.cli.session import session
+from adapters.cli.session import Session, session
 from adapters.cli.worklist import item_json
 from adapters.hl7v2.display import describe, read_for_display
-from adapters.store.inbox import StoredMessage
+from adapters.operations import ShownMessage
+from adapters.store.inbox import PURGED, StoredMessage
+from adapters.store.search import Page
 from adapters.store.worklist import ItemView
-from gateway.reception import Format, State
+from gateway.errors import ResourcePurged
+from gateway.reception import Format
 from mappings.texts import text
+
+_before = click.option("--before", type=click.IntRange(1), metavar="ID", help="Only those before this number.")
+_limit = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000))
 
 
 @click.group()
 def messages() -> None:
-    """List, show and replay received messages."""
+    """Find and show received messages, and act on them: each act with a reason, and a right of its own."""
+
+
+for act in message_acts.COMMANDS:
+    messages.add_command(act)
 
 
 @messages.command("list")
 @click.option("--summary", is_flag=True, help="Only how many came in and how they ended.")
-@click.option("--state", type=click.Choice([s.value for s in State]), help="Only those in this state.")
-@click.option("--source", default="", help="Only this source's.")
-@click.option("--control-id", default="", help="Only those with this MSH-10 or X-Request-Id.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000))
+@filter_options("state", "held")
+@_before
+@_limit
 @json_option
-def list_(*, summary: bool, state: str | None, source: str, control_id: str, limit: int, as_json: bool) -> None:
-    """List received messages, oldest first, or count them: received = all the others, at any time.
+def list_(*, summary: bool, before: int | None, limit: int, as_json: bool, **asked: Any) -> None:
+    """List received messages, the newest that match, oldest first; or count all: received = the others, at any time.
+
+    Where older ones match, or may, the last line says how to ask for them.
 
     \b
     Examples:
-      gateway messages list --state quarantined
+      gateway messages list --state quarantined --since 2h
+      gateway messages list --patient 8001234567 --type ORU^R01
+      gateway messages list --source laboratory --since 2026-03-01 --until 2026-03-02T12:00 --before 4711
       gateway messages list --summary --json
     """
     with session() as current:
@@ -40,100 +59,122 @@ def list_(*, summary: bool, state: str | None, source: str, control_id: str, lim
             counts = current.operations.summary()
             print_json(counts) if as_json else print_table(tuple(counts), [counts])
             return
-        found = current.operations.list_messages(state=state or "", source=source, control_id=control_id, limit=limit)
+        page = current.operations.list_messages(asked_filter(current, asked), before=before, limit=limit)
+        _print_page(current, page, LIST_COLUMNS, as_json=as_json)
+
+
+@messages.command()
+@filter_options()
+@_before
+@_limit
+@json_option
+def errors(*, before: int | None, limit: int, as_json: bool, **asked: Any) -> None:
+    """Show the error list: what is quarantined and not resolved, counted by error and rule, then line by line.
+
+    The counts are of all open errors; the lines, the newest that match, oldest first.
+
+    \b
+    Examples:
+      gateway messages errors
+      gateway messages errors --error MessageIncoherent --owner account:martin
+    """
+    with session() as current:
+        wanted = asked_filter(current, asked)
+        groups, page = current.operations.list_errors(wanted, before=before, limit=limit)
+        if as_json:
+            print_json(
+                {"groups": [asdict(group) for group in groups], "messages": list(map(message_json, page.messages))}
+            )
+            _say_more(page)
+            return
+        print_table(("count", "error", "rule", "first", "last"), [asdict(group) for group in groups])
+        click.echo("")
+        _print_page(current, page, ("n", "age", "source", "type", "control id", "why", "owner", "held"), as_json=False)
+
+
+@messages.command()
+@filter_options("state")
+@_before
+@_limit
+@json_option
+def held(*, before: int | None, limit: int, as_json: bool, **asked: Any) -> None:
+    """Show the hold list: what operators keep out of the pipeline, by whom, why and for how long.
+
+    \b
+    Examples:
+      gateway messages held
+      gateway messages held --owner account:martin --json
+    """
+    with session() as current:
+        wanted = asked_filter(current, asked | {"held": True})
+        page = current.operations.list_messages(wanted, before=before, limit=limit)
+        columns = ("n", "age", "state", "source", "type", "control id", "held by", "held", "owner")
+        _print_page(current, page, columns, as_json=as_json)
+
+
+def _print_page(current: Session, page: Page, columns: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        print_json([message_json(stored) for stored in found])
-        return
-    rows = [
-        {
-            "n": m.id,
-            "received": m.received_at,
-            "source": m.source or "?",
-            "type": m.message_type,
-            "control id": m.control_id,
-            "answer": m.code,
-            "state": m.outcome.state,
-            "why": _why(m),
-        }
-        for m in found
-    ]
-    print_table(
-        ("n", "received", "source", "type", "control id", "answer", "state", "why"),
-        rows,
-        current.assembly.site.time_zone,
-    )
+        print_json([message_json(stored) for stored in page.messages])
+    else:
+        print_table(columns, [message_row(stored) for stored in page.messages], current.assembly.site.time_zone)
+    _say_more(page)
 
 
-def _why(stored: StoredMessage) -> str:
-    if stored.duplicate_of is not None:
-        return f"same as {stored.duplicate_of}"
-    if stored.waiting:
-        return _waiting(stored)
-    outcome = stored.outcome
-    where = f"{outcome.path}: " if outcome.path else ""
-    return f"{outcome.error} {where}{outcome.rule}".strip()
-
-
-def _waiting(stored: StoredMessage) -> str:
-    return f"facts that wait for an object that has not come: {stored.waiting}"
-
-
-def message_json(stored: StoredMessage) -> dict[str, Any]:
-    """Give a message for a program."""
-    return {
-        "id": stored.id,
-        "received_at": stored.received_at,
-        "transport": stored.transport,
-        "format": stored.format,
-        "source": stored.source,
-        "type": stored.message_type,
-        "control_id": stored.control_id,
-        "size": stored.size,
-        "answer": stored.code,
-        "purged": stored.purged,
-        "state": stored.outcome.state,
-        "error": stored.outcome.error or None,
-        "path": stored.outcome.path or None,
-        "rule": stored.outcome.rule or None,
-        "duplicate_of": stored.duplicate_of,
-        "waiting": stored.waiting,
-        "notes": stored.notes,
-    }
+def _say_more(page: Page) -> None:
+    """Say where an older page begins, beside what a program reads."""
+    if page.before is not None:
+        click.echo(f"older ones: --before {page.before}", file=sys.stderr)
 
 
 @messages.command()
 @click.argument("number", type=NUMBER)
 @click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
+@click.option("--raw", is_flag=True, help="Only the bytes as received, e.g. to edit them; needs --reveal.")
 @json_option
-def show(number: int, reveal: str, *, as_json: bool) -> None:
+def show(number: int, reveal: str, *, raw: bool, as_json: bool) -> None:
     """Show one message: how it ended, its segments (values masked), the items that it changed.
 
     \b
     Examples:
       gateway messages show 12
       gateway messages show 12 --reveal "ticket 4711: accents lost in the name"
+      gateway messages show 12 --raw --reveal "ticket 4711: to be edited" > edited.hl7
     """
+    if raw and not reveal:
+        raise click.UsageError("--raw shows values: give the reason with --reveal")
     with session() as current:
-        stored, raw, items = current.operations.show_message(number, reveal)
-        content = [] if raw is None else _content(stored, raw, reveal=bool(reveal))
-    if as_json:
-        print_json({**message_json(stored), "content": content, "items": [item_json(view) for view in items]})
+        shown = current.operations.show_message(number, reveal)
+    if raw:
+        _give(shown)
         return
-    for key, value in message_json(stored).items():
-        if value not in (None, "", {}) and key not in {"notes", "purged", "waiting"}:
+    content = [] if shown.raw is None else _content(shown.stored, shown.raw, reveal=bool(reveal))
+    told = {**message_json(shown.stored), "edited_as": shown.edits}
+    if as_json:
+        print_json({**told, "content": content, "items": [item_json(view) for view in shown.items]})
+        return
+    _tell(shown.stored, told)
+    print_segments(content)
+    for view in shown.items:
+        click.echo(_item_line(view))
+
+
+def _give(shown: ShownMessage) -> None:
+    if shown.raw is None:
+        raise ResourcePurged(PURGED)
+    sys.stdout.buffer.write(shown.raw)
+
+
+def _tell(stored: StoredMessage, told: dict[str, Any]) -> None:
+    for key, value in told.items():
+        if value not in (None, "", {}, []) and key not in {"notes", "purged", "waiting"}:
             click.echo(f"{key:13} {value}")
     for name, note in stored.notes.items():
         click.echo(f"{name:13} {json.dumps(note, ensure_ascii=False)}")
     if stored.waiting:
-        click.echo(f"{'waiting':13} {_waiting(stored)}")
+        click.echo(f"{'waiting':13} {waiting_facts(stored)}")
     click.echo("")
     if stored.purged:
-        click.echo(
-            "the body was purged when its retention time had passed; the record above and the audit trail remain"
-        )
-    print_segments(content)
-    for view in items:
-        click.echo(_item_line(view))
+        click.echo(f"{PURGED}; the record above and the audit trail remain")
 
 
 def _content(stored: StoredMessage, raw: bytes, *, reveal: bool) -> list[dict[str, Any]]:
@@ -147,26 +188,3 @@ def _item_line(view: ItemView) -> str:
     item = view.item
     title = text("title", item.title)
     return f"-> {item.secretariat}: {title} [{item.priority}, {item.state}] {item.rule} {item.id}"
-
-
-@messages.command()
-@click.argument("number", type=NUMBER)
-@click.option("--reason", required=True, help="Why; the audit trail keeps it.")
-@json_option
-def replay(number: int, reason: str, *, as_json: bool) -> None:
-    """Process a stored message again, under the rules as they are now; the running service takes it.
-
-    What it changed already is not changed twice; what is newer is not overwritten.
-
-    \b
-    Example:
-      gateway messages replay 12 --reason "unit 3204 is mapped now"
-    """
-    if not reason.strip():
-        raise click.BadParameter("a reason is expected", param_hint="--reason")
-    with session() as current:
-        current.operations.replay_message(number, reason)
-    if as_json:
-        print_json({"message": number, "state": State.PENDING})
-    else:
-        click.echo(f"message {number} is pending again")

@@ -7,6 +7,7 @@ from adapters.demo.patients import APPOINTMENT_OID
 from adapters.demo.scenario import Scenario
 from adapters.store.audit import AuditQuery
 from adapters.store.inbox import StoredMessage
+from adapters.store.search import MessageFilter
 from adapters.store.worklist import ItemView
 from gateway.audit import AuditEvent, Verification
 from gateway.facts import Identifier, IdentifierKind
@@ -51,7 +52,7 @@ def look(assembly: Assembly, principal: Principal, scenario: Scenario) -> Afterm
     story = operations.search_audit(AuditQuery(patient=scenario.expected.story, limit=ENOUGH))
     return Aftermath(
         summary=operations.summary(),
-        messages=tuple(operations.list_messages(state="", source="", control_id="", limit=ENOUGH)),
+        messages=tuple(operations.list_messages(MessageFilter(), limit=ENOUGH).messages),
         queues=queues,
         live={number: _live(assembly, number, items) for number in scenario.expected.live},
         decisions=tuple(operations.search_audit(AuditQuery(action="gateway:identity:", limit=ENOUGH))),

@@ -1,29 +1,35 @@
 """The inbox in the store: receptions on disk, their outcomes, lists, replay."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.store import schema
 from adapters.store.audit import append
 from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
-from adapters.store.keys import lock_all, select_by_keys
+from adapters.store.keys import among, lock_all, select_by_keys
 from adapters.store.news import PENDING, tell
 from gateway.audit import AuditAction, AuditEvent
-from gateway.errors import AckCode, ResourceNotFound, ResourcePurged
+from gateway.errors import AckCode, ResourceNotFound, ResourcePurged, StateConflict
 from gateway.partition import partitions_of
-from gateway.reception import Outcome, Reception, Recorded, State
+from gateway.reception import Outcome, Reception, Recorded, State, storable
 
 DUPLICATE_WINDOW = timedelta(hours=24)
 """How long the same message again gets the first answer again."""
 
+MOST_NAMED = 50
+"""Identifiers by which a message that took no effect is found, at most."""
+
 _Key = tuple[str, str, str]
-_PURGED = "the body was purged when its retention time had passed"
+PURGED = "the body was purged when its retention time had passed"
 _message, _body, _outcome, _key = schema.message, schema.message_body, schema.outcome, schema.received_key
 _waiting = schema.waiting_fact
 _KEY_COLUMNS = (_key.c.source, _key.c.control_id, _key.c.content_hash)
@@ -49,6 +55,13 @@ class StoredMessage:
         outcome: how it ended.
         notes: facts, flags, segments kept, counts.
         duplicate_of: the first message's number.
+        ended_at: when it ended; None while it is pending.
+        resolved_at: when an operator said that its error needs nothing more.
+        owner: who looks after it.
+        held_at: since when an operator holds it; None if nobody does.
+        held_by: who holds it.
+        held_for: why.
+        edited_from: the message that it was edited from.
 
     """
 
@@ -66,6 +79,13 @@ class StoredMessage:
     outcome: Outcome
     notes: dict[str, Any]
     duplicate_of: int | None
+    ended_at: datetime | None
+    resolved_at: datetime | None
+    owner: str
+    held_at: datetime | None
+    held_by: str
+    held_for: str
+    edited_from: int | None
 
 
 class Inbox:
@@ -89,7 +109,7 @@ class Inbox:
             if not self._database.sqlite:
                 lock_all(connection, keys)
             first = self._first_answers(connection, keys, receptions[0].received_at - DUPLICATE_WINDOW)
-            ids = _insert_messages(connection, receptions)
+            ids = insert_messages(connection, receptions)
             recorded = []
             for number, reception, key in zip(ids, receptions, keys, strict=True):
                 answer = _decide(number, reception, first.get(key))
@@ -129,20 +149,6 @@ class Inbox:
         states = (State.PROCESSED, State.DUPLICATE, State.IGNORED, State.QUARANTINED)
         return {"received": received, **{str(s): counts.get(s, 0) for s in states}, "pending": pending}
 
-    def list(self, *, state: str = "", source: str = "", control_id: str = "", limit: int = 100) -> list[StoredMessage]:
-        """Give the newest messages that match, oldest first."""
-        statement = _listing().order_by(_message.c.id.desc()).limit(limit)
-        if state == State.PENDING:
-            statement = statement.where(_outcome.c.state.is_(None))
-        elif state:
-            statement = statement.where(_outcome.c.state == state)
-        if source:
-            statement = statement.where(_message.c.source == source)
-        if control_id:
-            statement = statement.where(_message.c.control_id == control_id)
-        with self._database.read() as connection:
-            return [_stored(row) for row in reversed(connection.execute(statement).all())]
-
     def show(self, number: int) -> StoredMessage:
         """Give one message.
 
@@ -151,10 +157,17 @@ class Inbox:
 
         """
         with self._database.read() as connection:
-            row = connection.execute(_listing().where(_message.c.id == number)).first()
+            row = connection.execute(listing().where(_message.c.id == number)).first()
         if row is None:
             raise ResourceNotFound("no message has this number")
-        return _stored(row)
+        return stored(row)
+
+    def edits(self, number: int) -> list[int]:
+        """Give the messages that were edited from this one, oldest first."""
+        edit = schema.message_edit
+        statement = select(edit.c.message_id).where(edit.c.edited_from == number).order_by(edit.c.message_id)
+        with self._database.read() as connection:
+            return list(connection.execute(statement).scalars())
 
     def raw(self, number: int) -> bytes:
         """Give a message's bytes as received.
@@ -170,7 +183,7 @@ class Inbox:
         if found is None:
             raise ResourceNotFound("no message has this number")
         if found.raw is None:
-            raise ResourcePurged(_PURGED)
+            raise ResourcePurged(PURGED)
         return bytes(found.raw)
 
     def replay(self, number: int, event: AuditEvent) -> None:
@@ -179,28 +192,56 @@ class Inbox:
         Raises:
             ResourceNotFound: there is no such message.
             ResourcePurged: its body is gone, so there is nothing to process.
+            StateConflict: an operator holds it.
 
         """
         self.show(number)
+        held = select(schema.message_hold.c.message_id).where(schema.message_hold.c.message_id == number)
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
             # The purge locks the outcome: whoever of the two is second sees what the first has done.
-            connection.execute(delete(_outcome).where(_outcome.c.message_id == number))
+            again = take_back(connection, [number])
             if connection.execute(select(_body.c.message_id).where(_body.c.message_id == number)).first() is None:
-                raise ResourcePurged(_PURGED)
-            columns = (_message.c.id, _message.c.size, _message.c.partitions)
-            size, partitions = connection.execute(select(*columns).where(_message.c.id == number)).one()[1:]
-            row = {"message_id": number, "size": size, "partitions": partitions}
-            upsert_rows(connection, schema.pending, [row])
+                raise ResourcePurged(PURGED)
+            if connection.execute(held).first():
+                raise StateConflict("the message is held: release it first")
+            make_pending(connection, again)
             append(connection, [event])
-            tell(connection, PENDING)
+
+
+def take_back(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Forget how messages ended; give those that had: they alone may be made pending, for the others are."""
+    ended = delete(_outcome).where(among(connection, _outcome.c.message_id, numbers)).returning(_outcome.c.message_id)
+    return sorted(connection.execute(ended).scalars())
+
+
+def make_pending(connection: Connection, numbers: Sequence[int]) -> None:
+    """Give messages without an ending to the pipeline, each in the place that its number has."""
+    if numbers:
+        columns = (_message.c.id, _message.c.size, _message.c.partitions)
+        known = select(*columns).where(among(connection, _message.c.id, numbers))
+        connection.execute(insert(schema.pending).from_select(["message_id", "size", "partitions"], known))
+        tell(connection, PENDING)
+
+
+def name_patients(connection: Connection, named: Mapping[int, Iterable[str]]) -> None:
+    """Keep which patients messages named that took no effect."""
+    rows = [
+        {"value": value, "message_id": number}
+        for number, values in named.items()
+        for value in islice(dict.fromkeys(storable(value) for value in values), MOST_NAMED)
+    ]
+    if rows:
+        upsert = (sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)(schema.message_patient)
+        connection.execute(upsert.on_conflict_do_nothing(), rows)
 
 
 def _key_of(reception: Reception) -> _Key:
     return reception.source, reception.control_id, hashlib.sha256(reception.raw).hexdigest()
 
 
-def _insert_messages(connection: Connection, receptions: Sequence[Reception]) -> Sequence[int]:
+def insert_messages(connection: Connection, receptions: Sequence[Reception]) -> Sequence[int]:
+    """Put receptions in the inbox, and give their numbers in order."""
     ids = next_numbers(connection, _message, len(receptions))
     rows = [
         {
@@ -253,6 +294,7 @@ def _insert_consequences(
         _outcome,
         [_outcome_row(r, answer) for r, answer, _ in together if answer.state is not State.PENDING],
     )
+    name_patients(connection, {answer.message: r.subjects for r, answer, _ in together if r.error is not None})
     append(connection, [event for r, answer, _ in together for event in _events(r, answer)])
 
 
@@ -317,17 +359,23 @@ def _events(reception: Reception, recorded: Recorded) -> Iterable[AuditEvent]:
         )
 
 
-def _listing() -> Select[Any]:
-    ended = [_outcome.c[n] for n in ("state", "error", "path", "rule", "notes", "duplicate_of")]
+def listing() -> Select[Any]:
+    """Ask for messages as a list shows them."""
+    hold, owner, edit = schema.message_hold, schema.message_owner, schema.message_edit
     body = select(_body.c.message_id).where(_body.c.message_id == _message.c.id)
     purged = (~body.exists()).label("purged")
     facts = select(func.sum(_waiting.c.facts)).where(_waiting.c.message_id == _message.c.id)
     waiting = func.coalesce(facts.scalar_subquery(), 0).label("waiting")
-    joined = _message.outerjoin(_outcome, _outcome.c.message_id == _message.c.id)
-    return select(*_message.c, waiting, purged, *ended).select_from(joined)
+    ended = [c for c in _outcome.c if c.name != "message_id"]
+    held = [hold.c.held_at, hold.c.principal.label("held_by"), hold.c.reason.label("held_for")]
+    joined = _message
+    for table in (_outcome, hold, owner, edit):
+        joined = joined.outerjoin(table, table.c.message_id == _message.c.id)  # type: ignore[assignment]
+    return select(*_message.c, waiting, purged, *ended, *held, owner.c.owner, edit.c.edited_from).select_from(joined)
 
 
-def _stored(row: Any) -> StoredMessage:
+def stored(row: Any) -> StoredMessage:
+    """Give the message of a listing's row."""
     state = State(row.state) if row.state else State.PENDING
     outcome = Outcome(row.id, state, row.error or "", row.path or "", row.rule or "")
     return StoredMessage(
@@ -345,4 +393,11 @@ def _stored(row: Any) -> StoredMessage:
         outcome=outcome,
         notes=row.notes or {},
         duplicate_of=row.duplicate_of,
+        ended_at=row.ended_at,
+        resolved_at=row.resolved_at,
+        owner=row.owner or "",
+        held_at=row.held_at,
+        held_by=row.held_by or "",
+        held_for=row.held_for or "",
+        edited_from=row.edited_from,
     )

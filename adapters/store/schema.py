@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -25,6 +26,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
+    literal_column,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeEngine
@@ -94,6 +97,8 @@ message = Table(
     Column("size", Integer, nullable=False),
     Column("partitions", BigInteger, nullable=False),
     Index(None, "control_id"),
+    Index(None, "source", "id"),
+    Index(None, "message_type", "id"),
     sqlite_autoincrement=True,
     comment="The inbox: every reception as it came, immutable",
 )
@@ -126,8 +131,14 @@ pending = Table(
     Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
     Column("size", Integer, nullable=False),
     Column("partitions", BigInteger, nullable=False),
+    Column("held", Boolean, nullable=False, server_default=false()),
     comment="What the pipeline has still to do",
 )
+
+OPEN_ERROR: ColumnElement[Any] = literal_column("state = 'quarantined' AND resolved_at IS NULL")
+NAMED_ERROR: ColumnElement[Any] = literal_column("error <> ''")
+REPETITION: ColumnElement[Any] = literal_column("duplicate_of IS NOT NULL")
+"""What the partial indexes hold: written out, for a parameter would hide from the planner that they serve."""
 
 outcome = Table(
     "outcome",
@@ -140,8 +151,49 @@ outcome = Table(
     Column("notes", Json, nullable=False),
     Column("duplicate_of", BigInteger),
     Column("ended_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
     Index(None, "state", "message_id"),
+    Index(None, "message_id", "error", "rule", sqlite_where=OPEN_ERROR, postgresql_where=OPEN_ERROR),
+    Index(None, "error", "message_id", sqlite_where=NAMED_ERROR, postgresql_where=NAMED_ERROR),
+    Index(None, "duplicate_of", sqlite_where=REPETITION, postgresql_where=REPETITION),
     comment="How each message ended",
+)
+
+message_hold = Table(
+    "message_hold",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("held_at", Instant, nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    comment="What an operator keeps out of the pipeline, or out of bulk replay",
+)
+
+message_owner = Table(
+    "message_owner",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("owner", String(64), nullable=False),
+    Column("assigned_at", Instant, nullable=False),
+    Index(None, "owner", "message_id"),
+    comment="Who looks after an error or a held message",
+)
+
+message_edit = Table(
+    "message_edit",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("edited_from", ForeignKey("message.id"), nullable=False),
+    Index(None, "edited_from"),
+    comment="Messages that an operator edited, and what each was made from",
+)
+
+message_patient = Table(
+    "message_patient",
+    metadata,
+    Column("value", Text, primary_key=True),
+    Column("message_id", ForeignKey("message.id"), primary_key=True),
+    comment="Patients named by messages that took no effect; what took effect is found by its audit events",
 )
 
 person = Table(

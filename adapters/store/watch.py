@@ -316,14 +316,17 @@ def _first_at(
     return connection.execute(select(at).where(number == first)).scalar()
 
 
+_SET_GOING = (AuditAction.MESSAGE_REPLAYED, AuditAction.MESSAGE_RELEASED)
+
+
 def _pending_since(connection: Connection) -> datetime | None:
-    """Give since when the first pending message has waited: its reception, or its last replay."""
-    first = connection.execute(select(func.min(schema.pending.c.message_id))).scalar()
+    """Give since when the first pending message that nobody holds has waited: received, or replayed or released."""
+    first = connection.execute(select(func.min(schema.pending.c.message_id)).where(~schema.pending.c.held)).scalar()
     if first is None:
         return None
     received = connection.execute(select(schema.message.c.received_at).where(schema.message.c.id == first)).scalar()
     event = schema.audit_event
-    replays = select(event.c.at).where(event.c.message_id == first, event.c.action == AuditAction.MESSAGE_REPLAYED)
+    replays = select(event.c.at).where(event.c.message_id == first, event.c.action.in_(_SET_GOING))
     replayed = connection.execute(replays.order_by(event.c.at.desc()).limit(1)).scalar()
     return max((at for at in (received, replayed) if at is not None), default=None)
 

@@ -17,6 +17,7 @@ from adapters.store import rows, schema
 from adapters.store.audit import append
 from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
+from adapters.store.inbox import name_patients
 from adapters.store.keys import among, lock_all, select_by_keys
 from adapters.store.news import PUBLISHED, tell
 from gateway import partition
@@ -44,6 +45,7 @@ MOST_LOCKS = 2_000
 
 _PARTITION_LOCKS = 0x9A27
 _OUTBOX_LOCK = 0x0B0C
+_UNHELD = ~schema.pending.c.held
 
 OVERDUE_FOCI = 100
 """Placeholders shown to a person by one transaction."""
@@ -155,10 +157,10 @@ class Work:
 
     @contextmanager
     def alone(self, numbers: Sequence[int]) -> Iterator[Connection | None]:
-        """Give a transaction in which nobody else processes anything; None unless all these messages are pending."""
+        """Give a transaction in which nobody else processes anything; None unless all these still wait, unheld."""
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
-            own = select(func.count()).where(among(connection, schema.pending.c.message_id, numbers))
+            own = select(func.count()).where(among(connection, schema.pending.c.message_id, numbers), _UNHELD)
             yield connection if connection.execute(own).scalar_one() == len(numbers) else None
 
     def _due(self, connection: Connection) -> list[_Waiting]:
@@ -288,10 +290,13 @@ class Work:
         insert_rows(connection, schema.outcome, ended)
         numbers = [e.outcome.message for e in changes.endings]
         connection.execute(delete(schema.pending).where(among(connection, schema.pending.c.message_id, numbers)))
+        name_patients(connection, {e.outcome.message: e.named for e in changes.endings})
 
 
 def _oldest(connection: Connection, limit: int) -> list[_Waiting]:
-    statement = select(schema.pending).order_by(schema.pending.c.message_id).limit(limit)
+    waiting = schema.pending.c
+    columns = (waiting.message_id, waiting.size, waiting.partitions)
+    statement = select(*columns).where(_UNHELD).order_by(waiting.message_id).limit(limit)
     return [_Waiting(*row) for row in connection.execute(statement)]
 
 

@@ -13,8 +13,10 @@ from sqlalchemy import event
 
 from adapters.store.audit import AuditTrail
 from adapters.store.database import Database
-from adapters.store.inbox import Inbox
+from adapters.store.desk import MessageDesk
+from adapters.store.inbox import Inbox, StoredMessage
 from adapters.store.outbox import StoredOutbox
+from adapters.store.search import MessageFilter, MessageSearch
 from adapters.store.watch import WatchStore
 from adapters.store.work import Work
 from adapters.store.worklist import Worklist
@@ -45,6 +47,8 @@ class Store:
         self.url = url
         self.database = Database(url)
         self.inbox = Inbox(self.database)
+        self.search = MessageSearch(self.database)
+        self.desk = MessageDesk(self.database)
         self.work = Work(self.database)
         self.worklist = Worklist(self.database)
         self.outbox = StoredOutbox(self.database)
@@ -70,6 +74,14 @@ class Store:
         while worker.run_once():
             pass
         return numbers
+
+    def listed(self, limit: int = 100, **conditions: Any) -> list[StoredMessage]:
+        """Give the newest messages that match, oldest first."""
+        return self.search.page(MessageFilter(**conditions), limit=limit).messages
+
+    def found(self, limit: int = 100, **conditions: Any) -> list[int]:
+        """Give the numbers of the newest messages that match, oldest first."""
+        return [m.id for m in self.listed(limit, **conditions)]
 
     def rows(self, statement: Any) -> list[Any]:
         """Give all rows of a statement."""

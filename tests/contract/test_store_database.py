@@ -63,7 +63,7 @@ def test_bodies_that_an_earlier_program_kept_are_carried_over(database_url):
         with store.database.write() as connection:
             connection.execute(text(MESSAGE_BEFORE), [{"raw": raw} for raw in raws])
         store.database.migrate()
-        assert [store.inbox.raw(m.id) for m in store.inbox.list()] == raws
+        assert [store.inbox.raw(m.id) for m in store.listed()] == raws
 
 
 def test_a_schema_that_went_back_and_forth_keeps_bodies_and_what_waits(database_url):
@@ -75,7 +75,7 @@ def test_a_schema_that_went_back_and_forth_keeps_bodies_and_what_waits(database_
         store.outbox.acknowledge("desk", "accueil", 1)
         revise(store, command.downgrade, "0001")
         store.database.migrate()
-        assert [(store.inbox.raw(m.id), m.waiting) for m in store.inbox.list()] == [(raws[0], 0), (raws[1], 1)]
+        assert [(store.inbox.raw(m.id), m.waiting) for m in store.listed()] == [(raws[0], 0), (raws[1], 1)]
         assert store.outbox.position("desk", "accueil") == 1
         assert store.rows(select(schema.subscription.c.moved_at))[0].moved_at is not None
         assert store.worker().show_overdue() == 0

@@ -114,7 +114,7 @@ def test_any_control_id_that_the_intake_stores_is_kept_and_found(store, control_
     (again,) = store.inbox.record([reception(A28, control_id=kept)])
     assert again.duplicate_of == recorded.message
     if kept:
-        assert len(store.inbox.list(control_id=kept)) == 2
+        assert len(store.found(control_id=kept)) == 2
 
 
 def test_a_group_that_the_store_refuses_leaves_nothing(store):
@@ -138,11 +138,11 @@ def test_lists_filter_and_end_with_the_newest(store):
     """A list gives the newest that match, oldest first; pending is a state like the others."""
     numbers = store.process(*(patient_told(f"C{n}", "8001", when=n) for n in range(5)))
     waiting = store.take(patient_told("W", "8001", when=9))
-    assert [m.id for m in store.inbox.list(limit=3)] == [*numbers[-2:], *waiting]
-    assert [m.id for m in store.inbox.list(state="pending")] == waiting
-    assert [m.id for m in store.inbox.list(state="processed", source="admissions")] == numbers
-    assert store.inbox.list(source="laboratory") == []
-    assert [m.id for m in store.inbox.list(control_id="C3")] == [numbers[3]]
+    assert store.found(limit=3) == [*numbers[-2:], *waiting]
+    assert store.found(state="pending") == waiting
+    assert store.found(state="processed", source="admissions") == numbers
+    assert store.found(source="laboratory") == []
+    assert store.found(control_id="C3") == [numbers[3]]
 
 
 def test_no_message_has_an_unknown_number(store):

@@ -34,9 +34,9 @@ def waiting(store):
 
 def test_lists_say_how_many_facts_of_a_message_wait(waiting):
     """Each message says how many of its facts wait now: none any more once the object has come."""
-    assert [m.waiting for m in waiting.inbox.list()] == [0, 1, 1, 1]
+    assert [m.waiting for m in waiting.listed()] == [0, 1, 1, 1]
     (booking,) = waiting.process(appointment("S12", "C3", "8001", "R1", when=4))
-    assert [m.waiting for m in waiting.inbox.list()] == [0, 0, 0, 1, 0]
+    assert [m.waiting for m in waiting.listed()] == [0, 0, 0, 1, 0]
     assert waiting.inbox.show(booking).waiting == 0
 
 
@@ -51,7 +51,7 @@ def test_what_has_waited_too_long_is_shown_once(waiting):
     assert len(waiting.trail.search(AuditQuery(action=AuditAction.FACT_OVERDUE))) == 2
     assert worker.show_overdue() == 0
     assert waiting.trail.verify().ok
-    assert [m.waiting for m in waiting.inbox.list()] == [0, 1, 1, 1]
+    assert [m.waiting for m in waiting.listed()] == [0, 1, 1, 1]
 
 
 def test_what_is_young_is_not_shown(store):

@@ -1,7 +1,9 @@
 """What is asked for each message finds its rows by an index, so that its cost does not grow with what is stored."""
 
 import re
+import shutil
 from datetime import timedelta
+from itertools import combinations
 
 import pytest
 from messages import AUTHORITY, appointment, patient_told, result
@@ -10,11 +12,13 @@ from stores import NOW, asked, reception, store_at
 from adapters.store.audit import AuditQuery
 from adapters.store.inbox import DUPLICATE_WINDOW
 from adapters.store.retention import Retention
+from adapters.store.search import MessageFilter
 from adapters.store.watch import HOUR_SLOTS, Serving
 from gateway.alarm import AlarmChange, AlarmKey, AlarmName
 from gateway.audit import AuditAction, AuditEvent
 from gateway.facts import Identifier
 from gateway.pipeline import Needs, question_keys
+from gateway.reception import State
 from gateway.retention import Terms
 
 SMALL = {
@@ -30,16 +34,23 @@ SMALL = {
     "alarm",
     "alarm_notice",
     "subscription",
+    "chunk",
+    "own",
+    "patient",
 }
-"""Tables of a few rows, or whose rows are deleted once done: reading all of them is reading what is to do."""
+"""Tables of a few rows, or whose rows are deleted once done: reading all of them is reading what is to do.
+
+Chunk, own and patient are what a search has found by an index.
+"""
 
 LATER = NOW + timedelta(days=400)
 
 
-@pytest.fixture
-def store(tmp_path):
-    """A SQLite store with something in every table."""
-    with store_at(f"sqlite:///{tmp_path / 'gateway.db'}") as store:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A SQLite file with something in every table, to be copied."""
+    file = tmp_path_factory.mktemp("filled") / "gateway.db"
+    with store_at(f"sqlite:///{file}") as store:
         store.database.migrate()
         store.process(
             *(patient_told(f"A{n}", f"8{n:03}") for n in range(30)),
@@ -51,6 +62,13 @@ def store(tmp_path):
         store.trail.seal()
         (waiting,) = store.take(patient_told("W", "8001"))
         store.inbox.replay(waiting, AuditEvent(NOW, AuditAction.MESSAGE_REPLAYED, "tester", message=waiting))
+    return file
+
+
+@pytest.fixture
+def store(filled, tmp_path):
+    """A store of one's own, with something in every table."""
+    with store_at(f"sqlite:///{shutil.copy(filled, tmp_path)}") as store:
         yield store
 
 
@@ -81,6 +99,8 @@ CHANGES = [
 ]
 FOCI = frozenset(("result", "SIL", f"FO{n}/K") for n in range(40))
 
+HELD = AuditEvent(NOW, AuditAction.MESSAGE_HELD, "tester", message=4)
+
 
 def claimed(store):
     with store.work.claim() as claim:
@@ -102,8 +122,14 @@ HOT = {
     "published": lambda s: s.outbox.published("accueil", 10, 100),
     "cursor": lambda s: s.outbox.acknowledge("x", "accueil", s.outbox.position("x", "accueil") + 1),
     "seal": lambda s: s.trail.seal(),
-    "messages in a state": lambda s: s.inbox.list(state="quarantined"),
-    "messages by control ID": lambda s: s.inbox.list(control_id="B7"),
+    "messages in a state": lambda s: s.found(state="quarantined"),
+    "messages by control ID": lambda s: s.found(control_id="B7"),
+    "errors": lambda s: s.search.error_groups(),
+    "held": lambda s: s.found(held=True),
+    "a patient's messages": lambda s: s.found(patient="8003"),
+    "bulk replay": lambda s: s.desk.replay_many([1, 2, 3], "", lambda _: []),
+    "hold": lambda s: (s.desk.replay_many([4], "", lambda _: []), s.desk.hold(4, HELD, ""), s.desk.release(4, HELD)),
+    "discard": lambda s: (s.desk.replay_many([5], "", lambda _: []), s.desk.discard(5, HELD)),
     "vitals": lambda s: s.watch.vitals(NOW),
     "traffic": lambda s: s.watch.traffic(NOW, HOUR_SLOTS),
     "open items": lambda s: s.watch.open_items(["accueil", "cardiologie"]),
@@ -126,6 +152,53 @@ def test_hot_statements_read_by_index(store, ask):
         ask(store)
     assert statements
     assert scans(store, statements) == []
+
+
+CONDITIONS = {
+    "control_id": "B7",
+    "patient": "8003",
+    "held": True,
+    "owner": "account:x",
+    "error": "MessageIncoherent",
+    "unresolved": True,
+    "state": "quarantined",
+    "message_type": "ADT^A28",
+    "source": "admissions",
+    "since": NOW - timedelta(days=1),
+    "until": NOW + timedelta(days=1),
+}
+STATES = [{"state": state.value} for state in State]
+SEARCHES = [{}, *STATES, *({a: CONDITIONS[a], b: CONDITIONS[b]} for a, b in combinations(CONDITIONS, 2))]
+MERGED = re.compile(r"SCAN (CONSTANT ROW|chunk|own|patient|\d+|\(subquery-\d+\))")
+"""What a union or a chunk makes of rows that were found by an index."""
+
+
+@pytest.mark.parametrize("conditions", [*SEARCHES, CONDITIONS], ids=" ".join)
+def test_every_search_walks_an_index_and_looks_up_the_rest(store, conditions):
+    """Whatever is asked for together, no index is read from end to end and no row is read that no key names."""
+    with asked(store) as statements:
+        store.search.page(MessageFilter(**conditions))
+        for _ in store.search.numbers(MessageFilter(**conditions), 10):
+            pass
+    assert any("chunk" in statement for statement, _ in statements)
+    for statement, parameters in statements:
+        if not statement.startswith("SELECT"):
+            continue
+        with store.database.read() as connection:
+            plan = [step for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        assert [step for step in plan if step.startswith("SCAN") and not MERGED.match(step)] == [], statement
+
+
+@pytest.mark.parametrize("conditions", [{}, *STATES, {"source": "admissions"}, {"message_type": "ADT^A28"}])
+def test_the_order_of_a_list_is_that_of_its_index(store, conditions):
+    """What one condition finds is not sorted: its index has it in order, so that a page reads no more than it shows."""
+    with asked(store) as statements:
+        store.search.page(MessageFilter(**conditions))
+    (statement, parameters), *_ = [(s, p) for s, p in statements if "chunk" in s]
+    with store.database.read() as connection:
+        plan = [step for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    inner = plan[: next(n for n, step in enumerate(plan) if step.startswith("SCAN chunk"))]
+    assert not any("TEMP B-TREE" in step for step in inner), plan
 
 
 def test_a_batch_is_loaded_by_index(store):

@@ -76,7 +76,7 @@ def test_the_record_of_transit_stays(store):
         before.size,
         Outcome(number, State.PROCESSED),
     )
-    assert store.inbox.list() == [after]
+    assert store.listed() == [after]
     assert store.inbox.summary() == summary
     assert store.trail.search(AuditQuery(message=number)) == story
     with pytest.raises(ResourcePurged):
@@ -275,9 +275,9 @@ def test_a_clock_that_jumped_purges_nothing_young(store, jump):
     store.inbox.record([reception(raw, received_at=at) for raw, at in zip(raws, times, strict=True)])
     store.process()
     purge(store)
-    kept = [m for m in store.inbox.list() if not m.purged]
+    kept = [m for m in store.listed() if not m.purged]
     assert {m.received_at for m in kept} >= {LATER}
-    assert [m for m in store.inbox.list() if m.purged and m.received_at >= NOW + DAY] == []
+    assert [m for m in store.listed() if m.purged and m.received_at >= NOW + DAY] == []
     for later in (60, 90, 500):
         purge(store, NOW + later * DAY)
     assert bodies(store) == []
