@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -15,7 +16,7 @@ from adapters.store import schema
 from adapters.store.audit import append
 from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
-from adapters.store.keys import among, lock_all, select_by_keys
+from adapters.store.keys import among, lock_all, on_keys, told
 from adapters.store.news import PENDING, tell
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, ResourceNotFound, ResourcePurged, StateConflict
@@ -32,8 +33,6 @@ _Key = tuple[str, str, str]
 PURGED = "the body was purged when its retention time had passed"
 _message, _body, _outcome, _key = schema.message, schema.message_body, schema.outcome, schema.received_key
 _waiting = schema.waiting_fact
-_KEY_COLUMNS = (_key.c.source, _key.c.control_id, _key.c.content_hash)
-_FIRST_ANSWERS = select(_key).where(_key.c.received_at >= bindparam("since", type_=_key.c.received_at.type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +122,12 @@ class Inbox:
 
     @staticmethod
     def _first_answers(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[_Key, Recorded]:
+        found = connection.execute(_first_answers(connection.dialect.name), {"keys": told(set(keys)), "since": since})
         return {
-            (row["source"], row["control_id"], row["content_hash"]): Recorded(
-                row["message_id"], State.PENDING, AckCode(row["code"]), row["answer"]
+            (row.source, row.control_id, row.content_hash): Recorded(
+                row.message_id, State.PENDING, AckCode(row.code), row.answer
             )
-            for row in select_by_keys(connection, _FIRST_ANSWERS, _KEY_COLUMNS, set(keys), since=since)
+            for row in found
         }
 
     def outcome(self, number: int) -> Outcome:
@@ -234,6 +234,12 @@ def name_patients(connection: Connection, named: Mapping[int, Iterable[str]]) ->
     if rows:
         upsert = (sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)(schema.message_patient)
         connection.execute(upsert.on_conflict_do_nothing(), rows)
+
+
+@cache
+def _first_answers(dialect: str) -> Select[Any]:
+    within = _key.c.received_at >= bindparam("since", type_=_key.c.received_at.type)
+    return on_keys(dialect, select(_key).where(within), (_key.c.source, _key.c.control_id, _key.c.content_hash))
 
 
 def _key_of(reception: Reception) -> _Key:

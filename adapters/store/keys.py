@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterable
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -26,46 +25,36 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON
 
 
-def select_by_keys(
-    connection: Connection,
-    statement: Select[Any],
-    columns: tuple[Column[Any], ...],
-    keys: Collection[tuple[str, ...]],
-    **parameters: object,
-) -> list[dict[str, Any]]:
-    """Give the rows of a statement whose columns are one of the keys.
+def on_keys(
+    dialect: str, statement: Select[Any], columns: tuple[Column[Any], ...], parameter: str = "keys"
+) -> Select[Any]:
+    """Give the statement for the rows whose columns are one of the keys that its parameter tells (see `told`).
 
-    The keys go in as one parameter and are joined as a table: SQLite reads a whole table for ``(a, b) IN (VALUES ..)``,
-    and a text that grows with the keys would be compiled anew each time.
+    The keys are joined as a table: SQLite reads a whole table for ``(a, b) IN (VALUES ..)``, and a text that grows with
+    the keys would be compiled anew each time.
 
     Args:
-        connection: where.
-        statement: one that is kept, for what is made of it is kept too.
+        dialect: the store's.
+        statement: what is asked.
         columns: of one table.
-        keys: their values.
-        parameters: the statement's own.
+        parameter: name of the parameter.
 
     """
-    if not keys:
-        return []
-    asked = _asked(connection.dialect.name, statement, columns)
-    given = {"keys_": json.dumps(list(keys)), **parameters}
-    return [dict(row) for row in connection.execute(asked, given).mappings()]
-
-
-@cache
-def _asked(dialect: str, statement: Select[Any], columns: tuple[Column[Any], ...]) -> Select[Any]:
-    wanted, parts = _given(dialect, len(columns))
+    wanted, parts = _given(dialect, bindparam(parameter, type_=Text), len(columns))
     same = and_(*(own == part for own, part in zip(columns, parts, strict=True)))
     return statement.select_from(wanted.join(columns[0].table, same))
 
 
-def _given(dialect: str, width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
-    told = bindparam("keys_", type_=Text)
+def told(keys: Collection[Any]) -> str:
+    """Give keys as one parameter."""
+    return json.dumps(list(keys))
+
+
+def _given(dialect: str, keys: ColumnElement[str], width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
     if dialect == "sqlite":
-        wanted = func.json_each(told).table_valued("value", name="wanted")
+        wanted = func.json_each(keys).table_valued("value").alias()
         return wanted, [func.json_extract(wanted.c.value, f"$[{n}]") for n in range(width)]
-    wanted = func.json_array_elements(cast(told, JSON)).table_valued(column("value", JSON), name="wanted")
+    wanted = func.json_array_elements(cast(keys, JSON)).table_valued(column("value", JSON)).alias()
     return wanted, [wanted.c.value[n].astext for n in range(width)]
 
 
@@ -83,8 +72,13 @@ def lock_all(connection: Connection, names: Iterable[tuple[str, ...]]) -> None:
 
 def among(connection: Connection, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
     """Give the condition that a column is one of the keys, which go in as one parameter, however many."""
-    told = json.dumps(list(keys))
-    if connection.dialect.name == "sqlite":
-        return column.in_(select(func.json_each(told).table_valued("value").c.value))
-    texts = func.json_array_elements_text(cast(literal(told, Text), JSON)).column_valued("key")
+    return one_of(connection.dialect.name, column, literal(told(keys), Text))
+
+
+def one_of(dialect: str, column: ColumnElement[Any], keys: ColumnElement[str] | None = None) -> ColumnElement[bool]:
+    """Give the condition that a column is one of the keys that a parameter, ``keys``, tells."""
+    given = bindparam("keys", type_=Text) if keys is None else keys
+    if dialect == "sqlite":
+        return column.in_(select(func.json_each(given).table_valued("value").c.value))
+    texts = func.json_array_elements_text(cast(given, JSON)).column_valued("key")
     return column.in_(select(cast(texts, column.type)))

@@ -7,18 +7,31 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Integer, cast, delete, func, select
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    CompoundSelect,
+    Connection,
+    Integer,
+    Select,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from adapters.store import rows, schema
 from adapters.store.audit import append
 from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
 from adapters.store.inbox import name_patients
-from adapters.store.keys import among, lock_all, select_by_keys
+from adapters.store.keys import among, lock_all, on_keys, one_of, told
 from adapters.store.news import PUBLISHED, tell
 from gateway import partition
 from gateway.errors import AckCode
@@ -55,15 +68,6 @@ _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 _record, _key, _item = schema.identity, schema.focus_key, schema.work_item
 _KEY_COLUMNS = (_key.c.kind, _key.c.authority, _key.c.value)
-_PERSON = select(_record.c.person_id)
-_KEYS = select(_key)
-_OWNED, _OWNED_ITEMS = (
-    select(_key.c.focus_id, _record.c.person_id).where(focus == _key.c.focus_id, identity == _record.c.id)
-    for focus, identity in (
-        (schema.focus.c.id, schema.focus.c.identity_id),
-        (_item.c.focus_id, _item.c.identity_id),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,7 @@ class Work:
                 raise Crowded
             lock_all(connection, names - held)
             held |= names
-            names = _found(connection, needs)
+            names = {*_found(connection, needs)}
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -205,18 +209,16 @@ class Work:
     def load(self, connection: Connection, needs: Needs) -> State:
         """Load everything that a batch may touch."""
         state = State()
-        for row in _load_identities(connection, needs):
+        people = [name for kind, name in _found(connection, needs) if kind == _PERSON]
+        for row in _select(connection, _record.c.person_id, people):
             state.load_identity(rows.identity(row))
-        identities = [i for i, _ in state.identities.rows()]
-        for row in _select(connection, schema.person.c.id, [p for p, _ in state.members.rows()]):
+        for row in _select(connection, schema.person.c.id, people):
             state.persons.load(row["id"], rows.person(row["golden"]))
+        identities = [i for i, _ in state.identities.rows()]
         foci = _load_foci(connection, state, [*needs.foci, *question_keys(identities)])
-        work_item = schema.work_item
-        still_open = work_item.c.state.in_(_OPEN)
-        about = _select(connection, work_item.c.focus_id, foci)
-        for row in [*about, *_select(connection, work_item.c.identity_id, identities, still_open)]:
+        about = _select(connection, _item.c.focus_id, foci)
+        for row in [*about, *_select(connection, _item.c.identity_id, identities, only_open=True)]:
             state.load_item(rows.item(row))
-        _load_missing_identities(connection, state, [item.identity for _, item in state.items.rows()])
         return state
 
     def overdue(self, before: datetime) -> Needs:
@@ -332,60 +334,65 @@ def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMes
 
 
 def _select(
-    connection: Connection, column: Column[Any], keys: Collection[str], where: ColumnElement[bool] | None = None
+    connection: Connection, column: Column[Any], keys: Collection[str], *, only_open: bool = False
 ) -> list[dict[str, Any]]:
-    """Give the rows whose column is one of the keys."""
+    """Give the rows whose column is one of the keys; of items, if asked for, only those still open."""
     if not keys:
         return []
-    statement = select(column.table).where(among(connection, column, keys))
-    if where is not None:
-        statement = statement.where(where)
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    statement = _rows_of(connection.dialect.name, column, only_open)
+    return [dict(row) for row in connection.execute(statement, {"keys": told(keys)}).mappings()]
 
 
-def _load_identities(connection: Connection, needs: Needs) -> list[dict[str, Any]]:
-    """Every identity named, with all that belong to the same people."""
-    return _select(connection, schema.identity.c.person_id, _people(connection, needs))
+@cache
+def _rows_of(dialect: str, column: Column[Any], only_open: bool) -> Select[Any]:  # noqa: FBT001 - a key of the cache
+    statement = select(column.table).where(one_of(dialect, column))
+    return statement.where(_item.c.state.in_(_OPEN)) if only_open else statement
 
 
-def _people(connection: Connection, needs: Needs) -> set[str]:
-    """The people whom the identifiers name, by their own key, their INS, or as the other side of a doubt."""
-    named = select_by_keys(connection, _PERSON, (_record.c.authority, _record.c.value), needs.identities)
-    named += select_by_keys(connection, _PERSON, (_record.c.ins_authority, _record.c.ins_value), needs.ins)
-    named += select_by_keys(connection, _PERSON, (_record.c.origin_authority, _record.c.origin_value), needs.identities)
-    return {row["person_id"] for row in named}
+_PERSON, _OBJECT = "person", "object"
 
 
-def _found(connection: Connection, needs: Needs) -> set[tuple[str, ...]]:
-    """Name the people and objects that a batch's keys find, and the people to whom these and their items belong."""
-    people, objects = _people(connection, needs), set()
-    for statement in (_OWNED, _OWNED_ITEMS):
-        found = select_by_keys(connection, statement, _KEY_COLUMNS, needs.foci)
-        objects |= {row["focus_id"] for row in found}
-        people |= {row["person_id"] for row in found}
-    return {("object", each) for each in objects} | {("person", each) for each in people}
+def _found(connection: Connection, needs: Needs) -> set[tuple[str, str]]:
+    """Name the people and objects that a batch's keys find, and the people to whom these and their items belong.
+
+    The people whom identifiers name by their own key, their INS, or as the other side of a doubt.
+    """
+    given = {"identities": told(needs.identities), "ins": told(needs.ins), "foci": told(needs.foci)}
+    found = connection.execute(_finding(connection.dialect.name), given).all()
+    return {(_PERSON, row.person_id) for row in found} | {(_OBJECT, row.focus_id) for row in found if row.focus_id}
+
+
+@cache
+def _finding(dialect: str) -> CompoundSelect[Any]:
+    named = select(literal("").label("focus_id"), _record.c.person_id)
+    by_name = [
+        on_keys(dialect, named, (_record.c.authority, _record.c.value), "identities"),
+        on_keys(dialect, named, (_record.c.ins_authority, _record.c.ins_value), "ins"),
+        on_keys(dialect, named, (_record.c.origin_authority, _record.c.origin_value), "identities"),
+    ]
+    owned = select(_key.c.focus_id, _record.c.person_id)
+    by_object = [
+        on_keys(dialect, owned.where(focus == _key.c.focus_id, identity == _record.c.id), _KEY_COLUMNS, "foci")
+        for focus, identity in (
+            (schema.focus.c.id, schema.focus.c.identity_id),
+            (_item.c.focus_id, _item.c.identity_id),
+        )
+    ]
+    return union_all(*by_name, *by_object)
 
 
 def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -> list[str]:
     of_focus: dict[str, list[FocusKey]] = {}
-    for row in select_by_keys(connection, _KEYS, _KEY_COLUMNS, keys):
-        of_focus.setdefault(row["focus_id"], []).append((row["kind"], row["authority"], row["value"]))
-    identities = []
-    for row in _select(connection, schema.focus.c.id, of_focus):
-        state.load_focus(rows.focus(row), of_focus[row["id"]])
-        identities.append(row["identity_id"])
-    _load_missing_identities(connection, state, identities)
+    for row in connection.execute(_keys_of_foci(connection.dialect.name), {"keys": told(keys)}):
+        of_focus.setdefault(row.focus_id, []).append((row.kind, row.authority, row.value))
+    for found in _select(connection, schema.focus.c.id, of_focus):
+        state.load_focus(rows.focus(found), of_focus[found["id"]])
     return list(of_focus)
 
 
-def _load_missing_identities(connection: Connection, state: State, identities: Sequence[str]) -> None:
-    """An object named by a message, or an item about it, may be another record's: whose it is must be seen."""
-    missing = {i for i in identities if state.identities.get(i) is None}
-    people = {row["person_id"] for row in _select(connection, schema.identity.c.id, missing)}
-    for row in _select(connection, schema.identity.c.person_id, people):
-        state.load_identity(rows.identity(row))
-    for row in _select(connection, schema.person.c.id, people):
-        state.persons.load(row["id"], rows.person(row["golden"]))
+@cache
+def _keys_of_foci(dialect: str) -> Select[Any]:
+    return on_keys(dialect, select(_key), _KEY_COLUMNS)
 
 
 def _history_row(step: Any, now: datetime) -> dict[str, Any]:
