@@ -50,7 +50,7 @@ BATCH_BYTES = 16 * 1024 * 1024
 LOOK_AHEAD = 400
 """Pending messages among which a claim looks for its batch."""
 
-SHARE = PARTITIONS // 4
+SHARE = PARTITIONS // 2
 """Partitions that one claim takes at most, so that several workers find work."""
 
 MOST_LOCKS = 2_000
