@@ -96,6 +96,7 @@ class Recorded:
         code: the acknowledgment to answer: for a duplicate, the first one's.
         answer: the bytes to answer: for a duplicate, the first ones.
         duplicate_of: the first message's number.
+        reuses: number of an earlier message of the source under the same control ID, with other content.
 
     """
 
@@ -104,6 +105,7 @@ class Recorded:
     code: AckCode
     answer: bytes
     duplicate_of: int | None = None
+    reuses: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,12 +41,18 @@ def _why(stored: StoredMessage) -> str:
         return f"held: {stored.held_for}"
     outcome = stored.outcome
     where = f"{outcome.path}: " if outcome.path else ""
-    return f"{outcome.error} {where}{outcome.rule}".strip()
+    ended = f"{outcome.error} {where}{outcome.rule}".strip()
+    return ended or (reused_control_id(stored) if stored.reuses else "")
 
 
 def waiting_facts(stored: StoredMessage) -> str:
     """Say how many facts of a message wait for their object."""
     return f"facts that wait for an object that has not come: {stored.waiting}"
+
+
+def reused_control_id(stored: StoredMessage) -> str:
+    """Say that a message came under a control ID that its source had used for another."""
+    return f"its control ID was used before, for message {stored.reuses}, with other content"
 
 
 def message_json(stored: StoredMessage) -> dict[str, Any]:
@@ -67,6 +73,7 @@ def message_json(stored: StoredMessage) -> dict[str, Any]:
         "path": stored.outcome.path or None,
         "rule": stored.outcome.rule or None,
         "duplicate_of": stored.duplicate_of,
+        "reuses": stored.reuses,
         "waiting": stored.waiting,
         "edited_from": stored.edited_from,
         "ended_at": stored.ended_at,

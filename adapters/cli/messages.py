@@ -10,7 +10,7 @@ import click
 
 from adapters.cli import message_acts
 from adapters.cli.message_filter import asked_filter, filter_options
-from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, waiting_facts
+from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, reused_control_id, waiting_facts
 from adapters.cli.output import NUMBER, json_option, print_json, print_segments, print_table
 from adapters.cli.session import Session, session
 from adapters.cli.worklist import item_json
@@ -172,6 +172,8 @@ def _tell(stored: StoredMessage, told: dict[str, Any]) -> None:
         click.echo(f"{name:13} {json.dumps(note, ensure_ascii=False)}")
     if stored.waiting:
         click.echo(f"{'waiting':13} {waiting_facts(stored)}")
+    if stored.reuses:
+        click.echo(f"{'reuses':13} {reused_control_id(stored)}")
     click.echo("")
     if stored.purged:
         click.echo(f"{PURGED}; the record above and the audit trail remain")

@@ -17,13 +17,14 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.store import schema
 from adapters.store.audit import append
+from adapters.store.bulk import next_numbers
 from adapters.store.database import Database
 from adapters.store.inbox import insert_messages, make_pending, take_back
 from adapters.store.keys import among
 from adapters.store.news import PENDING, tell
 from gateway.audit import AuditEvent
 from gateway.errors import AckCode, StateConflict
-from gateway.reception import DISCARDED, EDITED, Reception, State
+from gateway.reception import DISCARDED, EDITED, Reception, Recorded, State
 
 _outcome, _pending = schema.outcome, schema.pending
 _hold, _owner, _edit = schema.message_hold, schema.message_owner, schema.message_edit
@@ -151,7 +152,8 @@ class MessageDesk:
         """
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
-            (number,) = insert_messages(connection, [edited])
+            (number,) = next_numbers(connection, schema.message, 1)
+            insert_messages(connection, [edited], [Recorded(number, State.PENDING, edited.code, edited.answer)])
             make_pending(connection, [number])
             connection.execute(insert(_edit).values(message_id=number, edited_from=original))
             if not _end_pending(connection, original, EDITED, edited.received_at):

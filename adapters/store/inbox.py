@@ -16,7 +16,7 @@ from adapters.store import schema
 from adapters.store.audit import append
 from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
 from adapters.store.database import Database
-from adapters.store.keys import among, lock_all, on_keys, told
+from adapters.store.keys import among, keys_given, lock_all, on_keys, told
 from adapters.store.news import PENDING, tell
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, ResourceNotFound, ResourcePurged, StateConflict
@@ -54,6 +54,7 @@ class StoredMessage:
         outcome: how it ended.
         notes: facts, flags, segments kept, counts.
         duplicate_of: the first message's number.
+        reuses: an earlier message of the source under the same control ID, with other content.
         ended_at: when it ended; None while it is pending.
         resolved_at: when an operator said that its error needs nothing more.
         owner: who looks after it.
@@ -78,6 +79,7 @@ class StoredMessage:
     outcome: Outcome
     notes: dict[str, Any]
     duplicate_of: int | None
+    reuses: int | None
     ended_at: datetime | None
     resolved_at: datetime | None
     owner: str
@@ -106,15 +108,20 @@ class Inbox:
         keys = [_key_of(r) for r in receptions]
         with self._database.write() as connection:
             if not self._database.sqlite:
-                lock_all(connection, keys)
-            first = self._first_answers(connection, keys, receptions[0].received_at - DUPLICATE_WINDOW)
-            ids = insert_messages(connection, receptions)
+                lock_all(connection, {key[:2] if key[1] else key for key in keys})
+            since = receptions[0].received_at - DUPLICATE_WINDOW
+            first, used = self._first_answers(connection, keys, since), self._used(connection, keys, since)
             recorded = []
-            for number, reception, key in zip(ids, receptions, keys, strict=True):
-                answer = _decide(number, reception, first.get(key))
+            for number, reception, key in zip(
+                next_numbers(connection, _message, len(receptions)), receptions, keys, strict=True
+            ):
+                answer = _decide(number, reception, first.get(key), used.get(key[:2]))
                 recorded.append(answer)
                 if answer.state is State.PENDING:
                     first[key] = answer
+                    if key[1]:
+                        used.setdefault(key[:2], number)
+            insert_messages(connection, receptions, recorded)
             _insert_consequences(connection, receptions, recorded, keys)
             if any(answer.state is State.PENDING for answer in recorded):
                 tell(connection, PENDING)
@@ -129,6 +136,13 @@ class Inbox:
             )
             for row in found
         }
+
+    @staticmethod
+    def _used(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[tuple[str, str], int]:
+        """Give for each source and control ID a message that has them; an empty control ID tells nothing apart."""
+        asked = {key[:2] for key in keys if key[1]}
+        found = connection.execute(_used(connection.dialect.name), {"keys": told(asked), "since": since})
+        return {(row.source, row.control_id): row.message_id for row in found if row.message_id is not None}
 
     def outcome(self, number: int) -> Outcome:
         """Give how a message ended; pending while it has not.
@@ -236,22 +250,35 @@ def name_patients(connection: Connection, named: Mapping[int, Iterable[str]]) ->
         connection.execute(upsert.on_conflict_do_nothing(), rows)
 
 
+_WITHIN = _key.c.received_at >= bindparam("since", type_=_key.c.received_at.type)
+
+
 @cache
 def _first_answers(dialect: str) -> Select[Any]:
-    within = _key.c.received_at >= bindparam("since", type_=_key.c.received_at.type)
-    return on_keys(dialect, select(_key).where(within), (_key.c.source, _key.c.control_id, _key.c.content_hash))
+    return on_keys(dialect, select(_key).where(_WITHIN), (_key.c.source, _key.c.control_id, _key.c.content_hash))
+
+
+@cache
+def _used(dialect: str) -> Select[Any]:
+    """One row is looked at for each: a sender that never changes its control ID must not slow the others."""
+    wanted, (source, control_id) = keys_given(dialect, 2)
+    any_one = (
+        select(_key.c.message_id).where(_key.c.source == source, _key.c.control_id == control_id, _WITHIN).limit(1)
+    )
+    columns = (source.label("source"), control_id.label("control_id"), any_one.scalar_subquery().label("message_id"))
+    return select(*columns).select_from(wanted)
 
 
 def _key_of(reception: Reception) -> _Key:
     return reception.source, reception.control_id, hashlib.sha256(reception.raw).hexdigest()
 
 
-def insert_messages(connection: Connection, receptions: Sequence[Reception]) -> Sequence[int]:
-    """Put receptions in the inbox, and give their numbers in order."""
-    ids = next_numbers(connection, _message, len(receptions))
+def insert_messages(connection: Connection, receptions: Sequence[Reception], recorded: Sequence[Recorded]) -> None:
+    """Put receptions in the inbox, under the numbers that were decided."""
+    together = list(zip(receptions, recorded, strict=True))
     rows = [
         {
-            "id": number,
+            "id": answer.message,
             "received_at": r.received_at,
             "transport": r.transport,
             "format": r.format,
@@ -261,22 +288,21 @@ def insert_messages(connection: Connection, receptions: Sequence[Reception]) -> 
             "message_type": r.message_type,
             "code": r.code,
             "expects": r.expects,
+            "reuses": answer.reuses,
             "size": len(r.raw),
             "partitions": partitions_of(r.subjects),
         }
-        for number, r in zip(ids, receptions, strict=True)
+        for r, answer in together
     ]
     insert_rows(connection, _message, rows)
-    bodies = [{"message_id": number, "raw": r.raw} for number, r in zip(ids, receptions, strict=True)]
-    insert_rows(connection, _body, bodies)
-    return ids
+    insert_rows(connection, _body, [{"message_id": answer.message, "raw": r.raw} for r, answer in together])
 
 
-def _decide(number: int, reception: Reception, first: Recorded | None) -> Recorded:
+def _decide(number: int, reception: Reception, first: Recorded | None, used: int | None) -> Recorded:
     if first is not None:
         return Recorded(number, State.DUPLICATE, first.code, first.answer, duplicate_of=first.message)
     state = State.PENDING if reception.error is None else State.QUARANTINED
-    return Recorded(number, state, reception.code, reception.answer)
+    return Recorded(number, state, reception.code, reception.answer, reuses=used)
 
 
 def _insert_consequences(
@@ -342,6 +368,7 @@ def _events(reception: Reception, recorded: Recorded) -> Iterable[AuditEvent]:
             "type": reception.message_type if reception.error is None else "",
             "transport": reception.transport,
             "answer": recorded.code,
+            **({"reuses": recorded.reuses} if recorded.reuses else {}),
         },
     )
     if recorded.duplicate_of is not None:
@@ -399,6 +426,7 @@ def stored(row: Any) -> StoredMessage:
         outcome=outcome,
         notes=row.notes or {},
         duplicate_of=row.duplicate_of,
+        reuses=row.reuses,
         ended_at=row.ended_at,
         resolved_at=row.resolved_at,
         owner=row.owner or "",

@@ -40,7 +40,7 @@ def on_keys(
         parameter: name of the parameter.
 
     """
-    wanted, parts = _given(dialect, bindparam(parameter, type_=Text), len(columns))
+    wanted, parts = keys_given(dialect, len(columns), parameter)
     same = and_(*(own == part for own, part in zip(columns, parts, strict=True)))
     return statement.select_from(wanted.join(columns[0].table, same))
 
@@ -50,7 +50,9 @@ def told(keys: Collection[Any]) -> str:
     return json.dumps(list(keys))
 
 
-def _given(dialect: str, keys: ColumnElement[str], width: int) -> tuple[FromClause, list[ColumnElement[str]]]:
+def keys_given(dialect: str, width: int, parameter: str = "keys") -> tuple[FromClause, list[ColumnElement[str]]]:
+    """Give the keys that a parameter tells as a table, and the parts of each as its columns."""
+    keys = bindparam(parameter, type_=Text)
     if dialect == "sqlite":
         wanted = func.json_each(keys).table_valued("value").alias()
         return wanted, [func.json_extract(wanted.c.value, f"$[{n}]") for n in range(width)]

@@ -94,6 +94,7 @@ message = Table(
     Column("message_type", String(64), nullable=False),
     Column("code", String(2), nullable=False),
     Column("expects", BigInteger),
+    Column("reuses", BigInteger),
     Column("size", Integer, nullable=False),
     Column("partitions", BigInteger, nullable=False),
     Index(None, "control_id"),

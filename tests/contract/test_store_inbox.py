@@ -77,6 +77,30 @@ def test_a_repetition_after_the_window_is_the_new_first_answer(store):
     assert (again.duplicate_of, again.answer) == (anew.message, b"new")
 
 
+def test_a_control_id_used_for_other_content_is_taken_and_flagged(store):
+    """It is a message of its own, which names the first that had its control ID, whoever shared its commit."""
+    (first,) = store.inbox.record([reception(A28)])
+    others = store.inbox.record([reception(A28 + b"NTE|1\r"), reception(A28 + b"NTE|2\r"), reception(A28)])
+    assert [(r.state, r.reuses) for r in others] == [
+        (State.PENDING, first.message),
+        (State.PENDING, first.message),
+        (State.DUPLICATE, None),
+    ]
+    assert first.reuses is None
+    assert store.inbox.show(others[0].message).reuses == first.message
+    received = [e for e in store.trail.search(AuditQuery()) if e.action is AuditAction.MESSAGE_RECEIVED]
+    assert [e.detail.get("reuses") for e in received] == [None, first.message, first.message, None]
+
+
+def test_an_empty_control_id_and_an_old_one_flag_nothing(store):
+    """Who sends none tells nothing by it; after the window it may be used again."""
+    nameless = [reception(A28 + n, control_id="") for n in (b"NTE|1\r", b"NTE|2\r")]
+    assert [r.reuses for r in store.inbox.record(nameless)] == [None, None]
+    store.inbox.record([reception(A28)])
+    late = reception(A28 + b"NTE|1\r", received_at=NOW + DUPLICATE_WINDOW * 2)
+    assert store.inbox.record([late])[0].reuses is None
+
+
 def test_a_control_id_alone_makes_no_duplicate(store):
     """Same control ID with other content, or the same content from another source, is a message of its own."""
     store.inbox.record([reception(A28)])

@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("message_type", sa.String(length=64), nullable=False),
         sa.Column("code", sa.String(length=2), nullable=False),
         sa.Column("expects", sa.BigInteger(), nullable=True),
+        sa.Column("reuses", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("partitions", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
