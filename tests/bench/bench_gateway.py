@@ -7,6 +7,7 @@ Beside each, what the machine itself can do in the same run. Figures are printed
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
 from gateways import Gateway, gateway_in
+from stored import multiply
 
 from adapters.mllp.listener import Listener
 
@@ -149,3 +151,66 @@ def test_through_to_the_broker_a_second(workers, postgres_database, rabbitmq, tm
     with capsys.disabled():
         print(f"\n{'MLLP to confirm, end to end':<34}{'through':>11}{'p50 ms':>9}{'p99 ms':>9}")  # noqa: T201
         print(row(f"{workers} worker(s), full load", full, rate), row("at 350/s", calm, rate), sep="\n")  # noqa: T201
+
+
+STORED = 1_000
+COPIES = 999
+SNAPSHOT_SECONDS = 60.0
+
+
+def test_cost_does_not_grow_with_what_is_stored(postgres, rabbitmq, tmp_path, capsys):
+    """The whole way beside a thousand stored messages, beside a million, and with a snapshot held open elsewhere."""
+    found = {}
+    with postgres.database() as small, postgres.database() as large:
+        for label, url in (("1,000 stored", small), ("1,000,000 stored", large)):
+            (tmp_path / label).mkdir()
+            with gateway_in(tmp_path / label, database_url=url, broker_url=rabbitmq.url) as gateway:
+                through(gateway, 0.0, "w", STORED)
+                if url == large:
+                    with gateway.database() as database:
+                        multiply(database, COPIES)
+                found[label] = [through(gateway, 0.0, f"f{n}") for n in range(RUNS)]
+                if url == large:
+                    with gateway.database() as database, database.read() as connection:
+                        connection.exec_driver_sql("SELECT count(*) FROM installation")
+                        began, runs = time.monotonic(), []
+                        while time.monotonic() - began < SNAPSHOT_SECONDS:
+                            runs.append(through(gateway, 0.0, f"s{len(runs)}"))
+                        found["1,000,000, open snapshot"] = runs[-RUNS:]
+    rate = middle(found["1,000 stored"], lambda r: r["messages"] / r["seconds"])
+    with capsys.disabled():
+        print(f"\n{'MLLP to confirm, full load':<34}{'through':>11}{'p50 ms':>9}{'p99 ms':>9}")  # noqa: T201
+        print(*(row(label, runs, rate) for label, runs in found.items()), sep="\n")  # noqa: T201
+
+
+def test_memory_stays_flat(postgres_database, tmp_path, capsys):
+    """Resident memory of the service and its worker over 200,000 messages, then with 100,000 waiting."""
+    lines = []
+    gateway = Gateway(tmp_path, database_url=postgres_database)
+    try:
+        gateway.start()
+        for count in (10_000, 90_000, 100_000):
+            sent(gateway.mllp, 32, count, name=f"m{count}")
+            gateway.settled(900)
+            lines.append((f"after {count:,} more", resident(gateway.process.pid)))
+        gateway.terminate()
+        gateway.start("--role", "intake")
+        sent(gateway.mllp, 32, 100_000, name="b")
+        lines.append(("intake, 100,000 waiting", resident(gateway.process.pid)))
+        gateway.terminate()
+        gateway.start()
+        time.sleep(10)
+        lines.append(("working them off", resident(gateway.process.pid)))
+        gateway.settled(900)
+    finally:
+        gateway.kill()
+    with capsys.disabled():
+        print(f"\n{'resident memory':<34}{'MiB: service, worker':>24}")  # noqa: T201
+        print(*(f"{label:<34}{' '.join(f'{mib:.0f}' for mib in each):>24}" for label, each in lines), sep="\n")  # noqa: T201
+
+
+def resident(pid):
+    """Give the resident memory of a process and its children, in MiB."""
+    pids = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    texts = (Path(f"/proc/{each}/status").read_text() for each in pids)
+    return [int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024 for text in texts]
