@@ -41,7 +41,8 @@ class WorkerProcesses:
 
     async def _keep(self, number: int) -> None:
         while not self._stopping.is_set():
-            process = await asyncio.create_subprocess_exec(*_WORK, stdin=PIPE, stdout=DEVNULL)
+            # In a session of its own: what a terminal sends to all of its processes (Ctrl-C) is its parent's to answer.
+            process = await asyncio.create_subprocess_exec(*_WORK, stdin=PIPE, stdout=DEVNULL, start_new_session=True)
             log.info("worker.process-started", worker=number, pid=process.pid)
             if await self._ended_by_itself(process):
                 log.error("worker.process-ended", worker=number, code=process.returncode)
