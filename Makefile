@@ -5,7 +5,7 @@ UV := $(VENV)/bin/uv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench clean
+.PHONY: help install demo test check format prove bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ check: install ## ruff, mypy, import-linter
 format: install ## let ruff lay out and repair the code
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+prove: install ## break it at every step, and in a storm: the whole of what `make test` samples (half an hour)
+	$(VENV)/bin/python -m pytest -q --prove tests/e2e/test_crash_matrix.py tests/e2e/test_storm.py
 
 bench: install ## print the benchmarks of tests/bench
 	$(VENV)/bin/python -m pytest -q -s tests/bench --override-ini python_files='bench_*.py'

@@ -12,6 +12,18 @@ from services import PostgresServer, RabbitServer, ServiceAbsent, running_postgr
 Server = TypeVar("Server", PostgresServer, RabbitServer)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make prove` runs the whole of what takes too long for every change."""
+    whole = "every step of the crash matrix, and the storm at its full strength, not a sample"
+    parser.addoption("--prove", action="store_true", help=whole)
+
+
+@pytest.fixture(scope="session")
+def prove(pytestconfig: pytest.Config) -> bool:
+    """Whether the whole is to be proven, however long it takes."""
+    return bool(pytestconfig.getoption("--prove"))
+
+
 def _running(service: AbstractContextManager[Server]) -> Iterator[Server]:
     """The server for the time of the session; skipped where it is not installed, a failure where CI requires it."""
     try:

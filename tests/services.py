@@ -130,10 +130,10 @@ class PostgresServer:
         shutil.rmtree(self._home, ignore_errors=True)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """An empty database's URL; the database is dropped afterwards, whoever is still connected."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """A database's URL, empty or a copy; the database is dropped afterwards, whoever is still connected."""
         name = f"gateway_{uuid.uuid4().hex[:12]}"
-        self._execute(f"CREATE DATABASE {name}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:

@@ -137,8 +137,11 @@ class Gateway:
         database_url: its database.
         environment: what its processes are given.
         ready: what the ready file said; empty while it does not serve.
+        program: what Python runs as the ``gateway`` command.
 
     """
+
+    program: tuple[str, ...] = ("-m", "adapters.cli")
 
     def __init__(
         self, folder: Path, *, site: Path | None = None, database_url: str = "", broker_url: str = "", **settings: str
@@ -166,7 +169,7 @@ class Gateway:
     def start(self, *options: str) -> None:
         """Start `gateway serve` and return once it is ready; GatewayFailed, with the end of its log, otherwise."""
         self.ready_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "adapters.cli", "serve", "--ready-file", self.ready_file, *options]
+        command = [sys.executable, *self.program, "serve", "--ready-file", self.ready_file, *options]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 guarded(command, "KILL"),
