@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stores import Store, store_at
-
-from adapters.store import schema
+from stores import Store, empty, store_at
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +38,6 @@ def store(request, tmp_path) -> Iterator[Store]:
         if request.param == "postgresql":
             empty(store)
         yield store
-
-
-def empty(store: Store) -> None:
-    """Empty every table but the database's own identity, number from 1 again, and be of this program's revision."""
-    tables = ", ".join(t.name for t in schema.metadata.sorted_tables if t is not schema.installation)
-    with store.database.write() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{store.database.head()}'")
 
 
 @pytest.fixture

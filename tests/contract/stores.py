@@ -11,6 +11,7 @@ from messages import AUTHORITY
 from sites import ADMISSIONS, DEPARTMENT, demo_site
 from sqlalchemy import event
 
+from adapters.store import schema
 from adapters.store.audit import AuditTrail
 from adapters.store.database import Database
 from adapters.store.desk import MessageDesk
@@ -106,6 +107,17 @@ def store_at(url: str) -> Iterator[Store]:
         yield store
     finally:
         store.database.close()
+
+
+def empty(store: Store) -> None:
+    """Empty every table but the database's own identity, number from 1 again, and be of this program's revision."""
+    tables = [t.name for t in reversed(schema.metadata.sorted_tables) if t is not schema.installation]
+    emptying = [f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"]
+    if store.database.sqlite:
+        emptying = [f"DELETE FROM {name}" for name in (*tables, "sqlite_sequence")]
+    with store.database.write() as connection:
+        for statement in (*emptying, f"UPDATE alembic_version SET version_num = '{store.database.head()}'"):
+            connection.exec_driver_sql(statement)
 
 
 def reception(raw: bytes, **changes: Any) -> Reception:

@@ -1,9 +1,9 @@
 """The gateway's commands, with every effect that the process has outside itself named, and the process ended at one.
 
-Run as ``python steps.py COMMAND...``, it is the ``gateway`` command. What a process does to the world are statements and
-commits on its database, and bytes taken from and given to sockets: between two of them nothing happens that could be
-seen from outside, so to be killed before and after each is to be killed everywhere. Each is named by the functions of
-ours that are under way and by what it is about, so a new statement is a new step by itself. The steps count from the
+Run as ``python steps.py COMMAND...``, it is the ``gateway`` command. What a process does to the world are statements
+and commits on its database, and bytes taken from and given to sockets: between two of them nothing happens that could
+be seen from outside, so to be killed before and after each is to be killed everywhere. Each is named by the functions
+of ours that are under way and by what it is about, so a new statement is a new step by itself. The steps count from the
 first bytes of an MLLP frame.
 
 GATEWAY_STEP_TRACE: file that the names are appended to, one a line. GATEWAY_STEP_KILL: ``NAME#2``, the step at which
