@@ -124,6 +124,15 @@ class PostgresServer:
             )
         until(self._answers, self._process, self._log)
 
+    def processes(self) -> list[int]:
+        """Give the process ids of the server and of its lasting children: those of clients, and the log's writer."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        titles = {child: Path(f"/proc/{child}/cmdline") for child in children}
+        lasting = [c for c, title in titles.items() if title.exists() and b"worker" not in title.read_bytes()]
+        return [pid, *map(int, lasting)]
+
     def stop(self) -> None:
         """End the server and remove its files."""
         self.halt()
