@@ -170,7 +170,8 @@ class Worker:
         self, jobs: Sequence[Job], transaction: AbstractContextManager[Connection | None], *, alone: bool
     ) -> None:
         """Let a batch take effect, unless somebody else has taken its messages."""
-        now = datetime.now(UTC)
+        # Nothing ends before it came, though our clock has gone back.
+        now = max([datetime.now(UTC), *(job.received_at for job in jobs if job.received_at)])
         with transaction as connection:
             if connection is None:
                 return

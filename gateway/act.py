@@ -20,11 +20,12 @@ class Act:
         source: who sent the message.
         message: its number.
         correlation: the sender's reference (MSH-10, X-Request-Id).
-        told_at: the facts' own time.
+        told_at: the facts' own time, but none after the message's reception.
         now: the instant of the decision.
         new_id: gives a fresh opaque identifier.
         expects: version of the object that the message is meant to change; None if of whatever version.
         received_at: when the message came; None if it is not stored.
+        claimed_at: the facts' own time as the source gives it.
         events: audit events so far.
         notes: counts for the message's outcome (``stale``, ``held`` ...).
         objects: what the message is about, as ``kind/id``, and whether the message made it.
@@ -41,6 +42,7 @@ class Act:
     new_id: Callable[[], str]
     expects: int | None = None
     received_at: datetime | None = None
+    claimed_at: datetime | None = None
     events: list[AuditEvent] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     objects: dict[str, bool] = field(default_factory=dict)

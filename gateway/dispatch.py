@@ -116,7 +116,8 @@ def retell(act: Act, item: WorkItem) -> None:
 
 
 def _change(act: Act, item: WorkItem, action: AuditAction) -> None:
-    changed = replace(item, version=item.version + 1, source_message=act.message, updated_at=act.now)
+    now = max(act.now, item.updated_at)  # our clock may have gone back
+    changed = replace(item, version=item.version + 1, source_message=act.message, updated_at=now)
     act.state.put_item(changed)
     _record(act, action, changed)
 

@@ -72,6 +72,7 @@ class Held:
         source: who told it.
         message: in which message.
         received_at: when that message came; None: not known.
+        claimed_at: its own time as the source gives it, which may be after its reception; None: not known.
 
     """
 
@@ -80,6 +81,7 @@ class Held:
     source: str
     message: int
     received_at: datetime | None = None
+    claimed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,13 @@ class Job:
     @property
     def told_at(self) -> datetime | None:
         """When its facts were told: nothing is told after it was received, whatever the sender's clock says."""
-        if isinstance(self.translation, GatewayError):
-            return None
-        given = self.translation.occurred_at
+        given = self.claimed_at
         return min(given, self.received_at) if given and self.received_at else given
+
+    @property
+    def claimed_at(self) -> datetime | None:
+        """When its facts were told, as its sender says."""
+        return None if isinstance(self.translation, GatewayError) else self.translation.occurred_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +192,19 @@ class Decider:
         return changes
 
     def _decide_one(self, job: Job, state: State, now: datetime, changes: Changes) -> None:
-        told, came = job.told_at, job.received_at
-        act = Act(self.site, state, job.source, job.message, job.correlation, told, now, self.new_id, job.expects, came)
+        act = Act(
+            site=self.site,
+            state=state,
+            source=job.source,
+            message=job.message,
+            correlation=job.correlation,
+            told_at=job.told_at,
+            now=now,
+            new_id=self.new_id,
+            expects=job.expects,
+            received_at=job.received_at,
+            claimed_at=job.claimed_at,
+        )
         own = Changes()
         try:
             own.endings.append(self._take_effect(act, job))
@@ -451,7 +465,9 @@ def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
     return (
         historic
         or _is_superseded(fact, known)
-        or known.told.makes_stale(act.source.id, act.message, _told_at(act, fact))
+        or known.told.makes_stale(
+            act.source.id, act.message, _own_time(fact, act.told_at), _own_time(fact, act.claimed_at)
+        )
     )
 
 
@@ -461,13 +477,13 @@ def _is_superseded(fact: ObjectFact, known: Focus) -> bool:
     return fact.act is not DocumentAct.REPLACE and fact.key != known.fact.key
 
 
-def _told_at(act: Act, fact: ObjectFact) -> datetime | None:
+def _own_time(fact: ObjectFact, told_at: datetime | None) -> datetime | None:
     """The fact's own time: a movement's, else the message's; none for what corrects an earlier movement."""
     if not isinstance(fact, VisitReported):
-        return act.told_at
+        return told_at
     if fact.corrects:
         return None
-    return min(filter(None, (fact.moved_at, act.told_at)), default=None)
+    return min(filter(None, (fact.moved_at, told_at)), default=None)
 
 
 def _waits(fact: ObjectFact) -> bool:
@@ -482,7 +498,7 @@ def _waits(fact: ObjectFact) -> bool:
 
 def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
     kind, _ = keys_of(fact)
-    held = Held(fact, act.told_at, act.source.id, act.message, act.received_at)
+    held = Held(fact, act.told_at, act.source.id, act.message, act.received_at, act.claimed_at)
     if known is None:
         told = NEVER.then(act.source.id, act.message, None)
         known = Focus(act.new_id(), kind, identity.id, 0, None, act.message, told, act.now)
@@ -509,7 +525,7 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
         version=known.version + (known.fact != fact) if known else 1,
         fact=fact,
         message=act.message,
-        told=told.then(act.source.id, act.message, _told_at(act, fact)),
+        told=told.then(act.source.id, act.message, _own_time(fact, act.told_at)),
         updated_at=act.now,
     )
     act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)
@@ -526,8 +542,8 @@ def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identif
 def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
     """Let what waited for the object take effect, in order, but for what is older than it."""
     for held in waiting:
-        latest = placed.told.times.get(held.source)
-        if latest and held.told_at and held.told_at < latest:
+        latest, own = placed.told.times.get(held.source), held.claimed_at or held.told_at
+        if latest and own and own < latest:
             act.count("stale")
             act.record(AuditAction.FACT_STALE, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
             continue

@@ -238,7 +238,7 @@ def _recognised(act: Act, patient: Patient, record: Identity) -> Identity:
 
 
 def _stale(act: Act, record: Identity) -> bool:
-    stale = record.told.makes_stale(act.source.id, act.message, act.told_at)
+    stale = record.told.makes_stale(act.source.id, act.message, act.told_at, act.claimed_at)
     if stale:
         act.count("stale")
         act.record(AuditAction.FACT_STALE, patients=(record.id,))
@@ -381,7 +381,7 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
     elif retired.retired and _stale(act, retired):
         return survivor
     elif survivor.retired and not retired.retired and retired.person == survivor.person:
-        if survivor.told.makes_stale(act.source.id, act.message, act.told_at):
+        if survivor.told.makes_stale(act.source.id, act.message, act.told_at, act.claimed_at):
             return survivor  # it was merged the other way since
         survivor = replace(survivor, retired=False)  # the merge is taken back the other way round
         act.state.put_identity(survivor)

@@ -20,13 +20,25 @@ class Told:
     message: int
     times: Mapping[str, datetime] = field(default_factory=dict)
 
-    def makes_stale(self, source: str, message: int, told_at: datetime | None) -> bool:
+    def makes_stale(
+        self, source: str, message: int, told_at: datetime | None, claimed_at: datetime | None = None
+    ) -> bool:
         """Whether a fact is older than what was told.
 
         Within a source by the fact's own time; ties and different sources by reception, where a replay keeps the place
         of its message.
+
+        Args:
+            source: who tells it.
+            message: in which message.
+            told_at: its own time, but none after its reception.
+            claimed_at: its own time as the source gives it. It counts where our own clock has gone back: a message that
+                came later cannot have been received before an earlier one told its facts.
+
         """
         latest = self.times.get(source)
+        if latest and told_at and claimed_at and message >= self.message and told_at < latest:
+            told_at = claimed_at
         if latest is not None and told_at is not None and told_at != latest:
             if told_at < latest:
                 return True

@@ -10,6 +10,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table, select
@@ -48,7 +50,8 @@ class Day:
 
     Attributes:
         effects: by table, its rows without what differs, counted; of what came again, only the first time.
-        told: by secretariat and person, the bus messages in the order of the outbox: item and version.
+        told: by secretariat and person, the bus messages in the order of the outbox: item and version; what one message
+            has changed on several items is told in any order.
         again: control ID -> how often it came again and had no effect: a duplicate, or refused once more.
 
     """
@@ -70,7 +73,7 @@ def the_day(database: Database) -> Day:
         )
         for table in _EFFECTS
     }
-    return Day(effects, _by_patient(found["outbox"], names), Counter(control[number] for number in again))
+    return Day(effects, _by_patient(found, names), Counter(control[number] for number in again))
 
 
 def _again(found: Mapping[str, list[Row]]) -> set[int]:
@@ -83,13 +86,6 @@ def _again(found: Mapping[str, list[Row]]) -> set[int]:
             again.add(m["id"])
         seen.add(m["control_id"])
     return again
-
-
-def bus_names(database: Database, after: int = 0) -> dict[str, str]:
-    """Give what each bus message after a sequence is about, by its message_id: item and version."""
-    names = _names({table.name: _rows(database, table) for table in _EFFECTS})
-    outbox = _rows(database, schema.outbox)
-    return {row["message_id"]: names[row["message_id"]] for row in outbox if row["sequence"] > after}
 
 
 def _rows(database: Database, table: Table) -> list[Row]:
@@ -148,9 +144,16 @@ def _plain(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
-def _by_patient(outbox: Iterable[Row], names: Mapping[str, str]) -> dict[str, list[str]]:
+def _by_patient(found: Mapping[str, list[Row]], names: Mapping[str, str]) -> dict[str, list[str]]:
+    cause = {(h["item_id"], h["version"]): h["message_id"] for h in found["work_item_history"]}
     told = defaultdict(list)
-    for row in outbox:
+    for row in found["outbox"]:
         who = names.get(row["order_key"], "nobody any more")
-        told[f"{row['secretariat']}: {who}"].append(names[row["message_id"]])
-    return dict(told)
+        step = (cause[row["item_id"], row["version"]], names[row["message_id"]])
+        told[f"{row['secretariat']}: {who}"].append(step)
+    return {who: _in_order(steps) for who, steps in told.items()}
+
+
+def _in_order(steps: Iterable[tuple[int, str]]) -> list[str]:
+    """Sort what one message has changed."""
+    return [name for _, each in groupby(steps, itemgetter(0)) for _, name in sorted(each)]

@@ -8,15 +8,18 @@ first bytes of an MLLP frame.
 
 GATEWAY_STEP_TRACE: file that the names are appended to, one a line. GATEWAY_STEP_KILL: ``NAME#2``, the step at which
 the process ends at its second passing, by `os._exit`: no thread, no ``finally`` and no buffer has its turn.
+GATEWAY_STEP_CLOCK: every so many readings, the clock jumps back by two hours, and forth again.
 GATEWAY_STEP_ALONE: if given, every batch names too much to be locked, and is processed alone (PostgreSQL).
 """
 
+import itertools
 import os
 import re
 import socket
 import sys
 import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,7 +31,10 @@ from sqlalchemy.engine.default import DefaultDialect
 
 TRACE = "GATEWAY_STEP_TRACE"
 KILL = "GATEWAY_STEP_KILL"
+CLOCK = "GATEWAY_STEP_CLOCK"
 ALONE = "GATEWAY_STEP_ALONE"
+THE_DAY = datetime(2026, 3, 2, 7, 40, tzinfo=UTC)
+JUMP = timedelta(hours=2)
 KILLED = 71
 """Exit code of a process that has reached its step."""
 
@@ -151,12 +157,46 @@ def _watch_sockets(steps: Steps) -> None:
     plain.accept, plain.recv, plain.send = accept, recv, send  # type: ignore[method-assign]
 
 
+class _Kind(type):
+    """Makes what the jumping clock gives, and all other instants, its instances."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, datetime)
+
+
+def let_jump(every: int) -> None:
+    """The clock that our modules read jumps back, and forth again, each time that it has been read so often.
+
+    It runs from a moment of the day that the tests' messages tell of: after all that they tell, or before.
+    """
+    readings = itertools.count()
+    past = datetime.now(UTC) - THE_DAY
+
+    class Jumping(datetime, metaclass=_Kind):
+        """The clock."""
+
+        def __new__(cls, *arguments: Any, **named: Any) -> datetime:  # type: ignore[misc]
+            return datetime(*arguments, **named)  # noqa: DTZ001 - as whoever asks says
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            back = next(readings) // every % 2
+            return datetime.now(tz) - past - (JUMP if back else timedelta())
+
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in {"adapters", "mappings", "gateway"} and getattr(module, "datetime", 0) is datetime:
+            module.datetime = Jumping  # type: ignore[attr-defined]
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(ADAPTERS).parent))
     watch(Steps(os.environ.pop(TRACE, ""), os.environ.pop(KILL, "")))
+    import adapters.service  # noqa: F401 - imported by the command only when it runs
     from adapters.cli import main
     from adapters.store import work
 
     if os.environ.pop(ALONE, ""):
         work.MOST_LOCKS = 0
+    if every := int(os.environ.pop(CLOCK, "0")):
+        let_jump(every)
     main()
