@@ -83,13 +83,18 @@ def end(process: subprocess.Popen[bytes], with_signal: signal.Signals) -> None:
 
 
 class PostgresServer:
-    """A PostgreSQL cluster of our own, with fsync on; as root it runs under the ``postgres`` account (initdb asks)."""
+    """A PostgreSQL cluster of our own, with fsync on; as root it runs under the ``postgres`` account (initdb asks).
 
-    def __init__(self) -> None:
+    Args:
+        folder: where its files stand; the system's temporary folder by default.
+
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         folders = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
         self._initdb, self._postgres = (find_program(name, *folders) for name in ("initdb", "postgres"))
         self._account = "postgres" if os.geteuid() == 0 else None
-        self._home = Path(tempfile.mkdtemp(prefix="gateway-postgresql-"))
+        self._home = Path(tempfile.mkdtemp(prefix="gateway-postgresql-", dir=folder))
         if self._account:
             shutil.chown(self._home, self._account)
         self._log = self._home / "server.log"
@@ -123,6 +128,10 @@ class PostgresServer:
                 guarded([self._postgres, "-D", data, *options], "QUIT"), stdout=log, stderr=log, **self._identity()
             )
         until(self._answers, self._process, self._log)
+
+    def runs(self) -> bool:
+        """Whether the server has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
 
     def processes(self) -> list[int]:
         """Give the process ids of the server and of its lasting children: those of clients, and the log's writer."""

@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.store import schema
@@ -335,8 +335,9 @@ class SessionLock:
         """Give the lock up."""
         session, self._session = self._session, None
         if session is not None:
-            with suppress(SQLAlchemyError):  # a session that is gone has no lock any more
-                session.execute(select(func.pg_advisory_unlock(self._number)))
+            if not session.invalidated:  # a session that is gone has no lock any more
+                with suppress(DBAPIError):
+                    session.execute(select(func.pg_advisory_unlock(self._number)))
             session.invalidate()
             session.close()
 
