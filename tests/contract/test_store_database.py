@@ -16,7 +16,7 @@ from stores import NOW, store_at
 
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
-from adapters.store.database import Database
+from adapters.store.database import Database, SessionLock
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
 
@@ -283,6 +283,26 @@ def test_a_lost_connection_is_trouble_and_passes(store):
         with pytest.raises(StorageUnavailable):
             lose()
     assert store.inbox.summary()["received"] == 0
+
+
+def test_a_lock_whose_session_the_server_has_ended_is_trouble_and_is_taken_again(postgres_database):
+    """Its holder hears of it once, and may try again; giving it up is no trouble either."""
+    database = Database(postgres_database)
+    ours = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    ended = text(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND {ours}")
+    try:
+        lock = SessionLock(database, 0x7E57)
+        assert lock.hold()
+        with database.read() as connection:
+            connection.execute(ended)
+        with pytest.raises(StorageUnavailable):
+            lock.hold()
+        assert lock.hold()
+        with database.read() as connection:
+            connection.execute(ended)
+        lock.release()
+    finally:
+        database.close()
 
 
 def test_a_full_disk_is_trouble(tmp_path):

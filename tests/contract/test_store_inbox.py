@@ -48,6 +48,14 @@ def test_the_same_again_gets_the_first_answer_and_is_not_processed(store):
     assert store.inbox.summary() | {"received": 2, "duplicate": 1, "pending": 1} == store.inbox.summary()
 
 
+def test_a_clock_that_has_gone_back_knows_what_came_before(store):
+    """The same again is a duplicate, however far before the first our clock says that it came."""
+    (first,) = store.inbox.record([reception(A28)])
+    for earlier in (timedelta(hours=1), DUPLICATE_WINDOW, timedelta(days=400)):
+        (again,) = store.inbox.record([reception(A28, received_at=NOW - earlier)])
+        assert (again.state, again.duplicate_of) == (State.DUPLICATE, first.message)
+
+
 def test_the_same_twice_in_one_group_is_one_duplicate(store):
     """A repetition that shares the first one's commit is seen as well."""
     first, again, third = store.inbox.record([reception(A28, answer=a) for a in (b"1", b"2", b"3")])
