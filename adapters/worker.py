@@ -42,6 +42,9 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 Ended = Callable[[Sequence[Ending], Sequence[datetime | None], datetime], None]
 """Told of each batch that was committed: how its messages ended, when they were received, and when that was."""
 
+_REFUSALS = (DBAPIError, ValueError, OverflowError)
+"""What says that data cannot be stored: a server's answer, or a driver's that cannot even write it."""
+
 _UNDECLARED = Source("", SourceRole.DEPARTMENT)
 
 
@@ -99,12 +102,13 @@ class Worker:
         try:
             with self._work.claim() as claim:
                 jobs = [self._job(message) for message in claim.messages]
-                if jobs:
-                    self._process(jobs, claim.transaction(), alone=claim.alone)
-        except (DBAPIError, Crowded):
+                changes = self._process(jobs, claim.transaction(), alone=claim.alone) if jobs else None
+        except (*_REFUSALS, Crowded):
             if not jobs:
                 raise
             self._process_alone(jobs)
+        else:
+            self._tell(jobs, changes)
         if jobs:
             self._published()
         return len(jobs)
@@ -114,8 +118,8 @@ class Worker:
             return 0
         try:
             shown = self.show_overdue()
-        except DBAPIError as error:  # what waits waits on; the messages that come do not wait for it
-            log.error("facts.overdue-refused", fault=type(error.orig).__name__)
+        except _REFUSALS as error:  # what waits waits on; the messages that come do not wait for it
+            log.error("facts.overdue-refused", fault=_fault(error))
             shown = 0
         if not shown:
             self._next_look = time.monotonic() + LOOK_SECONDS
@@ -168,30 +172,31 @@ class Worker:
 
     def _process(
         self, jobs: Sequence[Job], transaction: AbstractContextManager[Connection | None], *, alone: bool
-    ) -> None:
-        """Let a batch take effect, unless somebody else has taken its messages."""
+    ) -> Changes | None:
+        """Let a batch take effect once its transaction is committed; None if somebody else has taken its messages."""
         # Nothing ends before it came, though our clock has gone back.
         now = max([datetime.now(UTC), *(job.received_at for job in jobs if job.received_at)])
         with transaction as connection:
             if connection is None:
-                return
+                return None
             needed = needs(jobs)
             if not alone:
                 self._work.hold(connection, needed)
             state = self._work.load(connection, needed)
             changes = self._decider.decide(jobs, state, now)
             self._work.flush(connection, state, changes, now)
-        self._ended(changes.endings, [job.received_at for job in jobs], datetime.now(UTC))
-        _tell(changes)
+        return changes
 
     def _process_alone(self, jobs: Sequence[Job]) -> None:
         """Let a batch take effect; where the store refuses its data, halve it until the one bad message is alone."""
         try:
-            self._process(jobs, self._work.alone([job.message for job in jobs]), alone=True)
-        except DBAPIError as error:
+            changes = self._process(jobs, self._work.alone([job.message for job in jobs]), alone=True)
+        except _REFUSALS as error:
             self._halve(jobs, error)
+        else:
+            self._tell(jobs, changes)
 
-    def _halve(self, jobs: Sequence[Job], error: DBAPIError) -> None:
+    def _halve(self, jobs: Sequence[Job], error: Exception) -> None:
         if len(jobs) > 1:
             middle = len(jobs) // 2
             self._process_alone(jobs[:middle])
@@ -200,8 +205,19 @@ class Worker:
         only = jobs[0]
         if isinstance(only.translation, ProcessingFailed):
             raise error
-        fault = ProcessingFailed(f"the store refused its data with {type(error.orig).__name__}")
+        fault = ProcessingFailed(f"the store refused its data with {_fault(error)}")
         self._process_alone([replace(only, translation=fault)])
+
+    def _tell(self, jobs: Sequence[Job], changes: Changes | None) -> None:
+        """Count and log a batch that was committed: before that, it has not ended."""
+        if changes is not None:
+            self._ended(changes.endings, [job.received_at for job in jobs], datetime.now(UTC))
+            _tell(changes)
+
+
+def _fault(error: Exception) -> str:
+    """Name what a store, or its driver, said; the text may hold a value."""
+    return type(error.orig if isinstance(error, DBAPIError) else error).__name__
 
 
 def translate_stored(message: PendingMessage, source: Source, site: Site) -> Translation | GatewayError:

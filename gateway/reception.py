@@ -13,8 +13,8 @@ MESSAGE_TYPE_LENGTH = 64
 
 
 def storable(text: str, length: int = CONTROL_ID_LENGTH) -> str:
-    """Give a text as every store can hold and index it: no NUL, bounded; the raw bytes keep it whole."""
-    return text.replace("\0", "")[:length]
+    """Give a text as every store can hold and index it: no NUL, no half surrogate, bounded; the bytes keep it whole."""
+    return text.encode(errors="ignore").decode().replace("\0", "")[:length]
 
 
 class Transport(StrEnum):

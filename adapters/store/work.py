@@ -37,7 +37,7 @@ from gateway import partition
 from gateway.errors import AckCode
 from gateway.focus import FocusKind
 from gateway.outbox import OutboxEntry
-from gateway.partition import PARTITIONS
+from gateway.partition import PARTITIONS, numbers_of
 from gateway.pipeline import Changes, Needs, question_keys
 from gateway.reception import Format
 from gateway.state import FocusKey, State
@@ -51,7 +51,13 @@ LOOK_AHEAD = 400
 """Pending messages among which a claim looks for its batch."""
 
 SHARE = PARTITIONS // 2
-"""Partitions that one claim takes at most, so that several workers find work."""
+"""Partitions that one claim takes at most, unless the oldest message has more: so several workers find work."""
+
+PATIENCE = 5
+"""Claims on end in which others hold some of the oldest message's partitions; the next one waits for these.
+
+Workers under a steady stream would otherwise each always hold what another lacks.
+"""
 
 MOST_LOCKS = 2_000
 """Names that one batch locks one by one; the server's lock table has room for about 6,400 by its defaults."""
@@ -127,8 +133,29 @@ class _Waiting:
     partitions: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Torn:
+    """The oldest message that waits, where a claim had some of its partitions and somebody else had the others.
+
+    Attributes:
+        message: its number; 0 if there is none.
+        times: in how many claims on end.
+
+    """
+
+    message: int = 0
+    times: int = 0
+
+    def after(self, waiting: Sequence[_Waiting], held: int) -> "_Torn":
+        """Give what is so after one more claim, which held these partitions."""
+        oldest = next(iter(waiting), None)
+        if oldest is None or not oldest.partitions & held or not oldest.partitions & ~held:
+            return _Torn()
+        return _Torn(oldest.message_id, self.times + 1 if oldest.message_id == self.message else 1)
+
+
 class Work:
-    """The pipeline's side of one database.
+    """The pipeline's side of one database, for one worker.
 
     Args:
         database: the database.
@@ -139,6 +166,7 @@ class Work:
     def __init__(self, database: Database, batch: int = BATCH_MESSAGES) -> None:
         self._database = database
         self._batch = batch
+        self._torn = _Torn()
 
     @contextmanager
     def claim(self) -> Iterator[Claim]:
@@ -172,13 +200,19 @@ class Work:
 
         Two statements: the second sees what the last holder of a partition has committed (READ COMMITTED).
         """
-        wanted = partition.wanted(_oldest(connection, LOOK_AHEAD))
-        if not wanted:
+        waiting = _oldest(connection, LOOK_AHEAD)
+        if not waiting:
             return []
-        each = func.unnest(cast(wanted, ARRAY(Integer))).column_valued("each")
-        taken = select(each).where(func.pg_try_advisory_xact_lock(_PARTITION_LOCKS, each)).limit(SHARE)
-        held = sum(1 << number for number in connection.execute(taken).scalars())
-        return list(islice(partition.due(_oldest(connection, LOOK_AHEAD), held), self._batch))
+        first = numbers_of(waiting[0].partitions)
+        if self._torn.message == waiting[0].message_id and self._torn.times >= PATIENCE:
+            _wait_for(connection, first)
+        each = func.unnest(cast(partition.wanted(waiting), ARRAY(Integer))).column_valued("each")
+        tried = select(each).where(func.pg_try_advisory_xact_lock(_PARTITION_LOCKS, each))
+        taken = connection.execute(tried.limit(max(SHARE, len(first)))).scalars()
+        held = sum(1 << number for number in taken)
+        waiting = _oldest(connection, LOOK_AHEAD)
+        self._torn = self._torn.after(waiting, held)
+        return list(islice(partition.due(waiting, held), self._batch))
 
     def hold(self, connection: Connection, needs: Needs) -> None:
         """Keep everything that a batch may touch from the other workers, to the end of the transaction (PostgreSQL).
@@ -300,6 +334,12 @@ def _oldest(connection: Connection, limit: int) -> list[_Waiting]:
     columns = (waiting.message_id, waiting.size, waiting.partitions)
     statement = select(*columns).where(_UNHELD).order_by(waiting.message_id).limit(limit)
     return [_Waiting(*row) for row in connection.execute(statement)]
+
+
+def _wait_for(connection: Connection, partitions: Sequence[int]) -> None:
+    """Take partitions once their holders have let them go; rising and before any other, so nobody deadlocks."""
+    each = func.unnest(cast(partitions, ARRAY(Integer))).column_valued("each")
+    connection.execute(select(func.count(func.pg_advisory_xact_lock(_PARTITION_LOCKS, each))))
 
 
 def _within(limit: int, waiting: Iterable[_Waiting]) -> Iterator[int]:

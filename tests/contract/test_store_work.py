@@ -1,22 +1,28 @@
 """The pipeline's side of the store: what is claimed, loaded and flushed is exact, alone or in company."""
 
+import itertools
+import json
 import random
 import sqlite3
 import string
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from messages import AUTHORITY, appointment, merge, message, patient_told, pid, result
-from sqlalchemy import event, func, select, update
+from messages import AUTHORITY, appointment, fhir_appointment, merge, message, patient_told, pid, result
+from sqlalchemy import delete, event, func, select, update
 from stores import NOW, SITE, at_once, conserved, reception
 
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
-from adapters.store.work import BATCH_BYTES, Work
-from gateway.audit import AuditAction
+from adapters.store.work import BATCH_BYTES, PATIENCE, SHARE, Work
+from adapters.worker import Worker
+from gateway.audit import AuditAction, AuditEvent
+from gateway.errors import AckCode, SenderError, StorageUnavailable
 from gateway.facts import (
     Abnormality,
     AppointmentAct,
@@ -40,7 +46,9 @@ from gateway.facts import (
     VisitState,
 )
 from gateway.focus import FocusKind
+from gateway.partition import numbers_of, partitions_of
 from gateway.pipeline import Job, Needs, needs
+from gateway.reception import Format, Transport
 from gateway.reception import State as MessageState
 from gateway.state import State
 from gateway.worklist import ItemState
@@ -300,6 +308,76 @@ def assert_consistent(store):
     assert verification.sealed == verification.events
 
 
+def in_partition(number, count=1):
+    """Identifiers of one partition."""
+    subjects = (str(n) for n in itertools.count())
+    return tuple(itertools.islice((s for s in subjects if partitions_of([s]) == 1 << number), count))
+
+
+def test_a_message_in_most_partitions_is_processed(store):
+    """A patient of some ninety identifiers is in more partitions than a claim takes otherwise, and stops nobody."""
+    many = tuple(f"N{n}" for n in range(90))
+    assert len(numbers_of(partitions_of(many))) > SHARE
+    store.inbox.record([reception(patient_told("C1", "8001"), subjects=many)])
+    store.inbox.record([reception(patient_told(f"D{n}", f"9{n:03}"), subjects=(f"9{n:03}",)) for n in range(20)])
+    worker = store.worker()
+    while worker.run_once():
+        pass
+    assert store.inbox.summary()["processed"] == 21
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)  # SQLite has one worker and no partitions
+def test_two_busy_workers_do_not_pass_a_message_over_for_ever(store, twin):
+    """A message in two partitions, of which each of two workers always holds one, is processed all the same."""
+    (left,), (right,) = in_partition(3), in_partition(7)
+    fresh = (f"C{n}" for n in itertools.count())
+
+    def arrive(*subjects):
+        store.inbox.record([reception(patient_told(next(fresh), "8001"), subjects=subjects)])
+
+    def end(claim):
+        with claim.transaction() as connection:
+            numbers = [message.number for message in claim.messages]
+            connection.execute(delete(schema.pending).where(schema.pending.c.message_id.in_(numbers)))
+
+    stores = itertools.cycle([store, twin])
+    with ThreadPoolExecutor(1) as pool, ExitStack() as ahead:
+        arrive(left)
+        end(ahead.enter_context(next(stores).work.claim()))
+        arrive(left, right)
+        for _ in range(4 * PATIENCE):
+            arrive(left)
+            arrive(right)
+            other = next(stores).work.claim()
+            claiming = pool.submit(other.__enter__)
+            wait([claiming], timeout=0.2)
+            ahead.close()  # the one ends its batch while the other is still at its own
+            claim = claiming.result(20)
+            ahead.push(other.__exit__)
+            if any(message.correlation == "C1" for message in claim.messages):
+                return
+            end(claim)
+    pytest.fail("each worker always held what the other lacked")
+
+
+def test_what_is_not_committed_is_not_counted(store):
+    """A batch whose commit fails has not ended, for the metrics as for everybody else."""
+    counted = []
+    worker = Worker(store.work, store.decider(), SITE, lambda: None, lambda endings, *_: counted.extend(endings))
+    store.take(patient_told("C1", "8001"))
+
+    def fail(_connection):
+        raise StorageUnavailable("the commit was not confirmed")
+
+    event.listen(store.database.engine, "commit", fail)
+    with pytest.raises(StorageUnavailable):
+        worker.run_once()
+    event.remove(store.database.engine, "commit", fail)
+    assert counted == []
+    worker.run_once()
+    assert len(counted) == 1
+
+
 def random_text(length):
     chosen = random.Random(length)
     return "".join(chosen.choices(string.ascii_letters + string.digits, k=length))
@@ -323,6 +401,30 @@ def test_one_hostile_message_never_stops_the_others(store, segment):
     outcomes = {n: store.inbox.outcome(n) for n in numbers}
     assert outcomes.pop(numbers[3]).state in {MessageState.PROCESSED, MessageState.QUARANTINED}
     assert {o.state for o in outcomes.values()} == {MessageState.PROCESSED}
+    assert_consistent(store)
+
+
+@pytest.mark.parametrize("place", ["identifier", "name"])
+def test_half_a_surrogate_pair_stops_nobody(store, place):
+    """JSON can say half a character, which no store and no driver writes: such a body ends, be it replayed or not."""
+    resource = json.loads(fhir_appointment("1", "8001"))
+    (patient,) = resource["contained"]
+    if place == "identifier":
+        patient["identifier"][0]["value"] = "80\ud80001"
+    else:
+        patient["name"][0]["family"] = "FABU\ud800LAIRE"
+    sent = {"transport": Transport.HTTP, "format": Format.FHIR, "message_type": "Appointment:create"}
+    source = {"source": "department", "principal": "department", "control_id": "C1"}
+    raw = json.dumps(resource).encode()
+    error = SenderError("a string holds half a surrogate pair")
+    refused = reception(raw, **sent, **source, code=AckCode.AR, error=error)
+    let_through = reception(raw, **sent, **(source | {"control_id": "C2"}))
+    numbers = [answer.message for answer in store.inbox.record([refused, let_through])]
+    store.inbox.replay(numbers[0], AuditEvent(NOW, AuditAction.MESSAGE_REPLAYED, "operator", message=numbers[0]))
+    (good,) = store.process(patient_told("C3", "8002"))
+    assert store.inbox.outcome(numbers[0]).state is MessageState.QUARANTINED
+    assert store.inbox.outcome(numbers[1]).state is not MessageState.PENDING
+    assert store.inbox.outcome(good).state is MessageState.PROCESSED
     assert_consistent(store)
 
 
