@@ -92,9 +92,10 @@ class MessageDesk:
 
         """
         with self._database.write() as connection:
+            # The pending row first, as every act does: a discard at the same time would be a deadlock otherwise.
+            connection.execute(update(_pending).where(_pending.c.message_id == number).values(held=False))
             if not _let_go(connection, number):
                 raise StateConflict("the message is not held")
-            connection.execute(update(_pending).where(_pending.c.message_id == number).values(held=False))
             tell(connection, PENDING)
             append(connection, [event])
 

@@ -166,6 +166,19 @@ def test_two_operators_who_hold_at_once_hold_it_once(store, twin):
         assert refusals == ["the message is held already"]
 
 
+def test_a_release_and_a_discard_at_once_do_not_wait_for_each_other(store, twin):
+    """Whoever is second finds what the first has done; neither is the victim of a deadlock."""
+    for number in store.take(*(patient_told(f"C{n}", "8001") for n in range(12))):
+        hold(store, number)
+
+        def release(number=number):
+            with suppress(StateConflict):
+                store.desk.release(number, told(AuditAction.MESSAGE_RELEASED, number))
+
+        at_once(release, lambda number=number: twin.desk.discard(number, told(AuditAction.MESSAGE_DISCARDED, number)))
+        assert state(store, number) is State.IGNORED
+
+
 # -- discard, resolve, assign ------------------------------------------------------------------------------------------
 
 
