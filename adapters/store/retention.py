@@ -131,18 +131,17 @@ class _Bodies(_Purging):
             taken.append(row.message_id)
         return self._delete(connection, taken), page[-1] if page else end
 
-    @staticmethod
-    def _ended(connection: Connection, numbers: Sequence[int]) -> Select[Any]:
-        """Give the outcomes, locked against a replay; one that is being replayed is passed over."""
+    def _ended(self, connection: Connection, numbers: Sequence[int]) -> Select[Any]:
+        """Give the outcomes; to purge, locked against a replay, and without those that are being replayed."""
         waits = select(schema.waiting_fact.c.message_id).where(schema.waiting_fact.c.message_id == _message.c.id)
         columns = (_outcome.c.message_id, _outcome.c.state, _message.c.received_at, _message.c.size)
-        return (
+        ended = (
             select(*columns, waits.limit(1).scalar_subquery().label("waits"))
             .join_from(_outcome, _message, _message.c.id == _outcome.c.message_id)
             .where(among(connection, _outcome.c.message_id, numbers))
             .order_by(_outcome.c.message_id)
-            .with_for_update(of=_outcome, skip_locked=True)
         )
+        return ended.with_for_update(of=_outcome, skip_locked=True) if self.purges else ended
 
     def _delete(self, connection: Connection, numbers: list[int]) -> list[int]:
         if numbers and self.purges:
