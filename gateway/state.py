@@ -205,7 +205,10 @@ class State:
 
     def put_item(self, item: WorkItem) -> None:
         """Hold a new or changed item."""
+        before = self.items.get(item.id)
         self.items.put(item.id, item)
+        if before is not None and before.identity != item.identity:
+            self.items_of_identity.put(before.identity, self.items_of_identity[before.identity] - {item.id})
         self.items_of_focus.put(item.focus, (self.items_of_focus.get(item.focus) or frozenset()) | {item.id})
         own = self.items_of_identity.get(item.identity) or frozenset()
         self.items_of_identity.put(item.identity, own | {item.id})

@@ -308,6 +308,22 @@ def assert_consistent(store):
     assert verification.sealed == verification.events
 
 
+@pytest.mark.parametrize("batch", [1, 200])
+def test_an_item_that_moved_to_another_record_is_retold_once(store, batch):
+    """A correction makes one new version of it, whether its move was in the same batch or long before."""
+    store.work = Work(store.database, batch=batch)
+    store.process(
+        patient_told("C1", "8001"),
+        patient_told("C2", "8002"),
+        merge("C3", "8001", "8002", when=1),
+        appointment("S12", "C4", "8002", "R1", when=2),
+        appointment("S13", "C5", "8001", "R1", when=3, starts=3_000),
+        patient_told("C6", "8001", when=4, event="A31", family="AUTREMENT"),
+    )
+    assert [version for _, version in versions(store)] == [3]
+    assert_consistent(store)
+
+
 def in_partition(number, count=1):
     """Identifiers of one partition."""
     subjects = (str(n) for n in itertools.count())
