@@ -19,6 +19,9 @@ class EmbeddedPublisher:
     async def publish(self, entry: OutboxEntry) -> None:
         """The entry is in the outbox, so every subscription will see it."""
 
+    def require_session(self) -> None:
+        """There is nothing that could end."""
+
     async def close(self) -> None:
         """There is nothing to close."""
 

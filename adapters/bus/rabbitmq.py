@@ -118,6 +118,11 @@ class _Session:
         call(callback=partial(_resolve, answer))
         await answer
 
+    def require_channel(self) -> None:
+        """Return while messages can be published; raise BrokerUnavailable with what ended it."""
+        if not self.channel.is_open:
+            raise BrokerUnavailable(self._reason)
+
     async def close(self) -> None:
         """Close in order; where the broker does not answer to that in time, drop the connection."""
         if self.connection.is_open:
@@ -256,6 +261,11 @@ class RabbitPublisher:
             raise BrokerUnavailable(f"no confirm within {self._confirm_seconds:g} s") from None
         except AMQPError as error:
             _unavailable(error)
+
+    def require_session(self) -> None:
+        """Return while the channel stands; raise BrokerUnavailable once it or its connection was closed."""
+        if self._session is not None:
+            self._session.require_channel()
 
     async def close(self) -> None:
         """The connection is closed, in bounded time; may be called at any time."""

@@ -51,6 +51,10 @@ class Publisher(Protocol):
         """
         ...
 
+    def require_session(self) -> None:
+        """Return while the session stands; raise BrokerUnavailable once it has ended by itself."""
+        ...
+
     async def close(self) -> None:
         """End the session, in bounded time, also one whose `connect` has failed; what is in flight fails."""
         ...
@@ -225,6 +229,7 @@ class Relay:
     async def _pump(self, publishes: asyncio.TaskGroup) -> None:
         while not self._stopping.is_set():
             self._news.clear()
+            self._publisher.require_session()  # with nothing to publish, nothing else tells that the broker is away
             await self._record()
             self._release_due()
             self._fill(publishes)

@@ -170,6 +170,19 @@ async def test_connections_that_the_broker_closes(rabbitmq):
         assert scene.publisher.sessions == 3
 
 
+async def test_a_connection_closed_while_nothing_is_published(rabbitmq):
+    """An idle relay notices it as well, and connects again by itself."""
+    async with relayed(rabbitmq) as scene:
+        await scene.at_rest()
+        with structlog.testing.capture_logs() as logs:
+            await asyncio.to_thread(rabbitmq.control, "close_all_connections", "an operator's test")
+            await eventually(lambda: scene.publisher.sessions == 2 and scene.relay.broker)
+        assert [line["event"] for line in logs if line["event"].startswith("relay.")] == [
+            "relay.away",
+            "relay.connected",
+        ]
+
+
 async def test_a_channel_that_the_broker_closes(rabbitmq):
     """The exchange is deleted: publishing closes the channel (404), and the next session declares it again."""
     async with relayed(rabbitmq) as scene:

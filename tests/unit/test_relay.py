@@ -40,13 +40,17 @@ class ScriptedPublisher:
     """Takes entries, but fails on the first publishes of some: message id -> errors to raise, in order."""
 
     def __init__(self, **failures):
-        self.failures, self.taken, self.sessions, self.absent = failures, [], 0, 0
+        self.failures, self.taken, self.sessions, self.absent, self.lost = failures, [], 0, 0, False
 
     async def connect(self):
         if self.absent:
             self.absent -= 1
             raise BrokerUnavailable("no connection")
-        self.sessions += 1
+        self.sessions, self.lost = self.sessions + 1, False
+
+    def require_session(self):
+        if self.lost:
+            raise BrokerUnavailable("the connection was closed")
 
     async def publish(self, entry):
         await asyncio.sleep(0)
@@ -201,6 +205,20 @@ async def test_an_outage_is_logged_once():
         ("relay.away", "BrokerUnavailable"),
         ("relay.connected", None),
     ]
+
+
+async def test_an_idle_relay_tells_that_its_broker_went_away():
+    """With nothing to publish too, a session that ended is noticed, told, and opened again."""
+    publisher = ScriptedPublisher()
+    relay = Relay(MemoryOutbox(), publisher, backoff_seconds=(0.001, 0.01), poll_seconds=0.01)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run())
+        await eventually(lambda: relay.broker)
+        publisher.absent, publisher.lost = 1_000_000, True
+        await eventually(lambda: relay.broker is False)
+        publisher.absent = 0
+        await eventually(lambda: relay.broker)
+        await relay.stop()
 
 
 async def test_wake_finds_new_work_at_once_from_any_thread():
