@@ -1,20 +1,16 @@
 """`gateway audit`."""
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
+from adapters.cli.period import instant
 from adapters.cli.session import session
 from adapters.store.audit import AuditQuery
 from gateway.audit import AuditEvent
 from mappings.texts import text
-
-_FIRST = datetime(1970, 1, 1)  # noqa: DTZ001 - in the zone that it is compared in
-"""Before every event; the calendar's own first day is no instant east of Greenwich."""
 
 
 @click.group()
@@ -26,23 +22,26 @@ def audit() -> None:
 @click.option("--patient", default="", help="An identifier's value: IPP, INS or a department's number.")
 @click.option("--message", type=NUMBER, help="Number of a received message.")
 @click.option("--action", default="", help="An action or its beginning, e.g. user: or gateway:identity.")
-@click.option("--principal", default="", help="Who acted.")
-@click.option("--since", type=click.DateTime(), help="From this time on, in the site's time zone.")
-@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--principal", default="", help="Who acted, e.g. account:martin, gateway or a source.")
+@click.option("--since", default="", metavar="TIME", help="From then on: 30m, 2h, 3d ago, or ISO.")
+@click.option(
+    "--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000), help="At most so many, the newest."
+)
 @json_option
 def search(
-    patient: str, message: int | None, action: str, principal: str, since: datetime | None, limit: int, *, as_json: bool
+    patient: str, message: int | None, action: str, principal: str, since: str, limit: int, *, as_json: bool
 ) -> None:
     """Show audit events, oldest first; a patient's story follows merges. The search is itself audited.
 
     \b
     Examples:
       gateway audit search --patient 8001234567
-      gateway audit search --action user: --since 2026-03-02 --json
+      gateway audit search --message 12
+      gateway audit search --action user: --since 2h --json
     """
     with session() as current:
         zone = current.assembly.site.time_zone
-        after = max(since, _FIRST).replace(tzinfo=ZoneInfo(zone)) if since else None
+        after = instant(since, zone, "--since")
         query = AuditQuery(patient, message, action, principal, after, limit)
         found = current.operations.search_audit(query)
     if as_json:
@@ -56,10 +55,18 @@ def search(
             "quoi": text("audit", event.action),
             "message": event.message,
             "sur": " ".join(event.entities),
+            "précisions": _detail(event),
         }
         for event in found
     ]
-    print_table(("n°", "quand", "qui", "quoi", "message", "sur"), rows, zone)
+    print_table(("n°", "quand", "qui", "quoi", "message", "sur", "précisions"), rows, zone)
+
+
+def _detail(event: AuditEvent) -> str:
+    """Give the reason as it was said, then what else the act left, by its name."""
+    others = [f"{name}: {value}" for name, value in event.detail.items() if name != "reason"]
+    reason = event.detail.get("reason")
+    return ", ".join([str(reason), *others] if reason else others)
 
 
 def event_json(event: AuditEvent) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pika
 from adapters.bus import asyncapi, topology
 from adapters.bus.dead_letters import DeadLetter
 from adapters.cli.output import json_option, print_json, print_table
+from adapters.cli.reason import reason_option, reveal_option
 from adapters.cli.session import Session, session
 from adapters.settings import EMBEDDED, load_settings
 from gateway.errors import ConfigurationError, ResourceNotFound
@@ -18,7 +19,6 @@ from mappings.site import load_site
 
 _NONE_HERE = "the embedded bus has no dead letters: whoever follows it reads the outbox itself"
 
-_reason_option = click.option("--reason", required=True, help="Why; the audit trail keeps it.")
 _message_option = click.option("--message", "messages", multiple=True, metavar="ID", help="This message; repeatable.")
 _all_option = click.option("--all", "every", is_flag=True, help="All that stand there now.")
 
@@ -89,7 +89,7 @@ def list_(secretariat: str, *, as_json: bool) -> None:
 @dead_letters.command()
 @click.argument("secretariat")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000))
-@click.option("--reveal", metavar="REASON", default="", help="Show bodies, with the reason that the audit trail keeps.")
+@reveal_option
 @json_option
 def show(secretariat: str, limit: int, reveal: str, *, as_json: bool) -> None:
     """Show the oldest dead letters of SECRETARIAT, bodies masked; they stay where they are.
@@ -121,7 +121,7 @@ def show(secretariat: str, limit: int, reveal: str, *, as_json: bool) -> None:
 @click.argument("secretariat")
 @_message_option
 @_all_option
-@_reason_option
+@reason_option
 @json_option
 def return_(secretariat: str, messages: Sequence[str], reason: str, *, every: bool, as_json: bool) -> None:
     """Return dead letters to the queue of SECRETARIAT, under the message ids that they had.
@@ -144,7 +144,7 @@ def return_(secretariat: str, messages: Sequence[str], reason: str, *, every: bo
 @click.argument("secretariat")
 @_message_option
 @_all_option
-@_reason_option
+@reason_option
 @json_option
 def discard(secretariat: str, messages: Sequence[str], reason: str, *, every: bool, as_json: bool) -> None:
     """Discard dead letters of SECRETARIAT. The items stay in the worklist, and the messages in the outbox.

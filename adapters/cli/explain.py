@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from adapters.cli.output import json_option, print_json, print_segments
+from adapters.cli.reason import reveal_option
 from adapters.cli.send import split
 from adapters.cli.session import Session, session
 from adapters.cli.worklist import reason
@@ -31,7 +32,7 @@ _IDENTITY = "gateway:identity:"
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", default="", help="FHIR: the source that would send it; HL7 v2 says so itself.")
-@click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
+@reveal_option
 @json_option
 def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
     """Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.

@@ -9,6 +9,7 @@ import click
 from adapters.cli.message_filter import asked_filter, filter_options
 from adapters.cli.message_lines import LIST_COLUMNS, message_row
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
+from adapters.cli.reason import reason_option
 from adapters.cli.session import Session, session
 from adapters.correction import edited
 from adapters.operations import BulkReplay, Operations
@@ -18,16 +19,6 @@ from gateway.reception import State
 
 _number = click.argument("number", type=NUMBER)
 
-
-def _said(_context: click.Context, _option: click.Parameter, reason: str) -> str:
-    if not reason.strip():
-        raise click.BadParameter("a reason is expected")
-    return reason
-
-
-_reason = click.option(
-    "--reason", required=True, callback=_said, help="Why; the audit trail keeps it. No patient's traits."
-)
 
 _REPLAYED = [state.value for state in (State.PROCESSED, State.IGNORED, State.QUARANTINED)]
 
@@ -53,7 +44,7 @@ def _act(number: int, reason: str, done: str, *, as_json: bool, act: Callable[[O
 
 @click.command()
 @_number
-@_reason
+@reason_option
 @json_option
 def hold(number: int, reason: str, *, as_json: bool) -> None:
     """Keep a pending message out of the pipeline, or a quarantined one out of bulk replay, until it is released.
@@ -69,7 +60,7 @@ def hold(number: int, reason: str, *, as_json: bool) -> None:
 
 @click.command()
 @_number
-@_reason
+@reason_option
 @json_option
 def release(number: int, reason: str, *, as_json: bool) -> None:
     """Let a held message go on; it takes the place that its number has.
@@ -83,7 +74,7 @@ def release(number: int, reason: str, *, as_json: bool) -> None:
 
 @click.command()
 @_number
-@_reason
+@reason_option
 @json_option
 def discard(number: int, reason: str, *, as_json: bool) -> None:
     """End a pending, held or quarantined message without effect: it is ignored by rule "discarded".
@@ -99,7 +90,7 @@ def discard(number: int, reason: str, *, as_json: bool) -> None:
 
 @click.command()
 @_number
-@_reason
+@reason_option
 @json_option
 def resolve(number: int, reason: str, *, as_json: bool) -> None:
     """Take an error off the error list: it needs nothing more. It still counts as quarantined.
@@ -114,7 +105,7 @@ def resolve(number: int, reason: str, *, as_json: bool) -> None:
 @click.command()
 @_number
 @click.option("--to", required=True, metavar="ACCOUNT", help="An operating-system account of the site's access.toml.")
-@_reason
+@reason_option
 @json_option
 def assign(number: int, to: str, reason: str, *, as_json: bool) -> None:
     """Say who looks after an error or a held message.
@@ -138,7 +129,7 @@ def assign(number: int, to: str, reason: str, *, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The edited bytes (gateway messages show NUMBER --raw gives the original's).",
 )
-@_reason
+@reason_option
 @json_option
 def edit_and_replay(number: int, file: Path, reason: str, *, as_json: bool) -> None:
     """Let edited bytes take effect in a message's place, as a message of their own that refers to it.
@@ -170,7 +161,7 @@ def edit_and_replay(number: int, file: Path, reason: str, *, as_json: bool) -> N
 @click.option("--state", type=click.Choice(_REPLAYED), help="Only those that ended so.")
 @click.option("--dry-run", is_flag=True, help="Only say which messages it would be.")
 @click.option("--yes", is_flag=True, help="Replay many: the dry run was read.")
-@_reason
+@reason_option
 @json_option
 def replay(number: int | None, reason: str, *, dry_run: bool, yes: bool, as_json: bool, **asked: Any) -> None:
     """Process stored messages again, under the rules as they are now: one by NUMBER, or all that match.

@@ -11,7 +11,8 @@ import click
 from adapters.cli import message_acts
 from adapters.cli.message_filter import asked_filter, filter_options
 from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, reused_control_id, waiting_facts
-from adapters.cli.output import NUMBER, json_option, print_json, print_segments, print_table
+from adapters.cli.output import NUMBER, json_option, print_json, print_segments, print_table, said
+from adapters.cli.reason import reveal_option
 from adapters.cli.session import Session, session
 from adapters.cli.worklist import item_json
 from adapters.hl7v2.display import describe, read_for_display
@@ -71,7 +72,8 @@ def list_(*, summary: bool, before: int | None, limit: int, as_json: bool, **ask
 def errors(*, before: int | None, limit: int, as_json: bool, **asked: Any) -> None:
     """Show the error list: what is quarantined and not resolved, counted by error and rule, then line by line.
 
-    The counts are of all open errors; the lines, the newest that match, oldest first.
+    The counts are of all open errors, with the numbers of the first and the last; the lines, the newest that match,
+    oldest first. What was answered AE or AR was refused: bulk replay leaves it out.
 
     \b
     Examples:
@@ -89,7 +91,9 @@ def errors(*, before: int | None, limit: int, as_json: bool, **asked: Any) -> No
             return
         print_table(("count", "error", "rule", "first", "last"), [asdict(group) for group in groups])
         click.echo("")
-        _print_page(current, page, ("n", "age", "source", "type", "control id", "why", "owner", "held"), as_json=False)
+        _print_page(
+            current, page, ("n", "age", "source", "type", "control id", "answer", "why", "owner", "held"), as_json=False
+        )
 
 
 @messages.command()
@@ -128,7 +132,7 @@ def _say_more(page: Page) -> None:
 
 @messages.command()
 @click.argument("number", type=NUMBER)
-@click.option("--reveal", metavar="REASON", default="", help="Show values, with the reason that the audit trail keeps.")
+@reveal_option
 @click.option("--raw", is_flag=True, help="Only the bytes as received, e.g. to edit them; needs --reveal.")
 @json_option
 def show(number: int, reveal: str, *, raw: bool, as_json: bool) -> None:
@@ -143,7 +147,7 @@ def show(number: int, reveal: str, *, raw: bool, as_json: bool) -> None:
     if raw and not reveal:
         raise click.UsageError("--raw shows values: give the reason with --reveal")
     with session() as current:
-        shown = current.operations.show_message(number, reveal)
+        shown, zone = current.operations.show_message(number, reveal), current.assembly.site.time_zone
     if raw:
         _give(shown)
         return
@@ -152,7 +156,7 @@ def show(number: int, reveal: str, *, raw: bool, as_json: bool) -> None:
     if as_json:
         print_json({**told, "content": content, "items": [item_json(view) for view in shown.items]})
         return
-    _tell(shown.stored, told)
+    _tell(shown.stored, told, zone)
     print_segments(content)
     for view in shown.items:
         click.echo(_item_line(view))
@@ -164,10 +168,10 @@ def _give(shown: ShownMessage) -> None:
     sys.stdout.buffer.write(shown.raw)
 
 
-def _tell(stored: StoredMessage, told: dict[str, Any]) -> None:
+def _tell(stored: StoredMessage, told: dict[str, Any], zone: str) -> None:
     for key, value in told.items():
         if value not in (None, "", {}, []) and key not in {"notes", "purged", "waiting"}:
-            click.echo(f"{key:13} {value}")
+            click.echo(f"{key:13} {said(value, zone)}")
     for name, note in stored.notes.items():
         click.echo(f"{name:13} {json.dumps(note, ensure_ascii=False)}")
     if stored.waiting:

@@ -2,9 +2,12 @@
 
 import codecs
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +15,9 @@ import click
 
 NUMBER = click.IntRange(1, 2**63 - 1)
 """Number of a received message."""
+
+NARROWEST = 16
+"""Characters that a column keeps in a narrow terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
@@ -32,11 +38,25 @@ def _plain(value: object) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], zone: str = "UTC") -> None:
-    """Print rows for a person, in columns as wide as they need; times are in a zone (IANA name), and say which."""
-    cells = [[_cell(row[column], ZoneInfo(zone)) for column in columns] for row in rows]
-    widths = [max([len(c), *(len(line[i]) for line in cells)]) for i, c in enumerate(columns)]
-    for line in [list(columns), *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    """Print rows for a person, columns as wide as they need or a terminal has; times say their zone (IANA name)."""
+    cells = [list(columns), *([said(row[column], zone) for column in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if sys.stdout.isatty():
+        _fit(widths, shutil.get_terminal_size().columns)
+    for line in cells:
+        wrapped = [_wrapped(cell, width) for cell, width in zip(line, widths, strict=True)]
+        for parts in zip_longest(*wrapped, fillvalue=""):
+            click.echo("  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip())
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    return [cell] if len(cell) <= width else textwrap.wrap(cell, width)
+
+
+def _fit(widths: list[int], terminal: int) -> None:
+    """The widest columns are as narrow as the terminal asks, but still fit to be read."""
+    while sum(widths) + 2 * (len(widths) - 1) > terminal and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
 
 
 def print_segments(segments: Sequence[Mapping[str, Any]]) -> None:
@@ -44,15 +64,16 @@ def print_segments(segments: Sequence[Mapping[str, Any]]) -> None:
     for segment in segments:
         click.echo(f"{segment['segment']}  {segment['label']}".rstrip())
         for field in segment["fields"]:
-            click.echo(f"  {field['path']:10} {field['label'][:38]:38} {_printable(field['value'])}")
+            click.echo(f"  {field['path']:10} {field['label'][:38]:38} {printable(field['value'])}")
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
     """A sender's control characters are shown, not obeyed by the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in value)
 
 
-def _cell(value: object, zone: ZoneInfo) -> str:
+def said(value: object, zone: str) -> str:
+    """Give a value for a person; a time in a zone (IANA name), which it says."""
     if isinstance(value, datetime):
-        return value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
-    return "" if value is None else str(value)
+        return value.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return "" if value is None else printable(str(value))

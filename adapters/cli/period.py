@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import click
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LONGEST = 9_999
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+"""Before and after every event: the calendar's own ends are no instants in every zone."""
 
 
 def instant(said: str, zone: str, option: str) -> datetime | None:
@@ -22,12 +23,12 @@ def instant(said: str, zone: str, option: str) -> datetime | None:
     if not said:
         return None
     if ago := re.fullmatch(r"(\d{1,4})([mhdw])", said):
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: min(int(ago[1]), _LONGEST)})
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
         given = datetime.fromisoformat(said)
     except ValueError:
         raise click.UsageError(f"{option}: 30m, 2h, 3d, 1w or an ISO date and time is expected") from None
-    return given if given.tzinfo else given.replace(tzinfo=ZoneInfo(zone))
+    return min(max(given if given.tzinfo else given.replace(tzinfo=ZoneInfo(zone)), _FIRST), _LAST)
 
 
 def age(since: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from adapters.cli.output import json_option, print_json
+from adapters.cli.output import json_option, print_json, printable
 from adapters.mllp.client import Client, PeerUnavailable
 from gateway import er7
 from gateway.errors import AckCode, GatewayError
@@ -108,6 +108,5 @@ def read_answer(answer: bytes) -> dict[str, Any]:
 
 def _line(answer: dict[str, Any]) -> str:
     code = answer["code"] or "--"
-    return (
-        f"{code}  {answer['file']}#{answer['message']}  {answer['control_id'] or ''}  {answer['error'] or ''}".rstrip()
-    )
+    told = f"{code}  {answer['file']}#{answer['message']}  {answer['control_id'] or ''}  {answer['error'] or ''}"
+    return printable(told.rstrip())

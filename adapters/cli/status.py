@@ -81,7 +81,15 @@ def _print(found: dict[str, Any], zone: str) -> None:
         click.echo(line)
     if found["alarms"]:
         click.echo("")
-        rows = [{**alarm, "alarm": f"! {alarm['alarm']}"} for alarm in found["alarms"]]
+        rows = [
+            {
+                **alarm,
+                "alarm": f"! {alarm['alarm']}",
+                "value": f"{alarm['value']:.0f}",
+                "limit": f"{alarm['limit']:.0f}",
+            }
+            for alarm in found["alarms"]
+        ]
         print_table(("alarm", "subject", "raised_at", "value", "limit"), rows, zone)
     click.echo("")
     sources = [{**each, "source": each["source"] or "(undeclared)"} for each in found["sources"]]

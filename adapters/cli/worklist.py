@@ -164,7 +164,9 @@ def show(item: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**item_json(view), "detail": view.item.detail, "history": steps})
         return
-    click.echo(f"{text('title', view.item.title)} ({view.item.detail})" if view.item.detail else view.item.title)
+    click.echo(
+        f"{text('title', view.item.title)} ({view.item.detail})" if view.item.detail else text("title", view.item.title)
+    )
     click.echo(person_line(view.person))
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
     shown = [{**step, "title": text("title", str(step["title"]))} for step in steps]

@@ -1,13 +1,16 @@
 """What operators type: reasons that must be given, periods as people say them, ages as they read them."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from adapters.cli.bus import bus
 from adapters.cli.message_acts import COMMANDS
 from adapters.cli.messages import messages
+from adapters.cli.output import print_table
 from adapters.cli.period import age, instant
 
 ZONE = "Europe/Paris"
@@ -84,3 +87,55 @@ def test_any_other_time_is_a_wrong_call_that_names_its_option(said):
 def test_an_age_is_one_number_and_a_unit(passed, expected):
     """Minutes up to two hours, hours up to two days, then days; a clock that jumped back makes no negative age."""
     assert age(datetime.now(UTC) - passed) == expected
+
+
+@pytest.mark.parametrize("said", ["0001-01-01", "9999-12-31T23:59:59-12:00", "1969-12-31"])
+def test_a_time_beyond_every_event_is_as_good_as_the_nearest_that_every_zone_has(said):
+    """The calendar's own ends are no instants everywhere: they neither fail nor match otherwise."""
+    found = instant(said, ZONE, "--since")
+    assert found is not None
+    assert found.astimezone(UTC).year in {1970, 2999}
+
+
+@pytest.mark.parametrize(
+    ("group", "arguments"),
+    [
+        (messages, ["hold", "1", "--reason", " "]),
+        (messages, ["show", "1", "--reveal", " "]),
+        (bus, ["dead-letters", "show", "cardiology", "--reveal", " "]),
+        (bus, ["dead-letters", "return", "cardiology", "--all", "--reason", " "]),
+        (bus, ["dead-letters", "discard", "cardiology", "--all", "--reason", " "]),
+    ],
+)
+def test_a_blank_reason_is_none(group, arguments):
+    """What the audit trail could not tell anybody is refused before anything is opened."""
+    done = CliRunner().invoke(group, arguments)
+    assert done.exit_code == 2
+    assert "a reason is expected" in done.output
+
+
+def test_a_table_shows_control_characters_and_does_not_send_them():
+    """A sender's control ID does not steer an operator's terminal."""
+
+    @click.command()
+    def shown():
+        print_table(("control id",), [{"control id": "\x1b[31mRED"}])
+
+    assert "\\x1b[31mRED" in CliRunner().invoke(shown, color=True).output
+
+
+def test_a_table_fits_the_terminal(monkeypatch):
+    """Long texts go on beneath, in their column; a file or a pipe gets each row on one line."""
+    row = {"n": 1, "why": "the appointment belongs to another patient " * 4, "owner": "account:martin"}
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def lines(*, terminal):
+        told = io.StringIO()
+        told.isatty = lambda: terminal
+        monkeypatch.setattr("sys.stdout", told)
+        print_table(tuple(row), [row])
+        return told.getvalue().splitlines()
+
+    assert len(lines(terminal=False)) == 2
+    assert max(map(len, lines(terminal=True))) <= 100
+    assert " ".join(" ".join(lines(terminal=True)).split()).count("patient") == 4
