@@ -57,7 +57,7 @@ class Settings(BaseModel):
         default=10_000, ge=0, description="alarm when so many messages wait to be processed; 0: never"
     )
     alarm_quarantine: int = Field(
-        default=100, ge=0, le=10_000, description="alarm when so many messages are in quarantine; 0: never"
+        default=100, ge=0, le=10_000, description="alarm when so many messages in quarantine are not resolved; 0: never"
     )
     alarm_outbox_seconds: int = Field(
         default=300, ge=0, description="alarm when an item waits for the broker for so long; 0: never"

@@ -23,7 +23,7 @@ class AlarmName(StrEnum):
     BACKLOG = "backlog"
     """Too many messages wait for the pipeline."""
     QUARANTINE = "quarantine"
-    """Too many messages are in quarantine."""
+    """Too many messages in quarantine are not resolved."""
     OUTBOX = "outbox"
     """An item version waits for the broker for too many seconds."""
     BROKER_AWAY = "broker_away"

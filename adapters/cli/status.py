@@ -103,7 +103,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield from _who(found)
     pipeline, outbox, audit, quarantine = (found[k] for k in ("pipeline", "outbox", "audit", "quarantine"))
     yield f"backlog     {pipeline['backlog']} pending{_aged(pipeline['backlog'], pipeline['oldest_pending_seconds'])}"
-    yield f"quarantine  {_counted(quarantine['messages'], more=quarantine['more'])} messages"
+    yield f"quarantine  {_counted(quarantine['messages'], more=quarantine['more'])} messages that nobody has resolved"
     broker = {True: "broker up", False: "! broker away", None: "nobody relays"}[outbox["broker_up"]]
     yield f"outbox      {outbox['waiting']} waiting{_aged(outbox['waiting'], outbox['oldest_seconds'])}, {broker}"
     yield f"audit       {audit['unsealed']} unsealed{_aged(audit['unsealed'], audit['oldest_unsealed_seconds'])}"

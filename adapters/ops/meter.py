@@ -164,7 +164,7 @@ def counters(tallies: Mapping[tuple[str, str], float]) -> Iterator[Metric]:
     yield ended
     said = "From a frame or request body received to its answer ready (MLLP) or its bytes on disk (HTTP)"
     acknowledgment = HistogramMetricFamily("gateway_acknowledgment_seconds", said, labels=["transport"])
-    for transport in Transport:
+    for transport in (Transport.MLLP, Transport.HTTP):
         _fill(acknowledgment, [transport.value], ACKNOWLEDGMENT, ACKNOWLEDGMENT_BUCKETS, tallies)
     yield acknowledgment
     said = "From a message's reception to its end in the pipeline; a replay counts from the first reception"

@@ -259,7 +259,8 @@ class Watch:
         yield from gauge("gateway_outbox", "Item versions that wait for the broker", vitals.outbox)
         oldest = age(vitals.oldest_outbox, now)
         yield from gauge("gateway_oldest_outbox_seconds", "Age of the oldest of them, 0 if none", oldest)
-        yield from gauge("gateway_quarantined", "Messages in quarantine, counted up to 10000", vitals.quarantined)
+        said = "Messages in quarantine that nobody has resolved, counted up to 10000"
+        yield from gauge("gateway_quarantined", said, vitals.quarantined)
         yield from gauge("gateway_audit_unsealed", "Audit events without a seal, counted up to 10000", vitals.unsealed)
         yield from gauge("gateway_broker_up", "Whether the relay has its broker", broker_up(vitals.serving))
         seen = {s.id: age(vitals.seen[s.id], now) for s in self._site.sources if s.id in vitals.seen}

@@ -19,7 +19,6 @@ from adapters.store.audit import append
 from adapters.store.database import Database
 from gateway.alarm import AlarmChange, AlarmKey, AlarmName
 from gateway.audit import AuditAction, AuditEvent
-from gateway.reception import State
 from gateway.worklist import ItemState
 
 COUNTED = 10_000
@@ -104,7 +103,7 @@ class Vitals:
         oldest_pending: since when the first of them has waited.
         outbox: item versions that wait for the broker.
         oldest_outbox: since when the first of them has waited.
-        quarantined: messages in quarantine, counted up to COUNTED.
+        quarantined: messages in quarantine that nobody has resolved, counted up to COUNTED.
         unsealed: audit events without a seal, counted up to COUNTED.
         oldest_unsealed: when the first of them was written.
         seen: when each source last sent something.
@@ -154,7 +153,7 @@ class WatchStore:
                 oldest_outbox=_first_at(
                     connection, schema.outbox_pending.c.sequence, schema.outbox.c.sequence, schema.outbox.c.created_at
                 ),
-                quarantined=_count(connection, schema.outcome, schema.outcome.c.state == State.QUARANTINED),
+                quarantined=_count(connection, schema.outcome, schema.OPEN_ERROR),
                 unsealed=_count(connection, schema.audit_unsealed, literal(value=True)),
                 oldest_unsealed=_first_at(
                     connection, schema.audit_unsealed.c.event_id, schema.audit_event.c.id, schema.audit_event.c.at

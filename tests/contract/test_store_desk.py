@@ -211,6 +211,7 @@ def test_a_resolved_error_leaves_the_list_and_stays_counted(store):
     assert (group.error, group.count, group.first, group.last) == ("PersonNeeded", 2, first, second)
     store.desk.resolve(first, told(AuditAction.MESSAGE_RESOLVED, first))
     assert store.found(unresolved=True) == [second]
+    assert store.watch.vitals(NOW).quarantined == 1
     assert store.search.error_groups()[0].count == 1
     assert store.inbox.summary()["quarantined"] == 2
     assert store.inbox.show(first).resolved_at == NOW
