@@ -1,6 +1,7 @@
 """The settings: one frozen object, read once from a TOML file and the environment, passed down in parts."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -74,9 +75,7 @@ class Settings(BaseModel):
     alarm_calm_seconds: int = Field(
         default=60, ge=0, description="how long a value must be well before its alarm is resolved"
     )
-    alarm_webhook: str = Field(
-        default="", pattern=r"^(https?://\S+)?$", description="URL to which alarms are posted as JSON; empty: none"
-    )
+    alarm_webhook: str = Field(default="", description="URL to which alarms are posted as JSON; empty: none")
     retention_days: int = Field(
         default=30, ge=0, le=36_500, description="days that bodies of messages are kept; 0: for ever"
     )
@@ -100,6 +99,13 @@ class Settings(BaseModel):
             good = False
         if not good:  # what urlsplit says of it may quote the password
             raise PydanticCustomError("broker_url", "embedded:// or amqp://USER:PASSWORD@HOST:PORT/ is expected")
+        return url
+
+    @field_validator("alarm_webhook")
+    @classmethod
+    def _webhook_can_be_posted_to(cls, url: str) -> str:
+        if not re.fullmatch(r"(https?://\S+)?", url):
+            raise PydanticCustomError("alarm_webhook", "http://... or https://... is expected")
         return url
 
 

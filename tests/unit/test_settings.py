@@ -54,6 +54,7 @@ def test_a_good_variable_covers_a_wrong_line_of_the_file(tmp_path: Path):
         ("BROKER_URL", "kafka://x"),
         ("BROKER_URL", "amqp://[::1"),
         ("BROKER_URL", "amqp://gateway:secret@broker:99999/"),
+        ("ALARM_WEBHOOK", "pager"),
         ("MLLP_HOST", ""),
         ("HTTP_HOST", ""),
         ("LOG_LEVEL", "verbose"),
