@@ -20,6 +20,7 @@ from adapters.store import schema
 from adapters.store.database import Database
 from adapters.store.schema import Instant
 from gateway.audit import AuditAction
+from gateway.pipeline import misfiled_key
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OWN_TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3,6}(?:Z|[+-][0-9:]{5})")
@@ -65,6 +66,7 @@ def the_day(database: Database) -> Day:
     """Give what a database says; nothing writes to it any more."""
     found = {table.name: _rows(database, table) for table in _EFFECTS}
     control = {m["id"]: m["control_id"] for m in found["message"]}
+    _name_messages(found, control)
     again = _again(found)
     names = _names(found)
     effects = {
@@ -74,6 +76,16 @@ def the_day(database: Database) -> Day:
         for table in _EFFECTS
     }
     return Day(effects, _by_patient(found, names), Counter(control[number] for number in again))
+
+
+def _name_messages(found: Mapping[str, list[Row]], control: Mapping[int, str]) -> None:
+    """Put control IDs for numbers where these stand within a value."""
+    for key in found["focus_key"]:
+        if key["authority"] == misfiled_key(0, 0).authority:
+            number, _, ordinal = key["value"].partition("/")
+            key["value"] = f"{control[int(number)]}/{ordinal}"
+    for focus in found["focus"]:
+        focus["held"] = [{**held, "message": control[held["message"]]} for held in focus["held"]]
 
 
 def _again(found: Mapping[str, list[Row]]) -> set[int]:
