@@ -9,7 +9,8 @@ first bytes of an MLLP frame.
 GATEWAY_STEP_TRACE: file that the names are appended to, one a line. GATEWAY_STEP_KILL: ``NAME#2``, the step at which
 the process ends at its second passing, by `os._exit`: no thread, no ``finally`` and no buffer has its turn.
 GATEWAY_STEP_CLOCK: every so many readings, the clock jumps back by two hours, and forth again.
-GATEWAY_STEP_ALONE: if given, every batch names too much to be locked, and is processed alone (PostgreSQL).
+GATEWAY_STEP_ALONE: if given, every claim waits for a neighbour's partitions, and every batch names too much to be
+locked, and is processed alone (PostgreSQL).
 """
 
 import itertools
@@ -21,7 +22,7 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 from weakref import WeakSet
 
@@ -157,6 +158,18 @@ def _watch_sockets(steps: Steps) -> None:
     plain.accept, plain.recv, plain.send = accept, recv, send  # type: ignore[method-assign]
 
 
+def crowd(work: ModuleType) -> None:
+    """Each claim is one whose oldest message was torn for long, and each batch one that names too much."""
+    due = work.Work._due
+
+    def _due(self: Any, connection: Any) -> Any:
+        self._torn = work._Torn(next((w.message_id for w in work._oldest(connection, 1)), 0), work.PATIENCE)
+        return due(self, connection)
+
+    work.Work._due = _due
+    work.MOST_LOCKS = 0
+
+
 class _Kind(type):
     """Makes what the jumping clock gives, and all other instants, its instances."""
 
@@ -196,7 +209,7 @@ if __name__ == "__main__":
     from adapters.store import work
 
     if os.environ.pop(ALONE, ""):
-        work.MOST_LOCKS = 0
+        crowd(work)
     if every := int(os.environ.pop(CLOCK, "0")):
         let_jump(every)
     main()

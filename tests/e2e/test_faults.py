@@ -6,8 +6,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,15 +162,20 @@ def test_a_full_disk_under_postgresql_is_answered_with_ae(tmp_path):
                 ballast(disk, but=8 * 1024 * 1024)
                 source = fill(gateway)
                 widen(disk, "512m")
-                if not server.runs():
-                    server.go_on()
-                again(lambda: source.send_again(gateway), source)
+                again(partial(with_server, server, partial(source.send_again, gateway)), source)
                 assert_nothing_lost(gateway, source)
         finally:
             server.stop()
 
 
-def again(act, source: Source, seconds: float = 60) -> None:
+def with_server(server: PostgresServer, act: Callable[[], None]) -> None:
+    """Do it, with the server started again if it has ended on its full disk."""
+    if not server.runs():
+        server.go_on()
+    act()
+
+
+def again(act: Callable[[], None], source: Source, seconds: float = 60) -> None:
     """Do it until nothing is refused any more."""
     deadline = time.monotonic() + seconds
     while source.refused:
@@ -199,5 +205,5 @@ def test_a_postgresql_server_that_stops_under_load_loses_nothing(tmp_path, postg
             thread.join(60)
         assert not thread.is_alive()
         assert {"AA", "AE"} == set(source.codes)
-        again(lambda: source.send_again(gateway), source)
+        again(partial(source.send_again, gateway), source)
         assert_nothing_lost(gateway, source)
