@@ -35,7 +35,7 @@ from adapters.store.outbox import StoredOutbox
 SUFFIX = "-matrix"
 SECRETARIATS = tuple(f"{name}{SUFFIX}" for name in ("cardiology", "entrees", "general"))
 REACHED_SECONDS = 20
-SAMPLE = {"sqlite": 4, "postgresql": 2, "postgresql alone": 2, "postgresql+rabbitmq": 2}
+SAMPLE = {"sqlite": 3, "postgresql": 1, "postgresql alone": 1, "postgresql+rabbitmq": 1}
 """Steps at which a gateway is killed when only a sample is asked for."""
 
 BEFORE = (
