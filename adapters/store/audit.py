@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, union
 
 from adapters.store import schema
-from adapters.store.bulk import insert_rows, next_numbers
+from adapters.store.bulk import Together, insert_rows, next_numbers
 from adapters.store.database import Database
 from adapters.store.keys import among
 from gateway import audit
@@ -35,18 +35,34 @@ class AuditUnreadable(GatewayError):
 
 def append(connection: Connection, events: Sequence[AuditEvent]) -> None:
     """Write events in the act's own transaction."""
-    if not events:
-        return
-    ids = next_numbers(connection, _events, len(events))
-    numbered = [replace(event, id=i) for i, event in zip(ids, events, strict=True)]
-    insert_rows(connection, _events, [_row(event) for event in numbered])
-    insert_rows(connection, schema.audit_unsealed, [_unsealed_row(event) for event in numbered])
+    together = Together()
+    append_with(together, connection, events)
+    together.write(connection)
+
+
+def append_with(
+    together: Together, connection: Connection, events: Sequence[AuditEvent], numbers: Sequence[int] = ()
+) -> None:
+    """Have events written with the other writes of the act's own transaction.
+
+    Args:
+        together: the writes.
+        connection: gives the numbers that lack.
+        events: the events.
+        numbers: numbers that the first events have already.
+
+    """
+    if lacking := len(events) - len(numbers):
+        numbers = [*numbers, *next_numbers(connection, lacking, _events, taken=len(numbers))[0]]
+    numbered = [replace(event, id=number) for event, number in zip(events, numbers, strict=True)]
+    together.insert(_events, [_row(event) for event in numbered])
+    together.insert(schema.audit_unsealed, [_unsealed_row(event) for event in numbered])
     touched = [
         {"identity_id": patient, "event_id": event.id}
         for event in numbered
         for patient in dict.fromkeys(event.patients)
     ]
-    insert_rows(connection, schema.audit_patient, touched)
+    together.insert(schema.audit_patient, touched)
 
 
 def _row(event: AuditEvent) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.store import schema
@@ -31,6 +31,9 @@ BUSY_SECONDS = 10
 BUSY_RETRY_SECONDS = 0.01
 """Pause before a busy file is asked again, where SQLite itself does not wait."""
 
+
+PING_SECONDS = 1.0
+"""A pooled connection that lay idle for longer is asked whether it still stands; one in use shows it by itself."""
 
 APPLICATION = "secretariat-gateway"
 """What PostgreSQL's own lists name our connections."""
@@ -388,12 +391,40 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
+_SESSION = {
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "60s",
+    "lock_timeout": "30s",
+    # Statements are prepared, and planned when their tables are still small: a plan that reads such a table whole would
+    # stay in use while it grows. What is asked is asked by keys, so the indexes are always right.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+
 def _postgresql_engine(url: str) -> Engine:
-    options = "-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c lock_timeout=30s"
-    return create_engine(
+    options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    engine = create_engine(
         url,
         connect_args={**_KEEPALIVE, "options": options, "application_name": APPLICATION},
-        pool_pre_ping=True,
         pool_size=10,
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "checkin")
+    def _came_back(_connection: object, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _look(connection: Any, record: Any, _proxy: object) -> None:
+        """See that a connection that lay idle still stands: the server may have been restarted meanwhile."""
+        if time.monotonic() - record.info.get("idle_since", time.monotonic()) < PING_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError from None  # the pool makes new ones, and asks again
+
+    return engine

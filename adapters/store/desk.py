@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.store import schema
 from adapters.store.audit import append
-from adapters.store.bulk import next_numbers
+from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
 from adapters.store.inbox import insert_messages, make_pending, take_back
 from adapters.store.keys import among
@@ -153,8 +153,10 @@ class MessageDesk:
         """
         with self._database.write() as connection:
             self._database.hold_pipeline(connection)
-            (number,) = next_numbers(connection, schema.message, 1)
-            insert_messages(connection, [edited], [Recorded(number, State.PENDING, edited.code, edited.answer)])
+            ((number,),) = next_numbers(connection, 1, schema.message)
+            together = Together()
+            insert_messages(together, [edited], [Recorded(number, State.PENDING, edited.code, edited.answer)])
+            together.write(connection)
             make_pending(connection, [number])
             connection.execute(insert(_edit).values(message_id=number, edited_from=original))
             if not _end_pending(connection, original, EDITED, edited.received_at):

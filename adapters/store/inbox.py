@@ -1,20 +1,31 @@
 """The inbox in the store: receptions on disk, their outcomes, lists, replay."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from adapters.store import schema
-from adapters.store.audit import append
-from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
+from adapters.store.audit import append, append_with
+from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
 from adapters.store.keys import among, keys_given, lock_all, on_keys, told
 from adapters.store.news import PENDING, tell
@@ -109,40 +120,25 @@ class Inbox:
         with self._database.write() as connection:
             if not self._database.sqlite:
                 lock_all(connection, {key[:2] if key[1] else key for key in keys})
-            since = receptions[0].received_at - DUPLICATE_WINDOW
-            first, used = self._first_answers(connection, keys, since), self._used(connection, keys, since)
+            first, used = _known(connection, keys, receptions[0].received_at - DUPLICATE_WINDOW)
             recorded = []
-            for number, reception, key in zip(
-                next_numbers(connection, _message, len(receptions)), receptions, keys, strict=True
-            ):
+            numbers, places = next_numbers(connection, len(receptions), _message, schema.audit_event)
+            for number, reception, key in zip(numbers, receptions, keys, strict=True):
                 answer = _decide(number, reception, first.get(key), used.get(key[:2]))
                 recorded.append(answer)
                 if answer.state is State.PENDING:
                     first[key] = answer
                     if key[1]:
                         used.setdefault(key[:2], number)
-            insert_messages(connection, receptions, recorded)
-            _insert_consequences(connection, receptions, recorded, keys)
+            together = Together()
+            insert_messages(together, receptions, recorded)
+            _insert_consequences(together, receptions, recorded, keys)
+            events = [event for r, answer in zip(receptions, recorded, strict=True) for event in _events(r, answer)]
+            append_with(together, connection, events, places)
             if any(answer.state is State.PENDING for answer in recorded):
-                tell(connection, PENDING)
+                together.tell(PENDING)
+            together.write(connection)
         return recorded
-
-    @staticmethod
-    def _first_answers(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[_Key, Recorded]:
-        found = connection.execute(_first_answers(connection.dialect.name), {"keys": told(set(keys)), "since": since})
-        return {
-            (row.source, row.control_id, row.content_hash): Recorded(
-                row.message_id, State.PENDING, AckCode(row.code), row.answer
-            )
-            for row in found
-        }
-
-    @staticmethod
-    def _used(connection: Connection, keys: Iterable[_Key], since: datetime) -> dict[tuple[str, str], int]:
-        """Give for each source and control ID a message that has them; an empty control ID tells nothing apart."""
-        asked = {key[:2] for key in keys if key[1]}
-        found = connection.execute(_used(connection.dialect.name), {"keys": told(asked), "since": since})
-        return {(row.source, row.control_id): row.message_id for row in found if row.message_id is not None}
 
     def outcome(self, number: int) -> Outcome:
         """Give how a message ended; pending while it has not.
@@ -238,44 +234,58 @@ def make_pending(connection: Connection, numbers: Sequence[int]) -> None:
         tell(connection, PENDING)
 
 
-def name_patients(connection: Connection, named: Mapping[int, Iterable[str]]) -> None:
+def name_patients(together: Together, named: Mapping[int, Iterable[str]]) -> None:
     """Keep which patients messages named that took no effect."""
     rows = [
         {"value": value, "message_id": number}
         for number, values in named.items()
         for value in islice(dict.fromkeys(storable(value) for value in values), MOST_NAMED)
     ]
-    if rows:
-        upsert = (sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)(schema.message_patient)
-        connection.execute(upsert.on_conflict_do_nothing(), rows)
+    together.keep(schema.message_patient, rows)
 
 
 _WITHIN = _key.c.received_at >= bindparam("since", type_=_key.c.received_at.type)
 
 
-@cache
-def _first_answers(dialect: str) -> Select[Any]:
-    return on_keys(dialect, select(_key).where(_WITHIN), (_key.c.source, _key.c.control_id, _key.c.content_hash))
+def _known(
+    connection: Connection, keys: Collection[_Key], since: datetime
+) -> tuple[dict[_Key, Recorded], dict[tuple[str, str], int]]:
+    """Give the first answer to each message that has come before, and for each control ID a message that has it.
+
+    An empty control ID tells nothing apart.
+    """
+    first: dict[_Key, Recorded] = {}
+    used: dict[tuple[str, str], int] = {}
+    asked = {"keys": told(set(keys)), "used": told({key[:2] for key in keys if key[1]}), "since": since}
+    for row in connection.execute(_knowing(connection.dialect.name), asked):
+        if row.code is None:
+            if row.message_id is not None:
+                used[row.source, row.control_id] = row.message_id
+        else:
+            answer = Recorded(row.message_id, State.PENDING, AckCode(row.code), bytes(row.answer))
+            first[row.source, row.control_id, row.content_hash] = answer
+    return first, used
 
 
 @cache
-def _used(dialect: str) -> Select[Any]:
-    """One row is looked at for each: a sender that never changes its control ID must not slow the others."""
-    wanted, (source, control_id) = keys_given(dialect, 2)
-    any_one = (
-        select(_key.c.message_id).where(_key.c.source == source, _key.c.control_id == control_id, _WITHIN).limit(1)
-    )
-    columns = (source.label("source"), control_id.label("control_id"), any_one.scalar_subquery().label("message_id"))
-    return select(*columns).select_from(wanted)
+def _knowing(dialect: str) -> CompoundSelect[Any]:
+    """Of one control ID one row is looked at: a sender that never changes it must not slow the others."""
+    columns = (_key.c.source, _key.c.control_id, _key.c.content_hash, _key.c.message_id, _key.c.code, _key.c.answer)
+    same = on_keys(dialect, select(*columns).where(_WITHIN), (_key.c.source, _key.c.control_id, _key.c.content_hash))
+    wanted, (source, control_id) = keys_given(dialect, 2, "used")
+    here = (_key.c.source == source, _key.c.control_id == control_id, _WITHIN)
+    any_one = select(_key.c.message_id).where(*here).limit(1).scalar_subquery()
+    nothing = (cast(null(), _key.c.code.type), cast(null(), _key.c.answer.type))
+    return union_all(same, select(source, control_id, literal(""), any_one, *nothing).select_from(wanted))
 
 
 def _key_of(reception: Reception) -> _Key:
     return reception.source, reception.control_id, hashlib.sha256(reception.raw).hexdigest()
 
 
-def insert_messages(connection: Connection, receptions: Sequence[Reception], recorded: Sequence[Recorded]) -> None:
+def insert_messages(together: Together, receptions: Sequence[Reception], recorded: Sequence[Recorded]) -> None:
     """Put receptions in the inbox, under the numbers that were decided."""
-    together = list(zip(receptions, recorded, strict=True))
+    pairs = list(zip(receptions, recorded, strict=True))
     rows = [
         {
             "id": answer.message,
@@ -292,10 +302,10 @@ def insert_messages(connection: Connection, receptions: Sequence[Reception], rec
             "size": len(r.raw),
             "partitions": partitions_of(r.subjects),
         }
-        for r, answer in together
+        for r, answer in pairs
     ]
-    insert_rows(connection, _message, rows)
-    insert_rows(connection, _body, [{"message_id": answer.message, "raw": r.raw} for r, answer in together])
+    together.insert(_message, rows)
+    together.insert(_body, [{"message_id": answer.message, "raw": r.raw} for r, answer in pairs])
 
 
 def _decide(number: int, reception: Reception, first: Recorded | None, used: int | None) -> Recorded:
@@ -306,28 +316,22 @@ def _decide(number: int, reception: Reception, first: Recorded | None, used: int
 
 
 def _insert_consequences(
-    connection: Connection,
-    receptions: Sequence[Reception],
-    recorded: Sequence[Recorded],
-    keys: Sequence[_Key],
+    together: Together, receptions: Sequence[Reception], recorded: Sequence[Recorded], keys: Sequence[_Key]
 ) -> None:
-    together = list(zip(receptions, recorded, keys, strict=True))
+    triples = list(zip(receptions, recorded, keys, strict=True))
     # A refused message leaves no first answer: sent again after a correction of the site's data, it is taken.
-    new_keys = [_key_row(r, answer, key) for r, answer, key in together if answer.state is State.PENDING]
-    upsert_rows(connection, _key, new_keys)  # a key outside the window may still be there
+    new_keys = [_key_row(r, answer, key) for r, answer, key in triples if answer.state is State.PENDING]
+    together.upsert(_key, new_keys)  # a key outside the window may still be there
     pending = [
         {"message_id": answer.message, "size": len(r.raw), "partitions": partitions_of(r.subjects)}
-        for r, answer, _ in together
+        for r, answer, _ in triples
         if answer.state is State.PENDING
     ]
-    insert_rows(connection, schema.pending, pending)
-    insert_rows(
-        connection,
-        _outcome,
-        [_outcome_row(r, answer) for r, answer, _ in together if answer.state is not State.PENDING],
+    together.insert(schema.pending, pending)
+    together.insert(
+        _outcome, [_outcome_row(r, answer) for r, answer, _ in triples if answer.state is not State.PENDING]
     )
-    name_patients(connection, {answer.message: r.subjects for r, answer, _ in together if r.error is not None})
-    append(connection, [event for r, answer, _ in together for event in _events(r, answer)])
+    name_patients(together, {answer.message: r.subjects for r, answer, _ in triples if r.error is not None})
 
 
 def _key_row(reception: Reception, recorded: Recorded, key: _Key) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -21,6 +19,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSON
 
@@ -68,8 +67,10 @@ def lock_all(connection: Connection, names: Iterable[tuple[str, ...]]) -> None:
     """
     digests = (blake2b("\0".join(name).encode(errors="replace"), digest_size=8).digest() for name in names)
     locks = sorted({int.from_bytes(digest, "big", signed=True) for digest in digests})
-    each = func.unnest(cast(locks, ARRAY(BigInteger))).column_valued("each")
-    connection.execute(select(func.count(func.pg_advisory_xact_lock(each))))
+    connection.execute(_LOCK_ALL, {"locks": locks})
+
+
+_LOCK_ALL = text("SELECT count(pg_advisory_xact_lock(each)) FROM unnest(CAST(:locks AS bigint[])) AS each")
 
 
 def among(connection: Connection, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:

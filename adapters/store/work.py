@@ -27,12 +27,12 @@ from sqlalchemy import (
 )
 
 from adapters.store import rows, schema
-from adapters.store.audit import append
-from adapters.store.bulk import insert_rows, next_numbers, upsert_rows
+from adapters.store.audit import append_with
+from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
 from adapters.store.inbox import name_patients
 from adapters.store.keys import among, lock_all, on_keys, one_of, told
-from adapters.store.news import PUBLISHED, tell
+from adapters.store.news import PUBLISHED
 from gateway import partition
 from gateway.errors import AckCode
 from gateway.focus import FocusKind
@@ -267,30 +267,31 @@ class Work:
 
     def flush(self, connection: Connection, state: State, changes: Changes, now: datetime) -> None:
         """Write what was decided: effect, outbox and audit, in the transaction that is under way."""
-        upsert_rows(connection, schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
-        upsert_rows(connection, schema.identity, [rows.identity_row(i) for _, i in state.identities.changes()])
-        upsert_rows(connection, schema.focus, [rows.focus_row(f) for _, f in state.foci.changes()])
-        upsert_rows(
-            connection,
+        together = Together()
+        together.upsert(schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
+        together.upsert(schema.identity, [rows.identity_row(i) for _, i in state.identities.changes()])
+        together.upsert(schema.focus, [rows.focus_row(f) for _, f in state.foci.changes()])
+        together.upsert(
             schema.focus_key,
             [{"kind": k, "authority": a, "value": v, "focus_id": f} for (k, a, v), f in state.focus_keys.changes()],
         )
-        self._note_waiting(connection, state)
-        upsert_rows(connection, schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
-        insert_rows(connection, schema.work_item_history, [_history_row(h, now) for h in changes.history])
-        append(connection, changes.audit)
-        self._end(connection, changes, now)
+        self._note_waiting(together, connection, state)
+        together.upsert(schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
+        together.insert(schema.work_item_history, [_history_row(h, now) for h in changes.history])
+        append_with(together, connection, changes.audit)
+        self._end(together, changes, now)
+        together.write(connection)
         self._publish(connection, changes.outbox)
 
     @staticmethod
-    def _note_waiting(connection: Connection, state: State) -> None:
+    def _note_waiting(together: Together, connection: Connection, state: State) -> None:
         """Keep which messages' facts wait, by what the objects that changed hold now."""
         changed = [focus for focus, _ in state.waits.changes()]
         if not changed:
             return
         waiting = schema.waiting_fact
         connection.execute(delete(waiting).where(among(connection, waiting.c.focus_id, changed)))
-        insert_rows(connection, waiting, [row for focus in changed for row in rows.waiting_rows(state.foci[focus])])
+        together.insert(waiting, [row for focus in changed for row in rows.waiting_rows(state.foci[focus])])
 
     @staticmethod
     def _publish(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
@@ -298,18 +299,17 @@ class Work:
         if not entries:
             return
         if connection.dialect.name != "sqlite":
-            connection.execute(select(func.pg_advisory_xact_lock(_OUTBOX_LOCK)))
-        sequences = next_numbers(connection, schema.outbox, len(entries))
-        insert_rows(
-            connection,
-            schema.outbox,
-            [_outbox_row(e) | {"sequence": s} for s, e in zip(sequences, entries, strict=True)],
-        )
-        insert_rows(connection, schema.outbox_pending, [{"sequence": s} for s in sequences])
-        tell(connection, PUBLISHED)
+            connection.execute(_outbox_turn())
+        (sequences,) = next_numbers(connection, len(entries), schema.outbox)
+        together = Together()
+        numbered = zip(sequences, entries, strict=True)
+        together.insert(schema.outbox, [_outbox_row(entry) | {"sequence": number} for number, entry in numbered])
+        together.insert(schema.outbox_pending, [{"sequence": number} for number in sequences])
+        together.tell(PUBLISHED)
+        together.write(connection)
 
     @staticmethod
-    def _end(connection: Connection, changes: Changes, now: datetime) -> None:
+    def _end(together: Together, changes: Changes, now: datetime) -> None:
         ended = [
             {
                 "message_id": e.outcome.message,
@@ -323,10 +323,14 @@ class Work:
             }
             for e in changes.endings
         ]
-        insert_rows(connection, schema.outcome, ended)
-        numbers = [e.outcome.message for e in changes.endings]
-        connection.execute(delete(schema.pending).where(among(connection, schema.pending.c.message_id, numbers)))
-        name_patients(connection, {e.outcome.message: e.named for e in changes.endings})
+        together.insert(schema.outcome, ended)
+        together.delete(schema.pending.c.message_id, [e.outcome.message for e in changes.endings])
+        name_patients(together, {e.outcome.message: e.named for e in changes.endings})
+
+
+@cache
+def _outbox_turn() -> Select[Any]:
+    return select(func.pg_advisory_xact_lock(_OUTBOX_LOCK))
 
 
 def _oldest(connection: Connection, limit: int) -> list[_Waiting]:
