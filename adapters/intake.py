@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from uuid import uuid4
+from secrets import token_hex
 from weakref import WeakValueDictionary
 
 import structlog
@@ -197,8 +197,9 @@ class Hl7Intake:
 
     def _turn(self, peer: Peer) -> asyncio.Lock:
         """Frames of one connection are put in line in their order, though a large one takes longer to examine."""
-        turn = self._turns.get(peer.connection) or asyncio.Lock()
-        self._turns[peer.connection] = turn
+        turn = self._turns.get(peer.connection)
+        if turn is None:
+            turn = self._turns[peer.connection] = asyncio.Lock()
         return turn
 
     def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
@@ -242,6 +243,4 @@ class Hl7Intake:
         return self._acknowledge(examine(b"", self._site), error.acknowledgment, error)
 
     def _acknowledge(self, examination: Examination, code: AckCode, error: GatewayError | None) -> bytes:
-        return acknowledge(
-            examination, code, error, site=self._site, now=datetime.now(UTC), control_id=uuid4().hex[:20]
-        )
+        return acknowledge(examination, code, error, site=self._site, now=datetime.now(UTC), control_id=token_hex(10))

@@ -6,8 +6,10 @@ the logger, the level and the class of the exception are written.
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 
 class _Foreign(logging.Handler):
@@ -17,6 +19,10 @@ class _Foreign(logging.Handler):
         """Write one line."""
         fault = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         structlog.get_logger().log(record.levelno, "library.log", logger_name=record.name, fault=fault)
+
+
+def _line(event: dict[str, Any], **_: object) -> str:
+    return to_json(event, fallback=repr).decode()
 
 
 def configure_log(level: str) -> None:
@@ -31,11 +37,11 @@ def configure_log(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers = [_Foreign()]

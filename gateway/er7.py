@@ -188,6 +188,7 @@ def _label(body: bytes, separators: Separators) -> str:
     return "" if label == NULL else label
 
 
+@lru_cache(maxsize=256)
 def codec_of(code: str) -> str:
     """The Python codec for a code of HL7 table 0211 in any obvious spelling.
 
@@ -445,7 +446,9 @@ class Segment:
         if not whole or (field == _ENCODING_FIELD and self.opaque(field)):
             return whole
         separators = self._separators
-        return _text(_nth(whole, separators.repetition, repetition), component, subcomponent, separators)
+        if repetition != 1 or separators.repetition in whole:
+            whole = _nth(whole, separators.repetition, repetition)
+        return _text(whole, component, subcomponent, separators)
 
     def is_null(self, field: int, component: int = 1, *, repetition: int = 1) -> bool:
         """Whether the value is the HL7 null: the sender wants it deleted."""
@@ -482,11 +485,12 @@ class Repetition:
 
     """
 
-    __slots__ = ("_separators", "whole")
+    __slots__ = ("_components", "_separators", "whole")
 
     def __init__(self, whole: str, separators: Separators) -> None:
         self.whole = whole
         self._separators = separators
+        self._components: list[str] | None = None
 
     def __repr__(self) -> str:
         return f"<Repetition of {len(self.whole)} characters>"
@@ -498,7 +502,12 @@ class Repetition:
 
     def text(self, component: int = 1, subcomponent: int = 1) -> str:
         """The value, decoded and unescaped; "" if absent or null."""
-        return _text(self.whole, component, subcomponent, self._separators)
+        if component < 1:
+            raise ValueError("components are numbered from 1")
+        if self._components is None:
+            self._components = self.whole.split(self._separators.component)
+        found = self._components
+        return _text(found[component - 1], 1, subcomponent, self._separators) if component <= len(found) else ""
 
     def is_null(self, component: int = 1) -> bool:
         """Whether the component is the HL7 null."""
@@ -518,6 +527,8 @@ def _nth(text: str, separator: str, number: int) -> str:
 
 def _text(repetition: str, component: int, subcomponent: int, separators: Separators) -> str:
     """The unescaped value inside one repetition; "" if absent or null."""
+    if component == 1 and subcomponent == 1 and repetition.isalnum():
+        return repetition  # no delimiter, escape or null is a letter or digit
     part = _nth(repetition, separators.component, component)
     value = _nth(part, separators.subcomponent, subcomponent)
     if value == NULL:

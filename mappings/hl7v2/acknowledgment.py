@@ -79,7 +79,8 @@ class _Echo:
 
     def field(self, number: int, limit: int = _LONGEST_ECHO) -> str:
         """A field as sent; control characters, which would break the frame, are left out."""
-        return _CONTROL.sub("", self._header.whole(number))[:limit] if self._header else ""
+        sent = self._header.whole(number) if self._header else ""
+        return (sent if sent.isprintable() else _CONTROL.sub("", sent))[:limit]
 
     def first(self, number: int) -> str:
         """Its first component."""

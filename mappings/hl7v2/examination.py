@@ -236,7 +236,9 @@ def _check_keys(reading: Reading, found: Header) -> None:
 
 def _holds_value(segment: Segment, number: int) -> bool:
     """Whether one of the first three components, where CX, XPN, EI and CE have their values, holds one."""
-    return any(r.text(component).strip() for r in segment.repetitions(number) for component in (1, 2, 3))
+    return bool(segment.text(number).strip()) or any(
+        r.text(component).strip() for r in segment.repetitions(number) for component in (1, 2, 3)
+    )
 
 
 def _check_times(reading: Reading, found: Header) -> None:

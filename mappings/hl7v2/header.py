@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from gateway import er7
-from gateway.er7 import Message
+from gateway.er7 import Message, Segment
 from gateway.errors import SenderError
 from mappings.hl7v2.tables import SOLE_EVENT_OF_TYPE, SOLE_EVENTS
 
@@ -39,19 +39,25 @@ class Header:
 
 def header_of(message: Message) -> Header:
     """Give what the message's MSH says."""
-    kind = message.text("MSH-9.1").strip().upper()
-    told = message.text("MSH-9.2").strip().upper()
-    deduced = (
-        message.text("EVN-1").strip().upper()
-        or SOLE_EVENTS.get(message.text("MSH-9.3").strip().upper(), "")
-        or SOLE_EVENT_OF_TYPE.get(kind, "")
-    )
+    header = message.first("MSH")
+    if header is None:
+        return Header("", "", deduced=True, version="", processing_id="P")
+    kind = header.text(9).strip().upper()
+    told = header.text(9, 2).strip().upper()
     return Header(
         type=kind,
-        event=told or deduced,
+        event=told or _deduced(message, header, kind),
         deduced=not told,
-        version=message.text("MSH-12.1").strip(),
-        processing_id=message.text("MSH-11.1").strip().upper() or "P",
+        version=header.text(12).strip(),
+        processing_id=header.text(11).strip().upper() or "P",
+    )
+
+
+def _deduced(message: Message, header: Segment, kind: str) -> str:
+    return (
+        message.text("EVN-1").strip().upper()
+        or SOLE_EVENTS.get(header.text(9, 3).strip().upper(), "")
+        or SOLE_EVENT_OF_TYPE.get(kind, "")
     )
 
 

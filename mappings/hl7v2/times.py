@@ -90,4 +90,9 @@ def date(text: str) -> str:
 
 def written(moment: datetime, local: ZoneInfo) -> str:
     """Give an instant as HL7 writes it, to the second, with its offset."""
-    return moment.astimezone(local).strftime("%Y%m%d%H%M%S%z")
+    return _written(moment.replace(microsecond=0), local)
+
+
+@lru_cache(maxsize=64)
+def _written(second: datetime, local: ZoneInfo) -> str:
+    return second.astimezone(local).strftime("%Y%m%d%H%M%S%z")
