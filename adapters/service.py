@@ -262,7 +262,7 @@ class _Service:
         listener = Listener(meter.timed(intake.receive), meter.counted(intake.refuse_oversize), limits)
         self._watch.probes.connections = lambda: listener.connections_open
         try:
-            await listener.start(settings.mllp_host, settings.mllp_port)
+            await listener.start(settings.mllp_host, settings.mllp_port, shared=settings.mllp_shared)
         except OSError as error:
             raise ConfigurationError(_unbindable(error), path="GATEWAY_MLLP_PORT") from None
         try:

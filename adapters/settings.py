@@ -36,6 +36,10 @@ class Settings(BaseModel):
     site: Path = Field(default=DEMO, description="folder of the site's TOML files; the packaged demo site by default")
     mllp_host: str = Field(default="127.0.0.1", min_length=1, description="address the MLLP listener binds")
     mllp_port: int = Field(default=2575, ge=0, le=65535, description="MLLP port; 0: any free one")
+    mllp_shared: bool = Field(
+        default=False,
+        description="let several intake processes of this host listen on the one port",
+    )
     http_host: str = Field(default="127.0.0.1", min_length=1, description="address the HTTP server binds")
     http_port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0: any free one")
     max_frame_bytes: int = Field(default=33_554_432, ge=1024, description="largest MLLP frame, in bytes")

@@ -117,7 +117,10 @@ def canonical(event: AuditEvent) -> bytes:
         "patients": list(event.patients),
         "principal": event.principal,
     }
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _CANONICAL.encode(record).encode()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 GENESIS = hashlib.sha256(b"secretariat-gateway audit chain 1").hexdigest()

@@ -111,14 +111,18 @@ class Listener:
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 
-    async def start(self, host: str, port: int) -> None:
-        """Connections are accepted on this address; port 0 takes a free one. OSError if it cannot be had."""
+    async def start(self, host: str, port: int, *, shared: bool = False) -> None:
+        """Connections are accepted on this address; port 0 takes a free one. OSError if it cannot be had.
+
+        Shared, the kernel deals connections out to all listeners of the address that are (SO_REUSEPORT).
+        """
         tls_seconds = self.limits.write_seconds if self._ssl else None
         self._server = await asyncio.start_server(
             self._accept,
             host,
             port,
             limit=BUFFER,
+            reuse_port=shared or None,
             ssl=self._ssl,
             ssl_handshake_timeout=tls_seconds,
             ssl_shutdown_timeout=tls_seconds,

@@ -396,10 +396,12 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "60s",
     "lock_timeout": "30s",
     # Statements are prepared, and planned when their tables are still small: a plan that reads such a table whole would
-    # stay in use while it grows. What is asked is asked by keys, so the indexes are always right.
+    # stay in use while it grows. What is asked is asked by keys, so the indexes are always right, and nothing is worth
+    # compiling or dealing out to parallel processes.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    Column,
     CompoundSelect,
     Connection,
     Integer,
     Select,
+    Text,
+    bindparam,
     cast,
     delete,
     func,
@@ -40,7 +41,7 @@ from gateway.outbox import OutboxEntry
 from gateway.partition import PARTITIONS, numbers_of
 from gateway.pipeline import Changes, Needs, question_keys
 from gateway.reception import Format
-from gateway.state import FocusKey, State
+from gateway.state import State
 from gateway.worklist import ItemState
 
 BATCH_MESSAGES = 200
@@ -242,16 +243,18 @@ class Work:
 
     def load(self, connection: Connection, needs: Needs) -> State:
         """Load everything that a batch may touch."""
-        state = State()
-        people = [name for kind, name in _found(connection, needs) if kind == _PERSON]
-        for row in _select(connection, _record.c.person_id, people):
+        state, dialect = State(), connection.dialect.name
+        people = {name for kind, name in _found(connection, needs) if kind == _PERSON}
+        for row in _rows(connection, _people(dialect), keys=people):
             state.load_identity(rows.identity(row))
-        for row in _select(connection, schema.person.c.id, people):
-            state.persons.load(row["id"], rows.person(row["golden"]))
+            if state.persons.get(row["person_id"]) is None:
+                state.persons.load(row["person_id"], rows.person(row["golden"]))
         identities = [i for i, _ in state.identities.rows()]
-        foci = _load_foci(connection, state, [*needs.foci, *question_keys(identities)])
-        about = _select(connection, _item.c.focus_id, foci)
-        for row in [*about, *_select(connection, _item.c.identity_id, identities, only_open=True)]:
+        for row in _rows(connection, _foci(dialect), keys=[*needs.foci, *question_keys(identities)]):
+            focus = state.foci.get(row["id"]) or rows.focus(row)
+            state.load_focus(focus, [(row["kind"], row["authority"], row["value"])])
+        foci = [focus for focus, _ in state.foci.rows()]
+        for row in _rows(connection, _items(dialect), foci=foci, identities=identities):
             state.load_item(rows.item(row))
         return state
 
@@ -261,7 +264,7 @@ class Work:
         oldest = select(waiting.c.focus_id).where(waiting.c.since < before).order_by(waiting.c.since)
         with self._database.read() as connection:
             foci = set(connection.execute(oldest.limit(OVERDUE_FOCI)).scalars())
-            keys = _select(connection, key.c.focus_id, foci)
+            keys = connection.execute(select(key).where(among(connection, key.c.focus_id, foci))).mappings().all()
         named = frozenset((FocusKind(k["kind"]), k["authority"], k["value"]) for k in keys)
         return Needs(frozenset(), frozenset(), named)
 
@@ -377,20 +380,32 @@ def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMes
     ]
 
 
-def _select(
-    connection: Connection, column: Column[Any], keys: Collection[str], *, only_open: bool = False
+def _rows(
+    connection: Connection, statement: Select[Any] | CompoundSelect[Any], **keys: Collection[Any]
 ) -> list[dict[str, Any]]:
-    """Give the rows whose column is one of the keys; of items, if asked for, only those still open."""
-    if not keys:
+    """Give what a statement finds by the keys told; without any it is not asked."""
+    if not any(keys.values()):
         return []
-    statement = _rows_of(connection.dialect.name, column, only_open)
-    return [dict(row) for row in connection.execute(statement, {"keys": told(keys)}).mappings()]
+    found = connection.execute(statement, {name: told(each) for name, each in keys.items()})
+    return [dict(row) for row in found.mappings()]
 
 
 @cache
-def _rows_of(dialect: str, column: Column[Any], only_open: bool) -> Select[Any]:  # noqa: FBT001 - a key of the cache
-    statement = select(column.table).where(one_of(dialect, column))
-    return statement.where(_item.c.state.in_(_OPEN)) if only_open else statement
+def _people(dialect: str) -> Select[Any]:
+    """The records of people, each with its person's golden record."""
+    person = schema.person
+    whole = select(_record, person.c.golden).join_from(_record, person, person.c.id == _record.c.person_id)
+    return whole.where(one_of(dialect, _record.c.person_id))
+
+
+@cache
+def _items(dialect: str) -> CompoundSelect[Any]:
+    """The items about objects, and those of people that are still open; one may come twice."""
+    # The state is concatenated so that no planner takes an index by it: most items of a table that is small are open.
+    still_open = (_item.c.state + "").in_(_OPEN)
+    by_object = one_of(dialect, _item.c.focus_id, bindparam("foci", type_=Text))
+    by_patient = one_of(dialect, _item.c.identity_id, bindparam("identities", type_=Text))
+    return union_all(select(_item).where(by_object), select(_item).where(by_patient, still_open))
 
 
 _PERSON, _OBJECT = "person", "object"
@@ -425,18 +440,12 @@ def _finding(dialect: str) -> CompoundSelect[Any]:
     return union_all(*by_name, *by_object)
 
 
-def _load_foci(connection: Connection, state: State, keys: Sequence[FocusKey]) -> list[str]:
-    of_focus: dict[str, list[FocusKey]] = {}
-    for row in connection.execute(_keys_of_foci(connection.dialect.name), {"keys": told(keys)}):
-        of_focus.setdefault(row.focus_id, []).append((row.kind, row.authority, row.value))
-    for found in _select(connection, schema.focus.c.id, of_focus):
-        state.load_focus(rows.focus(found), of_focus[found["id"]])
-    return list(of_focus)
-
-
 @cache
-def _keys_of_foci(dialect: str) -> Select[Any]:
-    return on_keys(dialect, select(_key), _KEY_COLUMNS)
+def _foci(dialect: str) -> Select[Any]:
+    """The objects that keys find; each comes once for each key that finds it."""
+    focus = schema.focus
+    found = select(focus, _key.c.authority, _key.c.value).where(focus.c.id == _key.c.focus_id)
+    return on_keys(dialect, found, _KEY_COLUMNS)
 
 
 def _history_row(step: Any, now: datetime) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 import time
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import pytest
 from cryptography import x509
@@ -743,3 +743,23 @@ async def test_a_tls_peer_that_does_not_read_is_closed(tls):
     ):
         await writes_for_ever(deaf, frame(b"x" * 1000), 0)
         await until(lambda: listener.connections_open == 0)
+
+
+async def test_listeners_that_share_a_port_share_its_peers():
+    """The kernel deals the connections out; a listener that does not share finds the port taken."""
+    first, second, alone = (Listener(echo, too_large) for _ in range(3))
+    try:
+        await first.start("127.0.0.1", 0, shared=True)
+        await second.start(*first.address, shared=True)
+        with pytest.raises(OSError, match="in use"):
+            await alone.start(*first.address)
+        async with AsyncExitStack() as peers:
+            for number in range(60):
+                sender = await peers.enter_async_context(connected(first))
+                await sender.write(frame(b"%d" % number))
+                assert await sender.answer() == b"ACK %d" % number
+            assert min(first.frames, second.frames) > 0
+            assert first.frames + second.frames == 60
+    finally:
+        for listener in (first, second):
+            await listener.stop(1.0)
