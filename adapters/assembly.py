@@ -1,18 +1,16 @@
-"""The composition root: the settings and the site's data, read once, become the parts of one gateway."""
+"""The composition root: the settings and the site's data, read once, become the parts of one gateway.
+
+What only a running service has, and the commands that do without start sooner for it, is put together in pipeline.py
+and ops/observation.py.
+"""
 
 import os
 import pwd
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from uuid import uuid4
 
-from adapters.bus.dead_letters import DeadLetters, NoDeadLetters, RabbitDeadLetters
+from adapters.bus.dead_letters import DeadLetters, NoDeadLetters
 from adapters.operations import Operations
-from adapters.ops.readings import AlarmLimits, Readings
-from adapters.ops.watch import Watch
-from adapters.ops.webhook import Webhook
 from adapters.settings import EMBEDDED, Settings
 from adapters.store.audit import AuditTrail, append
 from adapters.store.database import Database
@@ -23,19 +21,12 @@ from adapters.store.retention import Retention
 from adapters.store.search import MessageSearch
 from adapters.store.work import Work
 from adapters.store.worklist import Worklist
-from adapters.worker import Ended, Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AccessRefused, ResourceNotFound
-from gateway.identity import Person
-from gateway.pipeline import Decider
-from gateway.pressure import IntakeLimits
 from gateway.principal import Principal, Right
 from gateway.retention import Terms
 from gateway.site import Site
-from gateway.worklist import WorkItem
-from mappings.fhir.bundle import message_bundle
 from mappings.site import load_site
-from mappings.texts import text
 
 
 class Assembly:
@@ -139,7 +130,11 @@ class Assembly:
     def dead_letters(self) -> DeadLetters:
         """Give the dead-letter queues of the bus that the settings name."""
         url = self.settings.broker_url
-        return NoDeadLetters() if url == EMBEDDED else RabbitDeadLetters(url)
+        if url == EMBEDDED:
+            return NoDeadLetters()
+        from adapters.bus.rabbitmq_dead_letters import RabbitDeadLetters  # noqa: PLC0415 - a client, where it is used
+
+        return RabbitDeadLetters(url)
 
     @property
     def retention_terms(self) -> Terms:
@@ -156,46 +151,6 @@ class Assembly:
         """Give the purge."""
         return Retention(self.database, self.retention_terms)
 
-    def decider(self) -> Decider:
-        """Give what decides batches."""
-        return Decider(self.site, self.database.installation(), partial(render, self.site), lambda: str(uuid4()))
-
-    def worker(self, published: Callable[[], None], ended: Ended = lambda *_: None) -> Worker:
-        """Give the worker."""
-        return Worker(self.work, self.decider(), self.site, published, ended)
-
-    def watch(self, role: str) -> Watch:
-        """Give what watches this process, which has this role, and the database."""
-        limits = alarm_limits(self.settings)
-        intake = IntakeLimits(self.settings.max_backlog, self.settings.min_free_bytes)
-        return Watch(
-            self.database,
-            self.site,
-            Readings(self.site, limits),
-            intake,
-            self.settings.alarm_calm_seconds,
-            notify=bool(self.settings.alarm_webhook),
-            role=role,
-        )
-
-    def webhook(self, watch: Watch) -> Webhook | None:
-        """Give what tells a receiver of alarms; None where the operator named none."""
-        url = self.settings.alarm_webhook
-        return Webhook(url, self.site.id, watch.store, watch.leads) if url else None
-
-
-def alarm_limits(settings: Settings) -> AlarmLimits:
-    """Give from which values alarms are raised."""
-    return AlarmLimits(
-        oldest_pending=settings.alarm_oldest_pending_seconds,
-        backlog=settings.alarm_backlog,
-        quarantine=settings.alarm_quarantine,
-        outbox=settings.alarm_outbox_seconds,
-        broker_away=settings.alarm_broker_away_seconds,
-        disk_free=settings.alarm_disk_free_bytes,
-        unsealed=settings.alarm_unsealed_seconds,
-    )
-
 
 def _term(days: int) -> timedelta | None:
     return timedelta(days=days) if days else None
@@ -204,8 +159,3 @@ def _term(days: int) -> timedelta | None:
 def account(name: str) -> str:
     """Give the principal id of an operating-system account."""
     return f"account:{name}"
-
-
-def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:
-    """Give the bus message's body for an item."""
-    return message_bundle(item, person, site=site, message_id=message_id, title=text("title", item.title))

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec
 
 import structlog
 
+from adapters import pipeline
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
 from adapters.bus.embedded import EmbeddedPublisher
@@ -27,12 +28,14 @@ from adapters.bus.turn import RelayTurn
 from adapters.fhir.app import create_app
 from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
+from adapters.ops import observation
 from adapters.ops.commit import WatchedCommit
 from adapters.ops.endpoints import observed
 from adapters.retention import run_retention
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
-from adapters.store.news import PENDING, PUBLISHED, listen
+from adapters.store.listening import listen
+from adapters.store.news import PENDING, PUBLISHED
 from adapters.supervisor import WorkerProcesses
 from adapters.web.server import Server
 from adapters.web.tokens import require_keys
@@ -155,9 +158,9 @@ class _Service:
     def __init__(self, assembly: Assembly, role: Role) -> None:
         self._assembly = assembly
         self._role = role
-        self._watch = assembly.watch(role)
+        self._watch = observation.watch(assembly, role)
         self._relay = Relay(assembly.outbox, _publisher(assembly)) if role.does(Role.RELAY) else None
-        self._worker = assembly.worker(self._published, self._watch.meter.ended) if self._works_here else None
+        self._worker = pipeline.worker(assembly, self._published, self._watch.meter.ended) if self._works_here else None
 
     @property
     def _works_here(self) -> bool:
@@ -230,7 +233,7 @@ class _Service:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """The watch, which has looked once before anything is taken in, and the alarms' webhook."""
-        watch, webhook, stopping = self._watch, self._assembly.webhook(self._watch), threading.Event()
+        watch, webhook, stopping = self._watch, observation.webhook(self._assembly, self._watch), threading.Event()
         watch.probes.takes_in = self._role.does(Role.INTAKE, Role.WEB)
         await asyncio.to_thread(watch.look)
         parts = [_Part("watch", _in_own_thread(watch.run, stopping), stopping.set)]

@@ -22,21 +22,29 @@ EXIT_FAULT = 70
 _OURS = Path(__file__).parents[1]
 
 
-COMMANDS = (
-    "serve",
-    "status",
-    "demo",
-    "send",
-    "explain",
-    "messages",
-    "worklist",
-    "bus",
-    "audit",
-    "retention",
-    "config",
-    "migrate",
-)
-"""Each is a module of this package and the command of that name in it."""
+COMMANDS = {
+    "serve": "Serve: MLLP and HTTP in, work items and the audit trail out, until SIGTERM.",
+    "status": "Show how the gateway is: who serves, backlog, sources, queues, broker, alarms under way. Numbers only.",
+    "demo": "Play a morning at the hospital into a real gateway, and show what came of it.",
+    "send": "Send HL7 v2 messages by MLLP and print each acknowledgment.",
+    "explain": "Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.",
+    "messages": "Find and show received messages, and act on them: each act with a reason, and a right of its own.",
+    "worklist": "Read the secretariats' worklists (corbeilles).",
+    "bus": "Look at the bus: its topology, and what its consumers could not take.",
+    "audit": "Search and verify the audit trail.",
+    "retention": "Purge what has been kept for its time.",
+    "config": "Look at the configuration.",
+    "migrate": "Bring the database's schema to this program's revision.",
+}
+"""Each is a module of this package and the command of that name in it, with what its help says first."""
+
+
+class _Described(click.Group):
+    """Commands in their own order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Give the commands in the order in which a newcomer meets them."""
+        return list(self.commands)
 
 
 class _Gateway(click.Group):
@@ -45,6 +53,11 @@ class _Gateway(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Give the commands in the order in which a newcomer meets them."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        described = {name: click.Command(name, help=purpose) for name, purpose in COMMANDS.items()}
+        _Described(commands=described).format_commands(ctx, formatter)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Give a command by name."""

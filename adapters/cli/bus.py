@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import click
-import pika
 
 from adapters.bus import asyncapi, topology
 from adapters.bus.dead_letters import DeadLetter
@@ -47,13 +47,18 @@ def topology_(form: str) -> None:
     """
     settings = load_settings()
     site = load_site(settings.site)
-    virtual_host = "/" if settings.broker_url == EMBEDDED else pika.URLParameters(settings.broker_url).virtual_host
+    virtual_host = "/" if settings.broker_url == EMBEDDED else _virtual_host(settings.broker_url)
     if form == "definitions":
         print_json(topology.definitions(site.secretariats, virtual_host))
         return
     labels = {secretariat.id: secretariat.label for secretariat in site.secretariats.values()}
     release = version("secretariat-gateway")
     print_json(asyncapi.document(labels, title=site.label, version=release, virtual_host=virtual_host))
+
+
+def _virtual_host(url: str) -> str:
+    """Give the virtual host that an AMQP URL names; RabbitMQ's first where it names none."""
+    return unquote(urlsplit(url).path[1:].partition("/")[0]) or "/"
 
 
 @bus.group("dead-letters")

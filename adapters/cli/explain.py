@@ -14,6 +14,7 @@ from adapters.cli.session import Session, session
 from adapters.cli.worklist import reason
 from adapters.fhir import validation
 from adapters.hl7v2.display import describe, read_for_display
+from adapters.pipeline import worker
 from adapters.store.work import PendingMessage
 from gateway.audit import AuditAction
 from gateway.errors import AckCode, ConfigurationError, GatewayError, LimitExceeded
@@ -97,7 +98,7 @@ def _error(error: GatewayError | None) -> dict[str, str] | None:
 
 
 def _decided(current: Session, pending: PendingMessage) -> dict[str, Any]:
-    job, state, changes = current.assembly.worker(lambda: None).explain(pending)
+    job, state, changes = worker(current.assembly, lambda: None).explain(pending)
     ending = changes.endings[0]
     return {
         "ends": ending.outcome.state,

@@ -11,7 +11,6 @@ from adapters.cli.message_lines import LIST_COLUMNS, message_row
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.reason import reason_option
 from adapters.cli.session import Session, session
-from adapters.correction import edited
 from adapters.operations import BulkReplay, Operations
 from adapters.store.desk import LeftOut
 from adapters.store.search import MessageFilter
@@ -141,6 +140,8 @@ def edit_and_replay(number: int, file: Path, reason: str, *, as_json: bool) -> N
     Example:
       gateway messages edit-and-replay 12 --file edited.hl7 --reason "the unit was mistyped"
     """
+    from adapters.correction import edited  # noqa: PLC0415 - the readers of every format, for this act alone
+
     with session() as current:
         limit = current.assembly.settings.max_frame_bytes
         with file.open("rb") as opened:

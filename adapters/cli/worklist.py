@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from adapters.bus.consumer import follow as follow_queue
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
 from adapters.cli.output import json_option, json_text, print_json, print_table
@@ -222,6 +221,8 @@ def follow(
             for delivery in consumer.deliveries(stop):
                 show_delivery(delivery)
         else:
+            from adapters.bus.consumer import follow as follow_queue  # noqa: PLC0415 - a client, where it is used
+
             follow_queue(current.assembly.settings.broker_url, secretariat, show_delivery, stop=stop, tap=tap)
 
 

@@ -1,8 +1,10 @@
 """What the alarms are decided on: vitals turned into values with their limits."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from adapters.store.watch import Serving, Vitals
 from gateway.alarm import Ages, AlarmKey, AlarmName, Limit, Reading
@@ -111,3 +113,13 @@ def broker_up(serving: Sequence[Serving]) -> bool | None:
 def _refusing(serving: Sequence[Serving]) -> float | None:
     told = [process.intake for process in serving if process.intake]
     return float(any(intake != INTAKE_OPEN for intake in told)) if told else None
+
+
+def age(since: datetime | None, now: datetime) -> float:
+    """Give how many seconds ago something was; 0 if nothing was, never less."""
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
+
+
+def free_bytes(file: Path | None) -> int | None:
+    """Give how many bytes are free on the filesystem of a file; None without one."""
+    return shutil.disk_usage(file.absolute().parent).free if file else None

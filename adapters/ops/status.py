@@ -4,8 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.ops.readings import INTAKE_OPEN, broker_up
-from adapters.ops.watch import age, free_bytes
+from adapters.ops.readings import INTAKE_OPEN, age, broker_up, free_bytes
 from adapters.store.database import Database
 from adapters.store.watch import COUNTED, HOUR_SLOTS, MINUTES_SLOTS, Vitals, WatchStore
 from gateway.site import Site

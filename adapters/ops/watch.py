@@ -4,7 +4,6 @@ Scrapes and health checks answer from the last look, so they cost the store noth
 """
 
 import os
-import shutil
 import socket
 import threading
 import time
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from uuid import uuid4
 
 import structlog
@@ -20,7 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from adapters.ops.meter import Meter, Metrics, counters, gauge, gauges
-from adapters.ops.readings import INTAKE_OPEN, Readings, broker_up
+from adapters.ops.readings import INTAKE_OPEN, Readings, age, broker_up, free_bytes
 from adapters.store.database import Database, SessionLock
 from adapters.store.watch import Serving, Tallies, Vitals, WatchStore
 from gateway.alarm import AlarmChange, AlarmName, Calm
@@ -275,16 +273,6 @@ class Watch:
         for name, subject in sorted(silent | others | risen):
             family.add_metric([name, subject], float((name, subject) in risen))
         return family
-
-
-def age(since: datetime | None, now: datetime) -> float:
-    """Give how many seconds ago something was; 0 if nothing was, never less."""
-    return max(0.0, (now - since).total_seconds()) if since else 0.0
-
-
-def free_bytes(file: Path | None) -> int | None:
-    """Give how many bytes are free on the filesystem of a file; None without one."""
-    return shutil.disk_usage(file.absolute().parent).free if file else None
 
 
 def _tell(change: AlarmChange) -> None:

@@ -12,12 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, select
+from sqlalchemy import Connection, Engine, String, column, create_engine, event, func, insert, inspect, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -35,10 +30,12 @@ BUSY_RETRY_SECONDS = 0.01
 PING_SECONDS = 1.0
 """A pooled connection that lay idle for longer is asked whether it still stands; one in use shows it by itself."""
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+
 APPLICATION = "secretariat-gateway"
 """What PostgreSQL's own lists name our connections."""
 
-_KEEPALIVE: dict[str, Any] = {
+KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -118,18 +115,6 @@ class Database:
             connection.execute(select(func.pg_advisory_xact_lock(_PIPELINE_LOCK)))
 
     @contextmanager
-    def session(self) -> Iterator[psycopg.Connection]:
-        """Give a PostgreSQL connection of its own, outside the pool and without transactions.
-
-        Raises:
-            psycopg.Error: it cannot be had, or is lost.
-
-        """
-        url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, application_name=APPLICATION, **_KEEPALIVE) as session:
-            yield session
-
-    @contextmanager
     def _turn(self) -> Iterator[None]:
         """SQLite has one writer: threads of this process queue here instead of polling the file's lock."""
         if not self.sqlite:
@@ -193,11 +178,13 @@ class Database:
     def revision(self) -> str | None:
         """Give the schema revision in force; None in an empty database."""
         with self.read() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            if not inspect(connection).has_table(_REVISION.name):
+                return None
+            return connection.execute(select(_REVISION.c.version_num)).scalar()
 
     def head(self) -> str:
-        """Give the schema revision that this program needs."""
-        return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
+        """Give the schema revision that this program needs: the last migration's, whose file's name ends in it."""
+        return max(file.stem[-4:] for file in MIGRATIONS.glob("versions/*_[0-9][0-9][0-9][0-9].py"))
 
     def migrate(self, record: Callable[[Connection], None] | None = None) -> None:
         """Bring the schema to this program's revision.
@@ -206,12 +193,12 @@ class Database:
             record: leaves the audit event, in the migration's own transaction.
 
         """
+        from adapters.store.migration import upgrade  # noqa: PLC0415 - Alembic, which only a schema that is made needs
+
         with self.write() as connection:
             if not self.sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            config = _alembic()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
             if connection.execute(select(schema.installation.c.id)).first() is None:
                 connection.execute(insert(schema.installation).values(id=str(uuid4()), created_at=datetime.now(UTC)))
             if record is not None:
@@ -233,6 +220,7 @@ class Database:
             return UUID(connection.execute(select(schema.installation.c.id)).scalar_one())
 
 
+_REVISION = table("alembic_version", column("version_num", String))
 _MIGRATION_LOCK = 0x3161
 _PIPELINE_LOCK = 0x91BE
 _SQLITE_DURABLE = {"synchronous": {"2", "3"}, "journal_mode": {"wal"}}
@@ -345,12 +333,6 @@ class SessionLock:
             session.close()
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    return config
-
-
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
 
@@ -410,7 +392,7 @@ def _postgresql_engine(url: str) -> Engine:
     options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
     engine = create_engine(
         url,
-        connect_args={**_KEEPALIVE, "options": options, "application_name": APPLICATION},
+        connect_args={**KEEPALIVE, "options": options, "application_name": APPLICATION},
         pool_size=10,
         hide_parameters=True,
     )

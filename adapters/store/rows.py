@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -24,13 +25,16 @@ from gateway.worklist import ItemKind, ItemState, WorkItem
 Row = dict[str, Any]
 Found = Mapping[str, Any]
 
-_FACTS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind)
-    for kind in (AppointmentReported, ResultReported, DocumentReported, VisitReported, Question)
+_FACTS = {
+    kind.__name__: kind for kind in (AppointmentReported, ResultReported, DocumentReported, VisitReported, Question)
 }
-_PATIENT = TypeAdapter(Patient)
-_PERSON = TypeAdapter(Person)
-_HELD = TypeAdapter(tuple[Held, ...])
+_HELD = tuple[Held, ...]
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Give what reads and writes a type; made when the first such value is met, for it takes milliseconds."""
+    return TypeAdapter(kind)
 
 
 def identity_row(identity: Identity) -> Row:
@@ -47,7 +51,7 @@ def identity_row(identity: Identity) -> Row:
         "ins_value": ins.value if ins else None,
         "origin_authority": identity.origin.authority if identity.origin else None,
         "origin_value": identity.origin.value if identity.origin else None,
-        "patient": _PATIENT.dump_python(identity.patient, mode="json"),
+        "patient": _adapter(Patient).dump_python(identity.patient, mode="json"),
         **_told_row(identity.told),
     }
 
@@ -70,7 +74,7 @@ def identity(row: Found) -> Identity:
         person=row["person_id"],
         told=_told(row),
         authoritative=row["authoritative"],
-        patient=_PATIENT.validate_python(row["patient"]),
+        patient=_adapter(Patient).validate_python(row["patient"]),
         retired=row["retired"],
         origin=Identifier(row["origin_authority"], row["origin_value"]) if row["origin_authority"] else None,
     )
@@ -78,12 +82,13 @@ def identity(row: Found) -> Identity:
 
 def person_row(person: Person) -> Row:
     """Give the row of a person."""
-    return {"id": person.id, "golden": _PERSON.dump_python(person, mode="json")}
+    return {"id": person.id, "golden": _adapter(Person).dump_python(person, mode="json")}
 
 
 def person(golden: object) -> Person:
     """Give the person of a golden record as stored."""
-    return _PERSON.validate_python(golden)
+    found: Person = _adapter(Person).validate_python(golden)
+    return found
 
 
 def focus_row(focus: Focus) -> Row:
@@ -95,10 +100,10 @@ def focus_row(focus: Focus) -> Row:
         "identity_id": focus.identity,
         "version": focus.version,
         "fact_type": fact_type,
-        "fact": _FACTS[fact_type].dump_python(focus.fact, mode="json") if fact_type else None,
+        "fact": _adapter(_FACTS[fact_type]).dump_python(focus.fact, mode="json") if fact_type else None,
         "message_id": focus.message,
         **_told_row(focus.told),
-        "held": _HELD.dump_python(focus.held, mode="json"),
+        "held": _adapter(_HELD).dump_python(focus.held, mode="json"),
         "overdue": focus.overdue,
         "updated_at": focus.updated_at,
     }
@@ -111,11 +116,11 @@ def focus(row: Found) -> Focus:
         kind=FocusKind(row["kind"]),
         identity=row["identity_id"],
         version=row["version"],
-        fact=_FACTS[row["fact_type"]].validate_python(row["fact"]) if row["fact_type"] else None,
+        fact=_adapter(_FACTS[row["fact_type"]]).validate_python(row["fact"]) if row["fact_type"] else None,
         message=row["message_id"],
         told=_told(row),
         updated_at=row["updated_at"],
-        held=_HELD.validate_python(row["held"]),
+        held=_adapter(_HELD).validate_python(row["held"]),
         overdue=row["overdue"],
     )
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from adapters.store import schema
 from adapters.store.database import Database
+from adapters.store.listening import session
 
 _NUMBERS = {
     "message.id": "message",
@@ -63,8 +64,8 @@ def multiply(database: Database, times: int) -> None:
             connection.execute(text(f"INSERT INTO {table} ({', '.join(names)}) SELECT {copies} FROM {table}, {series}"))
         for table, key in _SERIAL.items():
             connection.execute(text(f"SELECT setval('{table}_{key}_seq', (SELECT max({key}) FROM {table}))"))
-    with database.session() as session:
-        session.execute("VACUUM ANALYZE")
+    with session(database) as connection:
+        connection.execute("VACUUM ANALYZE")
 
 
 def _last(connection: Connection, table: str) -> int:

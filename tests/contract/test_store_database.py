@@ -14,7 +14,7 @@ from messages import appointment, patient_told
 from sqlalchemy import event, insert, select, text
 from stores import NOW, store_at
 
-from adapters.store import schema
+from adapters.store import migration, schema
 from adapters.store.audit import AuditQuery
 from adapters.store.database import Database, SessionLock
 from gateway.audit import AuditAction, AuditEvent
@@ -35,7 +35,7 @@ def test_migrating_again_changes_nothing(store):
     store.database.migrate()
     assert store.installation == before
     assert store.inbox.summary()["pending"] == 1
-    assert store.database.revision() == store.database.head()
+    assert store.database.revision() == store.database.head() == migration.head()
     store.database.require_current_schema()
 
 

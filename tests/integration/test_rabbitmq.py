@@ -19,8 +19,8 @@ import pytest
 
 from adapters.bus import topology
 from adapters.bus.consumer import follow
-from adapters.bus.dead_letters import RabbitDeadLetters
 from adapters.bus.rabbitmq import RabbitPublisher
+from adapters.bus.rabbitmq_dead_letters import RabbitDeadLetters
 from adapters.bus.relay import EntryRefused, Relay
 from gateway.errors import BrokerUnavailable
 from gateway.outbox import OutboxEntry

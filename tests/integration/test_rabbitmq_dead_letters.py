@@ -13,7 +13,8 @@ import pika
 import pytest
 
 from adapters.bus import topology
-from adapters.bus.dead_letters import NoDeadLetters, RabbitDeadLetters
+from adapters.bus.dead_letters import NoDeadLetters
+from adapters.bus.rabbitmq_dead_letters import RabbitDeadLetters
 from gateway.errors import BrokerUnavailable
 
 REPOSITORY = Path(__file__).parents[2]
@@ -137,7 +138,7 @@ def test_killed_between_confirm_and_acknowledgment_it_is_doubled_not_lost(rabbit
     """A process that dies in the middle leaves the message in both queues, under one id."""
     reject(rabbitmq, secretariat, "m1", "m2")
     program = (
-        "import os, sys; from adapters.bus.dead_letters import RabbitDeadLetters as R;"
+        "import os, sys; from adapters.bus.rabbitmq_dead_letters import RabbitDeadLetters as R;"
         "R(sys.argv[1]).give_back(sys.argv[2], None, lambda letter: letter.message_id == 'm2' and os._exit(9))"
     )
     command = [sys.executable, "-c", program, rabbitmq.url, secretariat]
