@@ -37,6 +37,7 @@ class Source:
         clients: HTTP client ids that identify it.
         authority: assigning authority of its identifiers where the message names none.
         charset: overrides MSH-18 where the label is known to be untrue; a code of HL7 table 0211.
+        control_id_required: refuse a message without MSH-10; false: it is taken (repetitions are told by content).
         silence_minutes: a source that sends nothing for so long raises an alarm; None: it may be silent.
 
     """
@@ -49,6 +50,7 @@ class Source:
     clients: tuple[str, ...] = ()
     authority: str = ""
     charset: str = ""
+    control_id_required: bool = True
     silence_minutes: int | None = None
 
     def sends(self, application: str, facility: str) -> bool:

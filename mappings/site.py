@@ -63,6 +63,7 @@ class _SourceTable(_Strict):
     clients: tuple[str, ...] = ()
     authority: str = ""
     charset: str = ""
+    control_id_required: bool = True
     silence_minutes: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -22,6 +22,12 @@ _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EVENT = re.compile(r"[A-Z]\d\d", re.ASCII)
 _LONGEST_ECHO = 250
+_EVENT_ADDED, _STRUCTURE_ADDED = (2, 2), (2, 3, 1)
+"""MSH-9 was a type alone, then a type and an event; the structure came last."""
+
+_TEXT_ADDED = (2, 3)
+"""In ERR-1 the condition was a bare code, then a coded element."""
+
 _ERR_CHANGED = (2, 5)
 """From 2.5 on ERR has fields of its own for location, condition, severity and text; before, one component list."""
 
@@ -110,8 +116,6 @@ class _Echo:
 def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, control_id: str) -> str:
     """MSH: sender and receiver exchanged; processing ID, version, country and character set as the sender has them."""
     separators = echoed.separators
-    event = examination.message_type.partition("^")[2]
-    kind = ["ACK", event, "ACK"] if _EVENT.fullmatch(event) else ["ACK"]
     known = echoed.first(12) in VERSIONS
     fields = [
         "MSH",
@@ -122,7 +126,7 @@ def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, con
         echoed.field(4),
         times.written(now, times.zone(site.time_zone)),
         "",
-        separators.component.join(kind),
+        separators.component.join(_kind(echoed, examination)),
         echoed.written(control_id),
         echoed.field(11) if echoed.first(11) in PROCESSING_IDS else "P",
         echoed.field(12) if known else DEFAULT_VERSION,
@@ -131,6 +135,14 @@ def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, con
         echoed.charset,
     ]
     return separators.field.join(fields).rstrip(separators.field)
+
+
+def _kind(echoed: _Echo, examination: Examination) -> list[str]:
+    """MSH-9: ACK; the event behind it from 2.2 on, the structure behind that from 2.3.1 on."""
+    event = examination.message_type.partition("^")[2]
+    if not _EVENT.fullmatch(event) or echoed.version < _EVENT_ADDED:
+        return ["ACK"]
+    return ["ACK", event] if echoed.version < _STRUCTURE_ADDED else ["ACK", event, "ACK"]
 
 
 def encoding_characters(separators: Separators) -> str:
@@ -148,16 +160,18 @@ def _msa(echoed: _Echo, code: AckCode, error: GatewayError | None) -> str:
 
 
 def _err(echoed: _Echo, error: GatewayError) -> str:
-    """ERR: where, which condition of table 0357, severity E, and the rule (2.5.1 §2.15.5; before 2.5, ERR-1)."""
+    """ERR: where, which condition of table 0357, severity E, our name for it, the rule (2.5.1 §2.15.5; before, ERR-1).
+
+    Up to 2.4 there is ERR-1 alone: segment, sequence, field and condition as its components.
+    """
     separators = echoed.separators
-    text = CONDITIONS.get(error.condition, "")
+    coded = (str(error.condition), CONDITIONS.get(error.condition, ""), "HL70357")
     if echoed.version < _ERR_CHANGED:
-        condition = separators.subcomponent.join((str(error.condition), text, "HL70357"))
         place = [*location(error.path)[:3], *[""] * 3][:3]
+        condition = coded[0] if echoed.version < _TEXT_ADDED else separators.subcomponent.join(coded)
         return separators.field.join(("ERR", separators.component.join((*place, condition))))
-    condition = separators.component.join((str(error.condition), text, "HL70357"))
-    where = separators.component.join(location(error.path))
-    return separators.field.join(("ERR", "", where, condition, "E", "", "", "", echoed.written(str(error))))
+    where, condition = separators.component.join(location(error.path)), separators.component.join(coded)
+    return separators.field.join(("ERR", "", where, condition, "E", "", "", error.name, echoed.written(str(error))))
 
 
 def location(path: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 Order of the checks: readable, declared source, MSH, segments, fields, data types (2.5.1 §2.9).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from gateway.errors import (
     FieldMissing,
     GatewayError,
     LimitExceeded,
+    NotHl7,
     SegmentMissing,
     SenderError,
     SourceUndeclared,
@@ -43,6 +45,9 @@ from mappings.hl7v2.tables import (
     SIU_IGNORED,
     VERSIONS,
 )
+
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+"""The XML encoding of HL7 v2 is told by its first character and never parsed: no entity is ever expanded."""
 
 EVENTS = {
     "ADT": frozenset(ADT_EVENTS),
@@ -82,6 +87,8 @@ def examine(raw: bytes, site: Site) -> Examination:
 
     The source is known from the header's bytes before the frame is read, for its setting may override MSH-18.
     """
+    if _XML.match(raw):
+        return Examination(None, None, None, error=NotHl7("the ER7 encoding, which starts with MSH; XML is not read"))
     header = peek(raw)
     source = site.source_of(header.text("MSH-3").strip(), header.text("MSH-4").strip()) if header else None
     try:
@@ -113,7 +120,7 @@ def _check(message: Message, found: Header, source: Source | None, site: Site) -
     _check_frame(message)
     if source is None:
         raise SourceUndeclared("the sending application and facility are declared in the site's data", path="MSH-3")
-    _check_header(message, found)
+    _check_header(message, found, source)
     if left_aside(found, message) or found.type in IGNORED_TYPES:
         return
     _check_amounts(message)
@@ -147,7 +154,9 @@ def _check_amounts(message: Message) -> None:
                     raise LimitExceeded(f"at most {MOST_REPETITIONS} repetitions", path=field_path(name, place, field))
 
 
-def _check_header(message: Message, found: Header) -> None:
+def _check_header(message: Message, found: Header, source: Source) -> None:
+    if source.control_id_required and not message.text("MSH-10").strip():
+        raise FieldMissing("a control ID: without it no answer can name the message", path="MSH-10")
     if len(message.text("MSH-10")) > CONTROL_ID_LENGTH:
         raise DataTypeInvalid(f"a control ID of at most {CONTROL_ID_LENGTH} characters", path="MSH-10")
     if not found.type:

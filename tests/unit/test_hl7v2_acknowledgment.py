@@ -33,7 +33,7 @@ def test_the_senders_delimiters_and_version_are_kept():
     assert lines[0].startswith("MSH#*~\\&#SECRETARIAT#CHU#GAM#CHU#")
     assert "#ACK*A01*ACK#G1#P#2.5*FRA*2.11" in lines[0]
     assert lines[1] == "MSA#AE#M&1"
-    assert lines[2].startswith("ERR##PID*1*5#101*Required field missing*HL70357#E####")
+    assert lines[2].startswith("ERR##PID*1*5#101*Required field missing*HL70357#E###FieldMissing#PID-5: ")
 
 
 @pytest.mark.parametrize("codec", ["iso8859-15", "utf-8"])
@@ -49,7 +49,7 @@ def test_an_undecodable_message_is_answered_by_its_control_id():
     text = answer(frame(header("ADT^A01", rest="||||||NO SUCH SET"), "PID|||1||Zoé")).decode("latin-1")
     assert "MSA|AR|M1\r" in text
     assert "NO SUCH SET" not in text
-    assert "ERR||MSH^1^18|102^Data type error^HL70357|E||||MSH-18: " in text
+    assert "ERR||MSH^1^18|102^Data type error^HL70357|E|||CharsetUndecodable|MSH-18: " in text
 
 
 def test_the_answer_declares_the_delimiters_it_is_written_in():
@@ -63,7 +63,26 @@ def test_what_has_no_header_gets_the_default_answer():
     lines = answer(b"what is this").decode().split("\r")
     assert lines[0] == "MSH|^~\\&|SECRETARIAT|CHU|||20260310101500+0100||ACK|G1|P|2.5"
     assert lines[1] == "MSA|AR|"
-    assert lines[2].startswith("ERR|||100^Segment sequence error^HL70357|E||||the frame starts with MSH")
+    assert lines[2].startswith("ERR|||100^Segment sequence error^HL70357|E|||NotHl7|the frame starts with MSH")
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "condition"),
+    [
+        ("2.1", "ACK", "PID^1^5^101"),
+        ("2.2", "ACK^A01", "PID^1^5^101"),
+        ("2.3", "ACK^A01", "PID^1^5^101&Required field missing&HL70357"),
+        ("2.3.1", "ACK^A01^ACK", "PID^1^5^101&Required field missing&HL70357"),
+        ("2.4", "ACK^A01^ACK", "PID^1^5^101&Required field missing&HL70357"),
+        ("2.5", "ACK^A01^ACK", "|PID^1^5|101^Required field missing^HL70357|E|||FieldMissing|"),
+        ("2.8.2", "ACK^A01^ACK", "|PID^1^5|101^Required field missing^HL70357|E|||FieldMissing|"),
+    ],
+)
+def test_the_answer_has_the_layout_of_the_senders_version(version, kind, condition):
+    """MSH-9 gained the event in 2.2, the structure in 2.3.1; ERR its coded condition in 2.3, its fields in 2.5."""
+    lines = answer(frame(header("ADT^A01", version=version), "PID|||1^^^CHU")).decode().split("\r")
+    assert lines[0].split("|")[8] == kind
+    assert lines[2].startswith(f"ERR|{condition}")
 
 
 def test_before_2_5_the_error_is_one_list_and_the_text_stands_in_msa():

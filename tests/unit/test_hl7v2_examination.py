@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from sites import PID, demo_site, frame, header
 
@@ -49,6 +51,7 @@ def test_a_sound_message_has_no_error():
         (b"\r\n", NotHl7),
         (b"HELLO", NotHl7),
         (b"MSH", HeaderInvalid),
+        (b"\xef\xbb\xbf\r\n <ADT_A01><!DOCTYPE", NotHl7),
         (b"MSH|^^\\&|GAM", HeaderInvalid),
         (b"MSH|^~\\&|GAM|CHU|||||ADT^A01|1|P|2.5||||||UNICODE UTF-8\rPID|||1\xff", CharsetUndecodable),
     ],
@@ -79,6 +82,8 @@ def test_the_sources_character_set_overrides_the_label():
 
 
 HEADERS = [
+    (header("ADT^A01", control_id=""), FieldMissing, "MSH-10"),
+    (header("ADT^A01", control_id=" "), FieldMissing, "MSH-10"),
     (header("ADT^A01", application="NOBODY"), SourceUndeclared, "MSH-3"),
     (header(""), UnsupportedMessageType, "MSH-9"),
     (header("ADT^A01", version="3.0"), UnsupportedVersion, "MSH-12"),
@@ -101,6 +106,17 @@ def test_what_the_header_cannot_say(msh, error, path):
     found = error_of(msh, PID, site=site)
     assert type(found) is error
     assert found.path == path
+
+
+def test_xml_is_named_for_what_it_is():
+    """The other encoding of HL7 v2 is refused by name: its sender has a setting for it."""
+    assert "XML" in error_of("<ADT_A01/>").rule
+
+
+def test_a_source_may_send_without_a_control_id():
+    """Where the site says so, a message without MSH-10 is taken."""
+    source = replace(demo_site().sources[0], control_id_required=False)
+    assert error_of(header("ADT^A01", control_id=""), PID, site=demo_site(sources=(source,))) is None
 
 
 @pytest.mark.parametrize("version", ["2.1", "2.3.1", "2.5^FRA^2.11", "2.8.2", ""])
