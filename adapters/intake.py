@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_hex
 from weakref import WeakValueDictionary
 
 import structlog
 
+from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.mllp.listener import Peer
 from gateway.errors import (
     AckCode,
@@ -22,8 +24,18 @@ from gateway.errors import (
     ProcessingFailed,
     StorageUnavailable,
     TroubleError,
+    restored,
 )
-from gateway.reception import MESSAGE_TYPE_LENGTH, Format, Reception, Recorded, Transport, storable
+from gateway.reception import (
+    MESSAGE_TYPE_LENGTH,
+    Format,
+    Outcome,
+    Reception,
+    Recorded,
+    State,
+    Transport,
+    storable,
+)
 from gateway.site import Site
 from mappings.hl7v2 import Examination, acknowledge, examine, subjects
 
@@ -153,6 +165,13 @@ def _settle_each(
             done.set_result(result)
 
 
+def _refused(rule: str) -> "asyncio.Future[Recorded]":
+    """Give a reception's future that has failed: it is not put in line."""
+    done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+    done.set_exception(IntakePaused(rule))
+    return done
+
+
 class Hl7Intake:
     """What the MLLP listener calls with each frame.
 
@@ -160,18 +179,25 @@ class Hl7Intake:
         site: the establishment.
         group: puts receptions on disk.
         recorded: told of each commit, so that the pipeline wakes.
+        due: sends the application acknowledgments that follow the pipeline.
 
     """
 
-    def __init__(self, site: Site, group: GroupCommit, recorded: Callable[[], None]) -> None:
+    def __init__(self, site: Site, group: GroupCommit, recorded: Callable[[], None], due: DueAcknowledgments) -> None:
         self._site = site
         self._group = group
         self._recorded = recorded
+        self._due = due
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def receive(self, frame: bytes, peer: Peer) -> bytes:
-        """Give the acknowledgment of a frame: positive only once it is on disk."""
+        """Give the acknowledgment of a frame, positive only once it is on disk; empty where its sender wants none.
+
+        Raises:
+            TroubleError: it is not kept, and its sender, who wants no such answer, can only be told by hanging up.
+
+        """
         async with self._turn(peer):
             examination = await self._examine(frame)
             submitted = self._submit(frame, examination)
@@ -180,8 +206,11 @@ class Hl7Intake:
         except TroubleError as trouble:
             if not isinstance(trouble, IntakePaused):  # told once, when it began: refusals must not fill the disk
                 log.warning("intake.trouble", error=trouble.name, connection=peer.connection)
-            return self._acknowledge(examination, trouble.acknowledgment, trouble)
+            if (code := examination.mode.at_once(trouble.acknowledgment)) is None:
+                raise
+            return self._acknowledge(examination, code, trouble)
         self._recorded()
+        self._owe(recorded, examination, peer)
         error = examination.error
         log.info(
             "message.received",
@@ -203,8 +232,10 @@ class Hl7Intake:
         return turn
 
     def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
-        error = examination.error
-        code = error.acknowledgment if error else AckCode.AA
+        error, verdict = examination.error, examination.verdict
+        if examination.mode.follows(verdict) and self._due.full:
+            return _refused("too many application acknowledgments are due: nothing was kept, send again later")
+        code = examination.mode.at_once(verdict)
         reception = Reception(
             raw=frame,
             transport=Transport.MLLP,
@@ -214,12 +245,25 @@ class Hl7Intake:
             message_type=storable(examination.message_type, MESSAGE_TYPE_LENGTH),
             received_at=datetime.now(UTC),
             principal=examination.source.id if examination.source else "undeclared",
-            code=code,
-            answer=self._acknowledge(examination, code, error),
+            code=examination.mode.recorded(verdict),
+            answer=self._acknowledge(examination, code, error) if code else b"",
             error=error,
             subjects=subjects(examination.message) if examination.message else (),
         )
         return self._group.submit(reception)
+
+    def _owe(self, recorded: Recorded, examination: Examination, peer: Peer) -> None:
+        """The application acknowledgment follows on the connection, if one is wanted; a repetition gets the first's."""
+        if peer.line is not None and examination.mode.follows(examination.verdict):
+            answer = partial(self._acknowledge_end, examination.header_alone())
+            self._due.owe(recorded.duplicate_of or recorded.message, peer.line, answer)
+
+    def _acknowledge_end(self, examination: Examination, outcome: Outcome) -> bytes:
+        """Give the application acknowledgment of a message that has ended; empty if its sender wants none such."""
+        failed = outcome.state is State.QUARANTINED
+        error = restored(outcome.error, outcome.rule, outcome.path) if failed else None
+        code = error.acknowledgment if error else AckCode.AA
+        return self._acknowledge(examination, code, error) if examination.mode.application.on(code) else b""
 
     async def _examine(self, frame: bytes) -> Examination:
         """Examine a frame, a large one in a thread, so that it holds up nobody else."""

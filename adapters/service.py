@@ -25,6 +25,7 @@ from adapters.bus.embedded import EmbeddedPublisher
 from adapters.bus.rabbitmq import RabbitPublisher
 from adapters.bus.relay import Publisher, Relay
 from adapters.bus.turn import RelayTurn
+from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.fhir.app import create_app
 from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
@@ -259,7 +260,8 @@ class _Service:
     @asynccontextmanager
     async def _mllp(self, group: WatchedCommit) -> AsyncIterator[str]:
         settings = self._assembly.settings
-        intake = Hl7Intake(self._assembly.site, group, self._recorded)
+        due = DueAcknowledgments(self._assembly.inbox.outcomes)
+        intake = Hl7Intake(self._assembly.site, group, self._recorded, due)
         limits = Limits(max_frame=settings.max_frame_bytes, connections=settings.max_connections)
         meter = self._watch.meter
         listener = Listener(meter.timed(intake.receive), meter.counted(intake.refuse_oversize), limits)
@@ -268,10 +270,13 @@ class _Service:
             await listener.start(settings.mllp_host, settings.mllp_port, shared=settings.mllp_shared)
         except OSError as error:
             raise ConfigurationError(_unbindable(error), path="GATEWAY_MLLP_PORT") from None
+        telling = asyncio.create_task(due.run(), name="due-acknowledgments")
+        telling.add_done_callback(_end_on_fault)
         try:
             yield "{}:{}".format(*listener.address)
         finally:
             await listener.stop(GRACE_SECONDS)
+            telling.cancel()
 
     @asynccontextmanager
     async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:

@@ -18,15 +18,22 @@ A text holds a path, a rule and lengths, never a field's value (promise P6).
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class AckCode(StrEnum):
-    """Acknowledgment codes of HL7 table 0008 that this gateway answers in original mode."""
+    """Acknowledgment codes of HL7 table 0008: original mode's and application, then accept (commit)."""
 
     AA = "AA"
     AE = "AE"
     AR = "AR"
+    CA = "CA"
+    CE = "CE"
+    CR = "CR"
+
+
+POSITIVE: Final = frozenset({AckCode.AA, AckCode.CA})
+"""The codes that promise: the bytes are on disk (promise P1)."""
 
 
 class GatewayError(Exception):
@@ -279,3 +286,13 @@ class ConfigurationError(GatewayError):
     def __init__(self, rule: str, *, path: str = "", line: int | None = None) -> None:
         super().__init__(rule, path=f"{path}:{line}" if line else path)
         self.line = line
+
+
+def restored(name: str, rule: str, path: str) -> GatewayError:
+    """Give the error whose class's name, rule and path were kept; of a class that is no more, ProcessingFailed."""
+    classes: list[type[GatewayError]] = [GatewayError]
+    for each in classes:
+        if each.__name__ == name:
+            return each(rule, path=path)
+        classes += each.__subclasses__()
+    return ProcessingFailed(rule, path=path)

@@ -69,7 +69,7 @@ def _explain(current: Session, raw: bytes, source: str, *, reveal: bool) -> dict
         "format": "hl7v2",
         "source": examination.source.id if examination.source else None,
         "type": examination.message_type,
-        "answer": examination.error.acknowledgment if examination.error else "AA",
+        "answer": examination.mode.at_once(examination.verdict),
         "error": _error(examination.error),
         "segments": describe(message, reveal=reveal) if message else [],
     }

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ import click
 from adapters.cli.output import json_option, print_json, printable
 from adapters.mllp.client import Client, PeerUnavailable
 from gateway import er7
-from gateway.errors import AckCode, GatewayError
+from gateway.errors import POSITIVE, GatewayError
+from mappings.hl7v2.header import peek
+from mappings.hl7v2.mode import ORIGINAL, Mode, Wanted, mode_of
 
 WINDOW = 16
 """Messages sent ahead of their answers."""
 
 HIGHEST_PORT = 65_535
 _PORT = re.compile("[1-9][0-9]{0,4}")
-
-_POSITIVE = {AckCode.AA, "CA"}
 
 
 @click.command()
@@ -33,8 +34,9 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
     """Send HL7 v2 messages by MLLP and print each acknowledgment.
 
     A file that holds several messages (each begins with MSH at the beginning of a line) is sent as several frames;
-    its bytes are not changed otherwise. Exit 0: all acknowledged positively; 1: some were refused; 3: some got no
-    answer.
+    its bytes are not changed otherwise. Each acknowledgment that a message asks for (MSH-15, MSH-16) is waited for;
+    where it asks for none, none is missed. Exit 0: all acknowledged positively; 1: some were refused; 3: some got no
+    answer that they asked for.
 
     \b
     Examples:
@@ -45,8 +47,8 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
     if not host or not _PORT.fullmatch(port) or int(port) > HIGHEST_PORT:
         raise click.BadParameter("HOST:PORT is expected", ctx, param_hint="--to")
     answers = asyncio.run(_send(files, host.strip("[]"), int(port), timeout, quiet=as_json))
-    refused = sum(a["code"] not in _POSITIVE for a in answers if a["code"])
-    unanswered = sum(a["code"] is None for a in answers)
+    refused = sum(not POSITIVE.issuperset({a["code"], a.get("application")} - {None}) for a in answers)
+    unanswered = sum(a["code"] is None and a["error"] is not None for a in answers)
     if as_json:
         print_json(answers)
     else:
@@ -57,16 +59,57 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
 async def _send(files: Sequence[Path], host: str, port: int, timeout: float, *, quiet: bool) -> list[dict[str, Any]]:  # noqa: ASYNC109 - handed on
     parts = [(file, n, part) for file in files for n, part in enumerate(split(file.read_bytes()), start=1)]
     answers: list[dict[str, Any]] = []
-    async with Client(host, port) as client, aclosing(_answers(client, [p for *_, p in parts], timeout)) as arriving:
-        async for answer in arriving:
+    async with Client(host, port) as client, aclosing(_told(client, [p for *_, p in parts], timeout)) as arriving:
+        async for told in arriving:
             file, n, _ = parts[len(answers)]
-            told = (
-                {"code": None, "control_id": None, "error": answer} if isinstance(answer, str) else read_answer(answer)
-            )
             answers.append({"file": str(file), "message": n, **told})
             if not quiet:
                 click.echo(_line(answers[-1]))
     return answers
+
+
+async def _told(client: Client, payloads: Sequence[bytes], timeout: float) -> AsyncGenerator[dict[str, Any], None]:  # noqa: ASYNC109 - handed on
+    """Give what each payload's sender is told; those that are answered once each go ahead of their answers."""
+    for once, run in groupby(payloads, lambda payload: _answered_once(_mode(payload))):
+        if once:
+            async with aclosing(_answers(client, list(run), timeout)) as arriving:
+                async for answer in arriving:
+                    yield _silence(answer) if isinstance(answer, str) else read_answer(answer)
+            continue
+        for payload in run:
+            try:
+                yield await _converse(client, payload, timeout)
+            except PeerUnavailable as error:
+                yield _silence(error.rule)
+
+
+def _mode(payload: bytes) -> Mode:
+    header = peek(payload)
+    return mode_of(header) if header else ORIGINAL
+
+
+def _answered_once(mode: Mode) -> bool:
+    return not mode.enhanced or (mode.accept is Wanted.ALWAYS and mode.application is Wanted.NEVER)
+
+
+async def _converse(client: Client, payload: bytes, timeout: float) -> dict[str, Any]:  # noqa: ASYNC109 - handed on
+    """Give what is told in enhanced mode: an accept acknowledgment, an application acknowledgment, both or nothing."""
+    mode = _mode(payload)
+
+    def enough(answers: Sequence[bytes]) -> bool:
+        codes = [read_answer(answer)["code"] for answer in answers]
+        return not POSITIVE.issuperset(codes) or len(codes) > (mode.accept is Wanted.ALWAYS)
+
+    applies = mode.application is not Wanted.NEVER
+    answers = [read_answer(a) for a in await client.converse(payload, timeout, enough if applies else None)]
+    if not answers:
+        return _silence("no answer in time" if Wanted.ALWAYS in {mode.accept, mode.application} else "")
+    return {**answers[0], "application": answers[1]["code"]} if answers[1:] else answers[0]
+
+
+def _silence(why: str) -> dict[str, Any]:
+    """What is told of a message without an acknowledgment: why, where one was asked for."""
+    return {"code": None, "control_id": None, "error": why or None}
 
 
 async def _answers(client: Client, payloads: Sequence[bytes], timeout: float) -> AsyncGenerator[bytes | str, None]:  # noqa: ASYNC109 - handed on
@@ -107,6 +150,6 @@ def read_answer(answer: bytes) -> dict[str, Any]:
 
 
 def _line(answer: dict[str, Any]) -> str:
-    code = answer["code"] or "--"
+    code = " ".join(filter(None, (answer["code"], answer.get("application")))) or "--"
     told = f"{code}  {answer['file']}#{answer['message']}  {answer['control_id'] or ''}  {answer['error'] or ''}"
     return printable(told.rstrip())

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import suppress
 from ssl import SSLContext
 from typing import Self
 
@@ -81,6 +82,47 @@ class Client:
                 return await self._exchange(payload)
         except TimeoutError:
             raise PeerUnavailable("no answer in time") from None
+
+    async def converse(
+        self,
+        payload: bytes,
+        timeout: float,  # noqa: ASYNC109 - what came by then is given
+        enough: Callable[[Sequence[bytes]], bool] | None = None,
+    ) -> list[bytes]:
+        """Give what a receiver says to a message that asks for no answer, for several, or for one on a condition.
+
+        The connection is the message's own, so that silence is an answer too.
+
+        Args:
+            payload: one message, without frame.
+            timeout: seconds to connect, and then for everything.
+            enough: whether what has come is all; None: we hang up at once, and take what comes till the receiver does.
+
+        Raises:
+            PeerUnavailable: the receiver cannot be reached.
+            ValueError: the payload holds a frame boundary.
+
+        """
+        message, framing, answers = frame(payload), FrameReader(MAX_ANSWER), list[bytes]()
+        name = (self._server_hostname or self._host) if self._ssl else None
+        try:
+            async with asyncio.timeout(timeout):
+                reader, writer = await asyncio.open_connection(
+                    self._host, self._port, ssl=self._ssl, server_hostname=name
+                )
+        except OSError as error:  # TimeoutError is one
+            raise PeerUnavailable("the receiver cannot be reached") from error
+        with suppress(OSError):
+            async with asyncio.timeout(timeout):
+                writer.write(message)
+                if enough is None and writer.can_write_eof():
+                    writer.write_eof()
+                while (enough is None or not enough(answers)) and (data := await reader.read(MAX_ANSWER)):
+                    answers += [event.payload for event in framing.feed(data) if isinstance(event, Frame)]
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        return answers
 
     async def send_all(
         self,

@@ -8,9 +8,9 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ssl import SSLContext
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -31,11 +31,26 @@ class Peer:
     Attributes:
         address: its IP address.
         connection: number of the connection, rising from 1 while the listener lives.
+        subject: whom its TLS client certificate names; None without one.
+        line: takes what is told it later, beside the answers to its frames.
 
     """
 
     address: str
     connection: int
+    subject: str | None = None
+    line: "Line | None" = field(default=None, compare=False, repr=False)
+
+
+class Line(Protocol):
+    """A connection on which more may be said than the answers to its frames."""
+
+    @property
+    def open(self) -> bool:
+        """Whether something can still be said."""
+
+    def say(self, payload: bytes) -> None:
+        """Send a payload in a frame of its own, behind the answers that are owed by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,8 @@ class Limits:
 
 
 Handler = Callable[[bytes, Peer], Awaitable[bytes]]
-"""Takes a payload, gives the payload to answer. If it raises, the connection closes and nothing is promised.
+"""Takes a payload, gives the payload to answer; an empty one is not sent. If it raises, the connection closes and
+nothing is promised.
 
 It bounds its own time: a connection keeps its place among ``Limits.connections`` until its handlers are done.
 """
@@ -209,13 +225,14 @@ class _Connection:
     ) -> None:
         self._listener = listener
         self._limits = listener.limits
-        self._peer = peer
+        self._peer = replace(peer, line=self)
         self._reader = reader
         self._writer = writer
         self._log = log.bind(peer=peer.address, connection=peer.connection)
         self._framing = FrameReader(self._limits.max_frame)
         self._window = _Window(self._limits)
-        self._due: asyncio.Queue[_Due | None] = asyncio.Queue()  # bounded by the window
+        # Bounded by the window, and by whoever says more.
+        self._due: asyncio.Queue[_Due | bytes | None] = asyncio.Queue()
         self._handling: set[asyncio.Task[bytes | None]] = set()
         self._since = self._now()
         self._frames = self._truncated = self._junk = 0
@@ -227,6 +244,15 @@ class _Connection:
     def stop_reading(self) -> None:
         """No more frames are taken; those in hand are answered and the connection closes."""
         self._reading.cancel()
+
+    @property
+    def open(self) -> bool:
+        """Whether something can still be said."""
+        return not self._writer.transport.is_closing()
+
+    def say(self, payload: bytes) -> None:
+        """Send a payload in a frame of its own, behind the answers that are owed by now."""
+        self._due.put_nowait(frame(payload))
 
     async def serve(self) -> None:
         """The connection is closed, and every handler that it started has ended."""
@@ -364,7 +390,8 @@ class _Connection:
     async def _handle(self, payload: bytes) -> bytes | None:
         """Give the framed answer, None if there is none to give."""
         try:
-            return frame(await self._listener.handler(payload, self._peer))
+            answer = await self._listener.handler(payload, self._peer)
+            return frame(answer) if answer else b""
         except Exception as error:  # noqa: BLE001 - whatever fails in one message stays in its connection
             self._log.error("mllp.handler_failed", error=type(error).__name__)
             return None
@@ -379,10 +406,11 @@ class _Connection:
     async def _write_answers(self) -> None:
         """Every answer due is with the kernel, in order; or one could not be given, and none after it was."""
         while due := await self._due.get():
-            answer = await due.answer
+            answer = due if isinstance(due, bytes) else await due.answer
             if answer is None or not await self._sent(answer):
                 return
-            self._window.leave(due.octets)
+            if isinstance(due, _Due):
+                self._window.leave(due.octets)
             if not self._framing.in_frame:
                 self._since = self._now()
 

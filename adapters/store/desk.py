@@ -23,7 +23,7 @@ from adapters.store.inbox import insert_messages, make_pending, take_back
 from adapters.store.keys import among
 from adapters.store.news import PENDING, tell
 from gateway.audit import AuditEvent
-from gateway.errors import AckCode, StateConflict
+from gateway.errors import POSITIVE, StateConflict
 from gateway.reception import DISCARDED, EDITED, Reception, Recorded, State
 
 _outcome, _pending = schema.outcome, schema.pending
@@ -229,7 +229,7 @@ def _sift(connection: Connection, numbers: Sequence[int], state: str, *, lock: b
     held = set(
         connection.execute(select(_hold.c.message_id).where(among(connection, _hold.c.message_id, numbers))).scalars()
     )
-    accepted = (among(connection, message.c.id, numbers), message.c.code == AckCode.AA)
+    accepted = (among(connection, message.c.id, numbers), message.c.code.in_(POSITIVE))
     taken = set(connection.execute(select(message.c.id).where(*accepted)).scalars())
     body = schema.message_body.c.message_id
     kept = set(connection.execute(select(body).where(among(connection, body, numbers))).scalars())

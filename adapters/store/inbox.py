@@ -149,6 +149,13 @@ class Inbox:
         """
         return self.show(number).outcome
 
+    def outcomes(self, numbers: Collection[int]) -> dict[int, Outcome]:
+        """Give how those of the messages ended that have."""
+        columns = (_outcome.c.message_id, _outcome.c.state, _outcome.c.error, _outcome.c.path, _outcome.c.rule)
+        with self._database.read() as connection:
+            found = connection.execute(select(*columns).where(among(connection, _outcome.c.message_id, numbers)))
+            return {row.message_id: Outcome(row.message_id, State(row.state), *row[2:]) for row in found}
+
     def summary(self) -> dict[str, int]:
         """Count what came in and how it ended (promise P4)."""
         with self._database.read() as connection:

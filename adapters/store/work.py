@@ -35,7 +35,7 @@ from adapters.store.inbox import name_patients
 from adapters.store.keys import among, lock_all, on_keys, one_of, told
 from adapters.store.news import PUBLISHED
 from gateway import partition
-from gateway.errors import AckCode
+from gateway.errors import POSITIVE
 from gateway.focus import FocusKind
 from gateway.outbox import OutboxEntry
 from gateway.partition import PARTITIONS, numbers_of
@@ -373,7 +373,7 @@ def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMes
             m.control_id,
             bytes(m.raw),
             m.received_at,
-            refused=m.code != AckCode.AA,
+            refused=m.code not in POSITIVE,
             expects=m.expects,
         )
         for m in connection.execute(statement)

@@ -11,6 +11,7 @@ from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import Site
 from mappings.hl7v2 import times
 from mappings.hl7v2.examination import Examination
+from mappings.hl7v2.mode import Wanted
 from mappings.hl7v2.tables import CONDITIONS, PROCESSING_IDS, VERSIONS
 
 APPLICATION = "SECRETARIAT"
@@ -45,7 +46,7 @@ def acknowledge(
 
     Args:
         examination: what the frame showed; without a readable header the answer is a 2.5 ACK to nobody in particular.
-        code: MSA-1.
+        code: MSA-1; an application acknowledgment of enhanced mode wants no answer of its own (MSH-15, MSH-16).
         error: what was wrong; its path and rule are told, no value is.
         site: the establishment.
         now: aware instant, for MSH-7.
@@ -53,7 +54,7 @@ def acknowledge(
 
     """
     echoed = _Echo.of(examination)
-    lines = [_msh(echoed, examination, site, now, control_id), _msa(echoed, code, error)]
+    lines = [_msh(echoed, examination, code, site, now, control_id), _msa(echoed, code, error)]
     if error is not None:
         lines.append(_err(echoed, error))
     return "".join(f"{line}\r" for line in lines).encode(echoed.codec, errors="replace")
@@ -113,7 +114,7 @@ class _Echo:
         return er7.escape(_CONTROL.sub(" ", text), self.separators)
 
 
-def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, control_id: str) -> str:
+def _msh(echoed: _Echo, examination: Examination, code: AckCode, site: Site, now: datetime, control_id: str) -> str:
     """MSH: sender and receiver exchanged; processing ID, version, country and character set as the sender has them."""
     separators = echoed.separators
     known = echoed.first(12) in VERSIONS
@@ -130,11 +131,18 @@ def _msh(echoed: _Echo, examination: Examination, site: Site, now: datetime, con
         echoed.written(control_id),
         echoed.field(11) if echoed.first(11) in PROCESSING_IDS else "P",
         echoed.field(12) if known else DEFAULT_VERSION,
-        *("", "", "", ""),
+        *("", ""),
+        *_wants(examination, code),
         echoed.field(17),
         echoed.charset,
     ]
     return separators.field.join(fields).rstrip(separators.field)
+
+
+def _wants(examination: Examination, code: AckCode) -> tuple[str, str]:
+    """MSH-15 and MSH-16: nothing in original mode and for accept acknowledgments."""
+    application = examination.mode.enhanced and code not in {AckCode.CA, AckCode.CE, AckCode.CR}
+    return (Wanted.NEVER, Wanted.NEVER) if application else ("", "")
 
 
 def _kind(echoed: _Echo, examination: Examination) -> list[str]:

@@ -5,11 +5,12 @@ Order of the checks: readable, declared source, MSH, segments, fields, data type
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway import er7
 from gateway.er7 import Message, Segment
 from gateway.errors import (
+    AckCode,
     DataTypeInvalid,
     FieldMissing,
     GatewayError,
@@ -28,6 +29,7 @@ from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import Site, Source
 from mappings.hl7v2 import adt, mdm, oru, siu
 from mappings.hl7v2.header import Header, header_of, peek
+from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
 from mappings.hl7v2.patient import birth_date, patient_identifiers
 from mappings.hl7v2.reading import Reading, field_path
 from mappings.hl7v2.tables import (
@@ -70,6 +72,7 @@ class Examination:
         message_type: ``ADT^A01``; empty if unreadable.
         processing_id: MSH-11.1; P if empty.
         error: the first thing wrong; None if it is fit to be taken.
+        mode: which acknowledgments its sender asks for.
 
     """
 
@@ -80,6 +83,19 @@ class Examination:
     message_type: str = ""
     processing_id: str = ""
     error: GatewayError | None = None
+    mode: Mode = ORIGINAL
+
+    @property
+    def verdict(self) -> AckCode:
+        """What the examination answers, in original mode."""
+        return self.error.acknowledgment if self.error else AckCode.AA
+
+    def header_alone(self) -> "Examination":
+        """Give what an answer is made from, without the message's body."""
+        if self.message is None:
+            return self
+        read, msh = self.message, self.message.first("MSH")
+        return replace(self, message=Message(b"", read.separators, read.charset, (), (msh,) if msh else ()))
 
 
 def examine(raw: bytes, site: Site) -> Examination:
@@ -91,11 +107,12 @@ def examine(raw: bytes, site: Site) -> Examination:
         return Examination(None, None, None, error=NotHl7("the ER7 encoding, which starts with MSH; XML is not read"))
     header = peek(raw)
     source = site.source_of(header.text("MSH-3").strip(), header.text("MSH-4").strip()) if header else None
+    mode = mode_of(header) if header else ORIGINAL
     try:
         message = er7.read(raw, charset=source.charset if source else "")
     except SenderError as error:
         control_id = header.text("MSH-10")[:CONTROL_ID_LENGTH] if header else ""
-        return Examination(None, header, source, control_id, error=error)
+        return Examination(None, header, source, control_id, error=error, mode=mode)
     found = header_of(message)
     return Examination(
         message,
@@ -105,6 +122,7 @@ def examine(raw: bytes, site: Site) -> Examination:
         found.message_type,
         found.processing_id,
         _first_error(message, found, source, site),
+        mode,
     )
 
 

@@ -288,3 +288,12 @@ def test_a_replay_changes_nothing_twice(store):
         store.inbox.replay(number, replayed(number))
     store.process()
     assert effect() == before
+
+
+def test_outcomes_are_those_of_what_has_ended(store):
+    """Of the messages asked for, those that have ended are told how; pending and unknown ones are left out."""
+    waiting, refused = (r.message for r in store.inbox.record([reception(A28), reception(b"what", error=REFUSED)]))
+    found = store.inbox.outcomes([waiting, refused, refused + 1])
+    assert [(n, o.state, o.error, o.path) for n, o in found.items()] == [(refused, State.QUARANTINED, "NotHl7", "MSH")]
+    assert found[refused].rule == "an MSH segment is expected"
+    assert store.inbox.outcomes([]) == {}

@@ -248,14 +248,45 @@ async def test_the_handler_is_told_the_peer():
 
     async def handler(payload, peer):
         seen.append(peer)
-        return b""
+        return b"heard"
 
     async with listening(handler) as listener:
         for _ in range(2):
             async with connected(listener) as sender:
                 await sender.write(frame(b"a"))
-                assert await sender.answer() == b""
+                assert await sender.answer() == b"heard"
     assert seen == [Peer("127.0.0.1", 1), Peer("127.0.0.1", 2)]
+
+
+async def test_an_empty_answer_is_not_sent():
+    """A handler that has nothing to say leaves the next answer to be the first thing said."""
+
+    async def handler(payload, peer):
+        return payload.strip()
+
+    async with listening(handler) as listener, connected(listener) as sender:
+        await sender.write(frame(b" ") + frame(b"a"))
+        assert await sender.answer() == b"a"
+
+
+async def test_what_is_said_beside_the_answers_stands_behind_those_owed():
+    """A line may be told more than answers; an answer that is owed goes first, and the frames do not mix."""
+    lines, release = [], asyncio.Event()
+
+    async def handler(payload, peer):
+        lines.append(peer.line)
+        await release.wait()
+        return payload
+
+    async with listening(handler) as listener:
+        async with connected(listener) as sender:
+            await sender.write(frame(b"a"))
+            await until(lambda: lines)
+            lines[0].say(b"more")
+            release.set()
+            assert [await sender.answer(), await sender.answer()] == [b"a", b"more"]
+            assert lines[0].open
+        await until(lambda: not lines[0].open)
 
 
 # Hostile, slow and stuck peers

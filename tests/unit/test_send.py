@@ -1,8 +1,9 @@
 """What ``gateway send`` reads from an acknowledgment."""
 
 import pytest
+from sites import PID, frame, header
 
-from adapters.cli.send import read_answer
+from adapters.cli.send import _told, read_answer
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,38 @@ def test_the_rule_is_told_whatever_the_version(version: str, rest: str):
     """Before 2.5 ERR has no text of its own: MSA-3 holds the rule."""
     answer = f"MSH|^~\\&|S|CHU|GAM|CHU|20260310||ACK|G1|P|{version}\r{rest}".encode()
     assert read_answer(answer)["error"].endswith("PID-3: a value is needed")
+
+
+class Receiver:
+    """Answers by a script, as `adapters.mllp.client.Client` gives it."""
+
+    def __init__(self, *codes):
+        self.codes = codes
+
+    async def converse(self, _payload, _seconds, enough=None):
+        """Give the script's answers until it is enough."""
+        answers = []
+        for code in self.codes:
+            answers.append(f"MSH|^~\\&|S\rMSA|{code}|M1\r".encode())
+            if enough is not None and enough(answers):
+                break
+        return answers
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "script", "code", "then", "error"),
+    [
+        ("AL", "AL", ("CA", "AE", "AA"), "CA", "AE", None),
+        ("AL", "AL", ("CE", "AA"), "CE", None, None),
+        ("NE", "AL", ("AA", "AA"), "AA", None, None),
+        ("NE", "NE", (), None, None, None),
+        ("ER", "NE", ("CR",), "CR", None, None),
+        ("ER", "ER", (), None, None, None),
+        ("NE", "AL", (), None, None, "no answer in time"),
+    ],
+)
+async def test_each_acknowledgment_that_is_asked_for_is_told(accept, application, script, code, then, error):
+    """Both where both are due, one where the first refuses; silence is told only where an answer was asked for."""
+    payload = frame(header("ADT^A28", rest=f"|||{accept}|{application}"), PID)
+    (told,) = [row async for row in _told(Receiver(*script), [payload], 1)]
+    assert (told["code"], told.get("application"), told["error"]) == (code, then, error)

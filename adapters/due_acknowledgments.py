@@ -1,0 +1,89 @@
+"""Application acknowledgments that are due: each follows its message's end in the pipeline, on the sender's connection.
+
+They need not be kept: how a message ended is, so that the sender whose connection broke, or who was not told before we
+were stopped, sends the message again and is told again (2.5.1 §2.9.3: what is not acknowledged is sent again).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from adapters.mllp.listener import Line
+from gateway.errors import TroubleError
+from gateway.reception import Outcome
+
+log = structlog.get_logger()
+
+MOST_DUE = 10_000
+"""How many may be due at one time (promise P9); no further message that asks for one is taken meanwhile."""
+
+POLL_SECONDS = 0.05
+"""How often outcomes are looked for while any is due; the worker may be another process."""
+
+Answer = Callable[[Outcome], bytes]
+"""Gives the acknowledgment that an outcome deserves; empty where its sender wants none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    line: Line
+    answer: Answer
+
+
+class DueAcknowledgments:
+    """What is due on the connections that are open.
+
+    Args:
+        outcomes: gives how those messages ended that have; blocking.
+
+    """
+
+    def __init__(self, outcomes: Callable[[Collection[int]], dict[int, Outcome]]) -> None:
+        self._outcomes = outcomes
+        self._due: defaultdict[int, list[_Due]] = defaultdict(list)
+        self._count = 0
+        self._any = asyncio.Event()
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be owed."""
+        return self._count >= MOST_DUE
+
+    def owe(self, message: int, line: Line, answer: Answer) -> None:
+        """A message's acknowledgment is sent on this connection once the message has ended, while it is open."""
+        self._due[message].append(_Due(line, answer))
+        self._count += 1
+        self._any.set()
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        while True:
+            await self._any.wait()
+            self._forget_closed()
+            if not self._due:
+                self._any.clear()
+                continue
+            with suppress(TroubleError):  # the next look may find the store well again
+                for number, outcome in (await asyncio.to_thread(self._outcomes, list(self._due))).items():
+                    self._settle(number, outcome)
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _settle(self, number: int, outcome: Outcome) -> None:
+        for due in self._due.pop(number):
+            self._count -= 1
+            if due.line.open and (answer := due.answer(outcome)):
+                due.line.say(answer)
+                log.info("message.acknowledged", message=number, state=outcome.state.value)
+
+    def _forget_closed(self) -> None:
+        for number, due in list(self._due.items()):
+            still = [each for each in due if each.line.open]
+            self._count -= len(due) - len(still)
+            if still:
+                self._due[number] = still
+            else:
+                del self._due[number]

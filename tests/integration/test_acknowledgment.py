@@ -1,0 +1,230 @@
+"""What a sender is answered over a real connection, and when: intake, listener and due acknowledgments together."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from sites import PID, demo_site, frame, header
+
+from adapters import due_acknowledgments
+from adapters.due_acknowledgments import DueAcknowledgments
+from adapters.intake import GroupCommit, Hl7Intake
+from adapters.mllp import framing
+from adapters.mllp.listener import Limits, Listener
+from gateway import er7
+from gateway.errors import StorageUnavailable
+from gateway.reception import Outcome, Recorded, State
+
+
+class Kept:
+    """An inbox in memory: numbers receptions, knows repetitions by their bytes, and ends them when it is told to."""
+
+    def __init__(self):
+        self.receptions, self.ended, self.trouble = [], {}, False
+
+    def record(self, receptions):
+        """Keep a group."""
+        if self.trouble:
+            raise StorageUnavailable("the disk is full")
+        return [self._one(reception) for reception in receptions]
+
+    def _one(self, reception):
+        known = [r.raw for r in self.receptions]
+        self.receptions.append(reception)
+        number = len(self.receptions)
+        if reception.error:
+            return Recorded(number, State.QUARANTINED, reception.code, reception.answer)
+        if reception.raw in known:
+            first = known.index(reception.raw)
+            answer = self.receptions[first].answer
+            return Recorded(number, State.DUPLICATE, reception.code, answer, duplicate_of=first + 1)
+        return Recorded(number, State.PENDING, reception.code, reception.answer)
+
+    def outcomes(self, numbers):
+        """Give how they ended."""
+        return {n: self.ended[n] for n in numbers if n in self.ended}
+
+    def end(self, number, state=State.PROCESSED, **why):
+        """The pipeline has ended with a message."""
+        self.ended[number] = Outcome(number, state, **why)
+
+
+@asynccontextmanager
+async def receiving(site=None):
+    kept = Kept()
+    group, due = GroupCommit(kept.record), DueAcknowledgments(kept.outcomes)
+    intake = Hl7Intake(site or demo_site(), group, lambda: None, due)
+    listener = Listener(intake.receive, intake.refuse_oversize, Limits(settle_seconds=0.05))
+    group.start()
+    telling = asyncio.create_task(due.run())
+    await listener.start("127.0.0.1", 0)
+    kept.address, kept.due = listener.address, due
+    try:
+        yield kept
+    finally:
+        await listener.stop(1)
+        telling.cancel()
+        await group.stop()
+
+
+class Talk:
+    """One connection: what is told, in order."""
+
+    def __init__(self, reader, writer):
+        self._reader, self.writer, self._framing, self._told = reader, writer, framing.FrameReader(1 << 20), []
+
+    def send(self, *payloads):
+        """Send each in a frame."""
+        self.writer.write(b"".join(map(framing.frame, payloads)))
+
+    async def told(self):
+        """Give the next answer; ConnectionError once the gateway has hung up."""
+        async with asyncio.timeout(5):
+            while not self._told:
+                data = await self._reader.read(65_536)
+                if not data:
+                    raise ConnectionError
+                self._told += self._framing.feed(data)
+        return er7.read(self._told.pop(0).payload)
+
+    async def codes(self, count):
+        """Give MSA-1 and MSA-2 of the next answers."""
+        answers = [await self.told() for _ in range(count)]
+        return [(answer.text("MSA-1"), answer.text("MSA-2")) for answer in answers]
+
+
+@asynccontextmanager
+async def talking(kept):
+    reader, writer = await asyncio.open_connection(*kept.address)
+    try:
+        yield Talk(reader, writer)
+    finally:
+        writer.close()
+
+
+def adt(control_id, accept="", application="", *, patient=PID):
+    return frame(header("ADT^A28", control_id=control_id, rest=f"|||{accept}|{application}"), patient)
+
+
+BROKEN = "PID|||||DURAND^ANNE"
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for is seen from outside
+            await asyncio.sleep(0.005)
+
+
+async def test_the_application_acknowledgment_follows_the_pipelines_end():
+    """CA at the commit; AA once the pipeline has ended, though other messages came and were answered meanwhile."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(adt("1", "AL", "AL"), adt("2"))
+        assert await talk.codes(2) == [("CA", "1"), ("AA", "2")]
+        kept.end(1)
+        answer = await talk.told()
+        assert [answer.text(p) for p in ("MSA-1", "MSA-2", "MSH-15", "MSH-16")] == ["AA", "1", "NE", "NE"]
+
+
+async def test_the_accept_acknowledgment_comes_first():
+    """A pipeline that has ended before the commit's answer is out does not overtake it."""
+    async with receiving() as kept, talking(kept) as talk:
+        for number in range(1, 21):
+            kept.end(number)
+        talk.send(*(adt(str(n), "AL", "AL") for n in range(20)))
+        told = await talk.codes(40)
+        for number in map(str, range(20)):
+            assert [code for code, named in told if named == number] == ["CA", "AA"]
+
+
+async def test_what_the_pipeline_refuses_is_told_with_place_and_rule():
+    """A message that ends in quarantine is answered by its error's code, condition, place and rule."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(adt("1", "NE", "AL"))
+        await until(lambda: kept.receptions)
+        kept.end(1, State.QUARANTINED, error="MessageIncoherent", path="PV1-19", rule="one stay")
+        answer = await talk.told()
+        assert [answer.text(p) for p in ("MSA-1", "ERR-2.1", "ERR-3", "ERR-7", "ERR-8")] == [
+            "AE",
+            "PV1",
+            "207",
+            "MessageIncoherent",
+            "PV1-19: one stay",
+        ]
+
+
+async def test_a_condition_that_is_not_met_stays_silent():
+    """ER is not told of success, SU not of failure."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(adt("1", "NE", "ER"), adt("2", "NE", "SU"), adt("3", "NE", "SU"), adt("4", "NE", "ER"))
+        await until(lambda: len(kept.receptions) == 4)
+        kept.end(1)
+        kept.end(2, State.QUARANTINED, error="PersonNeeded")
+        kept.end(3, State.IGNORED, rule="adt-tracking")
+        kept.end(4, State.QUARANTINED, error="PersonNeeded")
+        assert sorted(await talk.codes(2)) == [("AA", "3"), ("AE", "4")]
+        talk.send(adt("5"))
+        assert await talk.codes(1) == [("AA", "5")]
+
+
+async def test_who_wants_no_answer_gets_none_and_is_kept():
+    """NE and NE: the next message's answer is the first thing said, whether the silent one was good or bad."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(adt("1", "NE", "NE"), adt("2", "NE", "", patient=BROKEN), adt("3"))
+        assert await talk.codes(1) == [("AA", "3")]
+        assert [(r.control_id, r.code) for r in kept.receptions] == [("1", "CA"), ("2", "CE"), ("3", "AA")]
+
+
+async def test_a_repetition_is_told_the_first_ones_end():
+    """Who missed the application acknowledgment sends again, and gets both."""
+    async with receiving() as kept:
+        async with talking(kept) as talk:
+            talk.send(adt("1", "AL", "AL"))
+            assert await talk.codes(1) == [("CA", "1")]
+        kept.end(1)
+        async with talking(kept) as talk:
+            talk.send(adt("1", "AL", "AL"))
+            assert await talk.codes(2) == [("CA", "1"), ("AA", "1")]
+
+
+@pytest.mark.parametrize(("accept", "told"), [("AL", "CE"), ("ER", "CE"), ("", "AE")])
+async def test_trouble_is_told_as_it_is_asked_for(accept, told):
+    """What could not be kept is answered negatively where the sender takes such an answer."""
+    async with receiving() as kept, talking(kept) as talk:
+        kept.trouble = True
+        talk.send(adt("1", accept, "AL" if accept else ""))
+        assert await talk.codes(1) == [(told, "1")]
+
+
+@pytest.mark.parametrize(("accept", "application"), [("NE", "NE"), ("SU", "NE"), ("SU", "SU")])
+async def test_trouble_that_may_not_be_told_ends_the_connection(accept, application):
+    """What could not be kept is never passed over in silence: the sender is hung up on."""
+    async with receiving() as kept, talking(kept) as talk:
+        kept.trouble = True
+        talk.send(adt("1", accept, application))
+        with pytest.raises(ConnectionError):
+            await talk.told()
+
+
+async def test_what_is_due_is_bounded(monkeypatch):
+    """Beyond the bound a message that asks for a further answer is not taken, and others are; room makes it taken."""
+    monkeypatch.setattr(due_acknowledgments, "MOST_DUE", 1)
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(adt("1", "AL", "AL"))
+        assert await talk.codes(1) == [("CA", "1")]
+        talk.send(adt("2", "AL", "AL"), adt("3"))
+        assert await talk.codes(2) == [("CE", "2"), ("AA", "3")]
+        kept.end(1)
+        assert await talk.codes(1) == [("AA", "1")]
+        talk.send(adt("2", "AL", "AL"))
+        assert await talk.codes(1) == [("CA", "2")]
+
+
+async def test_a_connection_that_ends_is_owed_nothing(monkeypatch):
+    """Who hangs up before the end leaves no room taken."""
+    monkeypatch.setattr(due_acknowledgments, "MOST_DUE", 1)
+    async with receiving() as kept:
+        async with talking(kept) as talk:
+            talk.send(adt("1", "AL", "AL"))
+            await talk.codes(1)
+            assert kept.due.full
+        await until(lambda: not kept.due.full)
