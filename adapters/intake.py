@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
@@ -16,7 +17,9 @@ import structlog
 
 from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.mllp.listener import Peer
+from adapters.traffic import BEYOND_RATE, Traffic
 from gateway.errors import (
+    AccessRefused,
     AckCode,
     GatewayError,
     IntakePaused,
@@ -172,6 +175,15 @@ def _refused(rule: str) -> "asyncio.Future[Recorded]":
     return done
 
 
+def _admitted(examination: Examination, peer: Peer) -> Examination:
+    """Refuse what says that it is a source's and comes from elsewhere: it is nobody's, whatever else is wrong."""
+    source = examination.source
+    if source is None or source.admits(peer.address, peer.subject):
+        return examination
+    rule = "the network and the certificate that the site's data names for this source"
+    return replace(examination, source=None, error=AccessRefused(rule, path="MSH-3"))
+
+
 class Hl7Intake:
     """What the MLLP listener calls with each frame.
 
@@ -188,6 +200,7 @@ class Hl7Intake:
         self._group = group
         self._recorded = recorded
         self._due = due
+        self._traffic = Traffic()
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
@@ -199,8 +212,8 @@ class Hl7Intake:
 
         """
         async with self._turn(peer):
-            examination = await self._examine(frame)
-            submitted = self._submit(frame, examination)
+            examination = _admitted(await self._examine(frame), peer)
+            submitted = await self._in_line(frame, examination)
         try:
             recorded = await submitted
         except TroubleError as trouble:
@@ -231,6 +244,13 @@ class Hl7Intake:
             turn = self._turns[peer.connection] = asyncio.Lock()
         return turn
 
+    async def _in_line(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
+        """Put a frame in line for the commit when its source's rate allows."""
+        if not await self._traffic.turn(examination.source):
+            return _refused(BEYOND_RATE)
+        self._traffic.note(examination)
+        return self._submit(frame, examination)
+
     def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
         error, verdict = examination.error, examination.verdict
         if examination.mode.follows(verdict) and self._due.full:
@@ -246,7 +266,7 @@ class Hl7Intake:
             received_at=datetime.now(UTC),
             principal=examination.source.id if examination.source else "undeclared",
             code=examination.mode.recorded(verdict),
-            answer=self._acknowledge(examination, code, error) if code else b"",
+            answer=self._acknowledge(examination, code, None if examination.spared else error) if code else b"",
             error=error,
             subjects=subjects(examination.message) if examination.message else (),
         )
@@ -260,7 +280,7 @@ class Hl7Intake:
 
     def _acknowledge_end(self, examination: Examination, outcome: Outcome) -> bytes:
         """Give the application acknowledgment of a message that has ended; empty if its sender wants none such."""
-        failed = outcome.state is State.QUARANTINED
+        failed = outcome.state is State.QUARANTINED and not examination.spared
         error = restored(outcome.error, outcome.rule, outcome.path) if failed else None
         code = error.acknowledgment if error else AckCode.AA
         return self._acknowledge(examination, code, error) if examination.mode.application.on(code) else b""

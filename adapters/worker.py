@@ -21,7 +21,7 @@ from gateway.facts import Translation
 from gateway.pipeline import Changes, Decider, Ending, Job, needs
 from gateway.reception import Format
 from gateway.reception import State as MessageState
-from gateway.site import Site, Source, SourceRole
+from gateway.site import OnError, Site, Source, SourceRole
 from gateway.state import State
 from mappings.fhir import appointment
 from mappings.fhir.appointment import Interaction
@@ -223,7 +223,7 @@ def _fault(error: Exception) -> str:
 def translate_stored(message: PendingMessage, source: Source, site: Site) -> Translation | GatewayError:
     """Give what a stored message says, or why it cannot be told."""
     try:
-        if message.refused:
+        if message.refused or source.on_error is OnError.ACCEPT:
             _examine_again(message, site)
         if message.format is Format.FHIR:
             act: Interaction = "update" if message.message_type.endswith(":update") else "create"

@@ -4,7 +4,7 @@
     ├── SenderError            the sender is wrong: AE / AR with an ERR segment, 4xx with OperationOutcome
     │   ├── NotHl7, HeaderInvalid, CharsetUndecodable, LimitExceeded
     │   ├── UnsupportedMessageType, UnsupportedEvent, UnsupportedProcessingId, UnsupportedVersion
-    │   ├── SourceUndeclared
+    │   ├── SourceUndeclared, ReceiverUnknown
     │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown
     │   ├── ResourceInvalid, ResourceUnsupported, ResourceNotFound, ResourcePurged
     │   └── PreconditionFailed, StateConflict, AccessRefused
@@ -143,6 +143,15 @@ class SourceUndeclared(SenderError):
     issue_type = "forbidden"
 
 
+class ReceiverUnknown(SenderError):
+    """MSH-5 or MSH-6 names another receiver than the source may send to: a table of the site (0361, 0362)."""
+
+    acknowledgment = AckCode.AR
+    condition = 103
+    http_status = 422
+    issue_type = "code-invalid"
+
+
 class SegmentMissing(SenderError):
     """A segment that the message cannot do without is absent, or out of order."""
 
@@ -248,7 +257,7 @@ class BrokerUnavailable(TroubleError):
 
 
 class IntakePaused(TroubleError):
-    """The backlog or the disk is at its limit: nothing more is taken for now."""
+    """The backlog, the disk or the sender's rate is at its limit: nothing more is taken for now."""
 
 
 class UndecidedError(GatewayError):

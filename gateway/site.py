@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from gateway.principal import Principal
 from gateway.routing import Rule
@@ -15,6 +17,15 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+class OnError(StrEnum):
+    """What a message is answered that is kept in quarantine as it arrives."""
+
+    NACK = "nack"
+    """What is wrong with it; most senders show that to somebody, or send again once it is corrected."""
+    ACCEPT = "accept-and-quarantine"
+    """As if nothing were: for a sender that would stop, or repeat it for ever. A person of ours looks after it."""
+
+
 class SourceRole(StrEnum):
     """What a source is to patient identity."""
 
@@ -22,6 +33,17 @@ class SourceRole(StrEnum):
     """Bureau des entrées: the référentiel, authoritative for identity traits in its own domain."""
     DEPARTMENT = "department"
     """Any other system: what it says never overwrites admissions."""
+
+
+@lru_cache(maxsize=1024)
+def _within(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an IP address is of one of the networks; IPv4 written as IPv6 is IPv4."""
+    try:
+        given = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    given = (given.ipv4_mapped if isinstance(given, IPv6Address) else None) or given
+    return any(given in ip_network(network) for network in networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,14 @@ class Source:
         authority: assigning authority of its identifiers where the message names none.
         charset: overrides MSH-18 where the label is known to be untrue; a code of HL7 table 0211.
         control_id_required: refuse a message without MSH-10; false: it is taken (repetitions are told by content).
+        on_error: what it is answered when its message is kept in quarantine as it arrives.
+        messages: types (``ADT``) and events (``ADT^A01``) that it may send by HL7 v2; empty: whatever is taken here.
+        processing_ids: MSH-11.1 values that are taken from it.
+        receiving_applications: MSH-5.1 values that it may send to; empty: any.
+        receiving_facilities: MSH-6.1 values that it may send to; empty: any.
+        addresses: networks (CIDR) that it may send HL7 v2 from; empty: any.
+        subjects: subjects of TLS client certificates that it may send HL7 v2 under; empty: any or none.
+        messages_per_second: HL7 v2 messages that are taken from it in a second; None: any number.
         silence_minutes: a source that sends nothing for so long raises an alarm; None: it may be silent.
 
     """
@@ -51,6 +81,14 @@ class Source:
     authority: str = ""
     charset: str = ""
     control_id_required: bool = True
+    on_error: OnError = OnError.NACK
+    messages: tuple[str, ...] = ()
+    processing_ids: tuple[str, ...] = ("P", "T", "D")
+    receiving_applications: tuple[str, ...] = ()
+    receiving_facilities: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    messages_per_second: float | None = None
     silence_minutes: int | None = None
 
     def sends(self, application: str, facility: str) -> bool:
@@ -59,6 +97,11 @@ class Source:
             return False
         by_application = not self.applications or application in self.applications
         return by_application and (not self.facilities or facility in self.facilities)
+
+    def admits(self, address: str, subject: str | None) -> bool:
+        """Whether it may send from this IP address and under this certificate's subject (None: no certificate)."""
+        by_subject = not self.subjects or subject in self.subjects
+        return by_subject and (not self.addresses or _within(address, self.addresses))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from fnmatch import fnmatchcase
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,8 +20,10 @@ from gateway.errors import CharsetUndecodable
 from gateway.facts import Priority
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.routing import Rule, Subject
-from gateway.site import Access, Environment, Secretariat, Site, Source, SourceRole
+from gateway.site import Access, Environment, OnError, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
+from mappings.hl7v2.examination import EVENTS
+from mappings.hl7v2.tables import IGNORED_TYPES
 from mappings.toml_file import read, refuse
 
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
@@ -33,6 +36,25 @@ def _name(text: str) -> str:
     return text
 
 
+def _message_kind(text: str) -> str:
+    kind, dash, event = text.partition("^")
+    events = EVENTS.get(kind, frozenset())
+    if not (event in events if dash else events or kind in IGNORED_TYPES):
+        expected = f"a type of {', '.join(sorted({*EVENTS, *IGNORED_TYPES}))}, or an event as in ADT^A01, is expected"
+        raise PydanticCustomError("message_kind", "{expected}", {"expected": expected})
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        expected = "an IP address or network is expected, as in 10.1.2.0/24 (with no bit set behind its prefix)"
+        raise PydanticCustomError("network", expected) from None
+
+
+MessageKind = Annotated[str, AfterValidator(_message_kind)]
+Network = Annotated[str, AfterValidator(_network)]
 Name = Annotated[str, AfterValidator(_name)]
 Condition = Literal["source", "unit", "location", "code", "patient_class", "priority"]
 CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
@@ -64,6 +86,14 @@ class _SourceTable(_Strict):
     authority: str = ""
     charset: str = ""
     control_id_required: bool = True
+    on_error: OnError = OnError.NACK
+    messages: tuple[MessageKind, ...] = ()
+    processing_ids: Annotated[tuple[Literal["P", "T", "D"], ...], Field(min_length=1)] = ("P", "T", "D")
+    receiving_applications: tuple[str, ...] = ()
+    receiving_facilities: tuple[str, ...] = ()
+    addresses: tuple[Network, ...] = ()
+    subjects: tuple[str, ...] = ()
+    messages_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     silence_minutes: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -16,6 +16,7 @@ from gateway.errors import (
     GatewayError,
     LimitExceeded,
     NotHl7,
+    ReceiverUnknown,
     SegmentMissing,
     SenderError,
     SourceUndeclared,
@@ -26,7 +27,7 @@ from gateway.errors import (
 )
 from gateway.facts import IdentifierKind
 from gateway.reception import CONTROL_ID_LENGTH
-from gateway.site import Site, Source
+from gateway.site import OnError, Site, Source
 from mappings.hl7v2 import adt, mdm, oru, siu
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
@@ -87,8 +88,15 @@ class Examination:
 
     @property
     def verdict(self) -> AckCode:
-        """What the examination answers, in original mode."""
-        return self.error.acknowledgment if self.error else AckCode.AA
+        """What the examination answers, in original mode: its error's code, unless its source is spared errors."""
+        if self.error is None or self.spared:
+            return AckCode.AA
+        return self.error.acknowledgment
+
+    @property
+    def spared(self) -> bool:
+        """Whether its source is told of no error: what is wrong with it is ours to look after."""
+        return self.source is not None and self.source.on_error is OnError.ACCEPT
 
     def header_alone(self) -> "Examination":
         """Give what an answer is made from, without the message's body."""
@@ -173,6 +181,7 @@ def _check_amounts(message: Message) -> None:
 
 
 def _check_header(message: Message, found: Header, source: Source) -> None:
+    _check_receiver(message, source)
     if source.control_id_required and not message.text("MSH-10").strip():
         raise FieldMissing("a control ID: without it no answer can name the message", path="MSH-10")
     if len(message.text("MSH-10")) > CONTROL_ID_LENGTH:
@@ -183,7 +192,24 @@ def _check_header(message: Message, found: Header, source: Source) -> None:
         raise UnsupportedVersion("an HL7 version from 2.1 to 2.8.2", path="MSH-12")
     if found.processing_id not in PROCESSING_IDS:
         raise UnsupportedProcessingId("P, T or D", path="MSH-11")
+    if found.processing_id not in source.processing_ids:
+        raise UnsupportedProcessingId("one that this source may send", path="MSH-11")
     check_type(found)
+    _check_allowed(found, source)
+
+
+def _check_receiver(message: Message, source: Source) -> None:
+    for path, allowed in (("MSH-5", source.receiving_applications), ("MSH-6", source.receiving_facilities)):
+        if allowed and message.text(path).strip() not in allowed:
+            raise ReceiverUnknown("a receiver that this source may send to", path=path)
+
+
+def _check_allowed(found: Header, source: Source) -> None:
+    if not source.messages or found.type in source.messages or found.message_type in source.messages:
+        return
+    if any(kind.partition("^")[0] == found.type for kind in source.messages):
+        raise UnsupportedEvent("a trigger event that this source may send", path="MSH-9.2")
+    raise UnsupportedMessageType("a message type that this source may send", path="MSH-9.1")
 
 
 def check_type(found: Header) -> None:

@@ -1,19 +1,25 @@
 """What a sender is answered over a real connection, and when: intake, listener and due acknowledgments together."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
-from sites import PID, demo_site, frame, header
+from sites import ADMISSIONS, DEPARTMENT, PID, demo_site, frame, header
+from structlog.testing import capture_logs
 
 from adapters import due_acknowledgments
 from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.intake import GroupCommit, Hl7Intake
 from adapters.mllp import framing
 from adapters.mllp.listener import Limits, Listener
-from gateway import er7
-from gateway.errors import StorageUnavailable
-from gateway.reception import Outcome, Recorded, State
+from adapters.store.work import PendingMessage
+from adapters.worker import translate_stored
+from gateway import er7, pace
+from gateway.errors import DataTypeInvalid, StorageUnavailable
+from gateway.reception import Format, Outcome, Recorded, State
+from gateway.site import OnError
 
 
 class Kept:
@@ -228,3 +234,87 @@ async def test_a_connection_that_ends_is_owed_nothing(monkeypatch):
             await talk.codes(1)
             assert kept.due.full
         await until(lambda: not kept.due.full)
+
+
+# What the site says of a source
+
+
+def site_with(**policy):
+    return demo_site(sources=(replace(ADMISSIONS, **policy),))
+
+
+async def test_a_source_is_known_by_where_it_sends_from():
+    """What says that it is a source's and comes from another network is refused, whatever it is, and is nobody's."""
+    async with receiving(site_with(addresses=("192.0.2.0/24",))) as kept, talking(kept) as talk:
+        talk.send(adt("1"), adt("2", patient=BROKEN))
+        told = await talk.told()
+        assert [told.text(p) for p in ("MSA-1", "MSA-2", "ERR-7")] == ["AR", "1", "AccessRefused"]
+        assert (await talk.told()).text("ERR-7") == "AccessRefused"
+        assert [(r.source, r.principal) for r in kept.receptions] == [("", "undeclared")] * 2
+    async with receiving(site_with(addresses=("127.0.0.0/8",))) as kept, talking(kept) as talk:
+        talk.send(adt("1"))
+        assert await talk.codes(1) == [("AA", "1")]
+
+
+async def test_a_source_is_known_by_its_certificate():
+    """Without the certificate that the site names, nothing of a source's is taken."""
+    async with receiving(site_with(subjects=("CN=gam",))) as kept, talking(kept) as talk:
+        talk.send(adt("1"))
+        assert await talk.codes(1) == [("AR", "1")]
+
+
+async def test_who_is_spared_errors_is_answered_as_if_all_were_well():
+    """AA or CA without ERR, an application acknowledgment alike; the reception is refused all the same."""
+    async with receiving(site_with(on_error=OnError.ACCEPT)) as kept, talking(kept) as talk:
+        kept.end(2, State.QUARANTINED, error="SegmentMissing")
+        talk.send(adt("1", patient=BROKEN), adt("2", "AL", "AL", patient=BROKEN))
+        answers = [await talk.told() for _ in range(3)]
+        assert [a.text("MSA-1") for a in answers] == ["AA", "CA", "AA"]
+        assert not any(a.first("ERR") for a in answers)
+        assert [r.error.name for r in kept.receptions] == ["FieldMissing"] * 2
+
+
+def test_what_a_spared_source_sent_is_examined_again_when_it_is_replayed():
+    """It was answered as if it were good; a replay is no way round what is wrong with it."""
+    site = site_with(on_error=OnError.ACCEPT)
+    broken = PendingMessage(1, "admissions", Format.HL7V2, "ADT^A28", "1", frame(header("ADT^A28"), PID + "|a\0b"))
+    assert isinstance(translate_stored(broken, site.sources[0], site), DataTypeInvalid)
+
+
+async def test_a_fast_source_is_slowed_and_told_of_once():
+    """Beyond its rate a source's answers come later; nothing is refused or lost, and another source is not slowed."""
+    with capture_logs() as logs:
+        site = site_with(messages_per_second=20, applications=("GAM",))
+        site = replace(site, sources=(*site.sources, DEPARTMENT))
+        other = frame(header("ADT^A28", application="OTHER", control_id="other"), PID)
+        async with receiving(site) as kept, talking(kept) as talk, talking(kept) as beside:
+            began = time.monotonic()
+            talk.send(*(adt(str(n)) for n in range(30)))
+            beside.send(other)
+            assert await beside.codes(1) == [("AA", "other")]
+            quick = time.monotonic() - began
+            assert {code for code, _ in await talk.codes(30)} == {"AA"}
+            assert time.monotonic() - began >= 0.45 > quick
+    assert [entry["source"] for entry in logs if entry["event"] == "source.too-fast"] == ["admissions"]
+
+
+async def test_beyond_patience_a_fast_source_is_refused(monkeypatch):
+    """Who would wait for too long is answered AE, to send again later; nothing of theirs is kept."""
+    monkeypatch.setattr(pace, "PATIENCE_SECONDS", 0.1)
+    async with receiving(site_with(messages_per_second=1)) as kept:
+        async with talking(kept) as talk:
+            talk.send(adt("1"), adt("2"), adt("3", "AL", "AL"))
+            assert await talk.codes(3) == [("AA", "1"), ("AE", "2"), ("CE", "3")]
+        assert [r.control_id for r in kept.receptions] == ["1"]
+
+
+async def test_a_gap_in_sequence_numbers_is_logged():
+    """MSH-13 is the sender's count: numbers that did not come are told, with no value of a message."""
+    with capture_logs() as logs:
+        async with receiving() as kept, talking(kept) as talk:
+            for number in ("1", "2", "5", "x", "", "6"):
+                msh = header("ADT^A28", control_id=f"C{number}", rest=f"|{number}")
+                talk.send(frame(msh, PID))
+            assert {code for code, _ in await talk.codes(6)} == {"AA"}
+    gaps = [(entry["source"], entry["missing"]) for entry in logs if entry["event"] == "source.sequence-gap"]
+    assert gaps == [("admissions", 2)]

@@ -4,12 +4,14 @@ import pytest
 from sites import PID, demo_site, frame, header
 
 from gateway.errors import (
+    AckCode,
     CharsetUndecodable,
     DataTypeInvalid,
     FieldMissing,
     HeaderInvalid,
     LimitExceeded,
     NotHl7,
+    ReceiverUnknown,
     SegmentMissing,
     SenderError,
     SourceUndeclared,
@@ -18,7 +20,7 @@ from gateway.errors import (
     UnsupportedProcessingId,
     UnsupportedVersion,
 )
-from gateway.site import Source, SourceRole
+from gateway.site import OnError, Source, SourceRole
 from mappings.hl7v2 import examine
 
 SITE = demo_site()
@@ -117,6 +119,42 @@ def test_a_source_may_send_without_a_control_id():
     """Where the site says so, a message without MSH-10 is taken."""
     source = replace(demo_site().sources[0], control_id_required=False)
     assert error_of(header("ADT^A01", control_id=""), PID, site=demo_site(sources=(source,))) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "msh", "error", "path"),
+    [
+        ({"messages": ("ORU",)}, header("ADT^A01"), UnsupportedMessageType, "MSH-9.1"),
+        ({"messages": ("ORU", "ADT^A28")}, header("ADT^A01"), UnsupportedEvent, "MSH-9.2"),
+        ({"messages": ("ORU", "ADT^A01")}, header("ADT^A01"), None, ""),
+        ({"messages": ("ADT",)}, header("ADT^A01"), None, ""),
+        ({"messages": ("DFT",)}, header("DFT^P03"), None, ""),
+        ({"messages": ("ADT",)}, header("DFT^P03"), UnsupportedMessageType, "MSH-9.1"),
+        ({"processing_ids": ("P",)}, header("ADT^A01").replace("|P|2.5", "|T|2.5"), UnsupportedProcessingId, "MSH-11"),
+        ({"processing_ids": ("P",)}, header("ADT^A01").replace("|P|2.5", "||2.5"), None, ""),
+        ({"processing_ids": ("T",)}, header("ADT^A01"), UnsupportedProcessingId, "MSH-11"),
+        ({"receiving_applications": ("GW",)}, header("ADT^A01"), ReceiverUnknown, "MSH-5"),
+        ({"receiving_applications": ("GW", "SECRETARIAT")}, header("ADT^A01"), None, ""),
+        ({"receiving_facilities": ("HE",)}, header("ADT^A01"), ReceiverUnknown, "MSH-6"),
+        ({"receiving_facilities": ("CHU",)}, header("ADT^A01"), None, ""),
+    ],
+)
+def test_what_a_source_may_send_is_the_sites_to_say(policy, msh, error, path):
+    """Types, events, processing IDs and receivers beyond the site's list are rejected (AR) at their field."""
+    site = demo_site(sources=(replace(demo_site().sources[0], **policy),))
+    found = examine(frame(msh, PID), site)
+    assert type(found.error) is (error or type(None))
+    if found.error:
+        assert (found.error.path, found.verdict) == (path, AckCode.AR)
+
+
+def test_a_source_that_is_spared_errors_is_answered_as_if_there_were_none():
+    """The error is known, and its verdict is positive."""
+    site = demo_site(sources=(replace(demo_site().sources[0], on_error=OnError.ACCEPT),))
+    found = examine(frame(ADT), site)
+    assert isinstance(found.error, SegmentMissing)
+    assert found.verdict is AckCode.AA
+    assert examine(frame(ADT), SITE).verdict is AckCode.AE
 
 
 @pytest.mark.parametrize("version", ["2.1", "2.3.1", "2.5^FRA^2.11", "2.8.2", ""])

@@ -1,6 +1,7 @@
 """The README says all that a user can call or set."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from adapters.settings import PREFIX, Settings
 from gateway.alarm import AlarmName
 from gateway.facts import IdentityStatus, Priority
 from gateway.principal import Right
+from gateway.site import Source
 from gateway.worklist import ItemKind, ItemState
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -57,3 +59,9 @@ def test_every_word_of_an_item_is_in_the_readme():
     for vocabulary in (ItemKind, ItemState, Priority, IdentityStatus, Right, AlarmName):
         for word in vocabulary:
             assert f"`{word.value}`" in README, word
+
+
+def test_every_key_of_a_source_is_in_the_readme():
+    """What sources.toml may say of a source is told, word by word."""
+    for field in fields(Source):
+        assert f"`{field.name}`" in README, field.name

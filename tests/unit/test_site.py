@@ -9,7 +9,7 @@ from gateway.errors import ConfigurationError
 from gateway.facts import Priority
 from gateway.principal import PrincipalKind, Right
 from gateway.routing import Subject, route
-from gateway.site import Environment, Site, SourceRole
+from gateway.site import Environment, OnError, Site, Source, SourceRole
 from gateway.worklist import ItemKind
 from mappings.site import DEMO, load_site, summary
 
@@ -40,6 +40,15 @@ role = "department"
 applications = ["LABO"]
 facilities = ["HE", "HE2"]
 charset = "8859/15"
+control_id_required = false
+on_error = "accept-and-quarantine"
+messages = ["ORU^R01", "MDM", "DFT"]
+processing_ids = ["P", "D"]
+receiving_applications = ["GW"]
+receiving_facilities = ["HE"]
+addresses = ["10.1.2.0/24", "2001:db8::7"]
+subjects = ["CN=labo"]
+messages_per_second = 12.5
 
 [[source]]
 id = "agenda"
@@ -133,6 +142,12 @@ def test_a_good_site_is_read_as_written(write: Write):
     gam, labo, agenda = site.sources
     assert (gam.role, gam.authority) == (SourceRole.ADMISSIONS, "1.2.250.1.999.1")
     assert (labo.facilities, labo.charset) == (("HE", "HE2"), "8859/15")
+    assert (labo.control_id_required, labo.on_error) == (False, OnError.ACCEPT)
+    assert (labo.messages, labo.processing_ids) == (("ORU^R01", "MDM", "DFT"), ("P", "D"))
+    assert (labo.receiving_applications, labo.receiving_facilities) == (("GW",), ("HE",))
+    assert (labo.addresses, labo.subjects) == (("10.1.2.0/24", "2001:db8::7/128"), ("CN=labo",))
+    assert labo.messages_per_second == 12.5
+    assert (gam.on_error, gam.control_id_required, gam.messages) == (OnError.NACK, True, ())
     assert agenda.clients == ("agenda-client",)
     assert site.secretariats["cardiologie"].units == {"3010", "3011"}
     assert site.secretariats["identite"].sensitive
@@ -197,6 +212,16 @@ MISTAKES = [
     ("sources.toml", 'facilities = ["HE", "HE2"]', 'facilities = "HE"', "facilities"),
     ("sources.toml", "charset", "encoding", "charset"),
     ("sources.toml", '"8859/15"', '"KLINGON"', "charset"),
+    ("sources.toml", "control_id_required = false", 'control_id_required = "maybe"', "control_id_required"),
+    ("sources.toml", '"accept-and-quarantine"', '"accept"', "on_error"),
+    ("sources.toml", '"ORU^R01"', '"ORU^R99"', "messages"),
+    ("sources.toml", '"MDM"', '"MDM^"', "messages"),
+    ("sources.toml", '"DFT"', '"ORM"', "messages"),
+    ("sources.toml", '["P", "D"]', '["X"]', "processing_ids"),
+    ("sources.toml", '["P", "D"]', "[]", "processing_ids"),
+    ("sources.toml", '"10.1.2.0/24"', '"10.1.2.7/24"', "addresses"),
+    ("sources.toml", '"10.1.2.0/24"', '"lab.example"', "addresses"),
+    ("sources.toml", "12.5", "0", "messages_per_second"),
     ("secretariats.toml", '["3010", "3011"]', "[3010, 3011]", "units"),
     ("secretariats.toml", "sensitive = true", 'sensitive = "très"', "sensitive"),
     ("secretariats.toml", '"cardiologie"', '"cardio logie"', '"cardiologie"'),
@@ -343,3 +368,23 @@ def test_a_byte_order_mark_is_no_mistake(write: Write):
     folder = write()
     (folder / "site.toml").write_text(GOOD["site.toml"], encoding="utf-8-sig")
     assert load_site(folder).id == "essai"
+
+
+@pytest.mark.parametrize(
+    ("address", "subject", "admitted"),
+    [
+        ("10.1.2.3", "CN=labo", True),
+        ("10.1.2.3", None, False),
+        ("10.1.2.3", "CN=other", False),
+        ("10.1.3.3", "CN=labo", False),
+        ("::ffff:10.1.2.3", "CN=labo", True),
+        ("fe80::1%eth0", "CN=labo", False),
+        ("2001:db8::7", "CN=labo", True),
+        ("", "CN=labo", False),
+    ],
+)
+def test_a_source_sends_from_its_networks_under_its_certificate(address, subject, admitted):
+    """Both must be right where both are named; IPv4 written as IPv6 is IPv4; what is no address is of no network."""
+    source = Source("labo", SourceRole.DEPARTMENT, addresses=("10.1.2.0/24", "2001:db8::7"), subjects=("CN=labo",))
+    assert source.admits(address, subject) is admitted
+    assert Source("any", SourceRole.DEPARTMENT).admits(address, subject)
