@@ -7,10 +7,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -25,6 +26,7 @@ from gateway.errors import (
     IntakePaused,
     LimitExceeded,
     ProcessingFailed,
+    SenderError,
     StorageUnavailable,
     TroubleError,
     restored,
@@ -41,6 +43,9 @@ from gateway.reception import (
 )
 from gateway.site import Site
 from mappings.hl7v2 import Examination, acknowledge, examine, subjects
+from mappings.hl7v2.batch import File, acknowledge_file, is_batch, read_file
+
+R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -184,6 +189,28 @@ def _admitted(examination: Examination, peer: Peer) -> Examination:
     return replace(examination, source=None, error=AccessRefused(rule, path="MSH-3"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message in line for the commit."""
+
+    octets: int
+    examination: Examination
+    recorded: "asyncio.Future[Recorded]"
+
+
+def _control_id() -> str:
+    """Give a control ID for an answer of ours."""
+    return token_hex(10)
+
+
+def _file_of(frame: bytes) -> File | SenderError:
+    """Give the batch or file in a frame; the error if it cannot be cut up, so that it is refused as one."""
+    try:
+        return read_file(frame)
+    except SenderError as error:
+        return error
+
+
 class Hl7Intake:
     """What the MLLP listener calls with each frame.
 
@@ -212,16 +239,74 @@ class Hl7Intake:
 
         """
         async with self._turn(peer):
-            examination = _admitted(await self._examine(frame), peer)
-            submitted = await self._in_line(frame, examination)
+            file = await self._in_time(frame, _file_of) if is_batch(frame) else None
+            if isinstance(file, File):
+                several = await self._take_all(file, peer)
+            else:
+                taken = await self._take(frame, peer, refused=file)
+        if isinstance(file, File):
+            return await self._answer_file(file, several, peer)
         try:
-            recorded = await submitted
+            recorded = await taken.recorded
         except TroubleError as trouble:
-            if not isinstance(trouble, IntakePaused):  # told once, when it began: refusals must not fill the disk
-                log.warning("intake.trouble", error=trouble.name, connection=peer.connection)
-            if (code := examination.mode.at_once(trouble.acknowledgment)) is None:
+            self._tell(trouble, peer)
+            if (code := taken.examination.mode.at_once(trouble.acknowledgment)) is None:
                 raise
-            return self._acknowledge(examination, code, trouble)
+            return self._acknowledge(taken.examination, code, trouble)
+        self._conclude(taken, recorded, peer)
+        return recorded.answer
+
+    async def _take(
+        self, message: bytes, peer: Peer, *, first: bool = True, refused: SenderError | None = None
+    ) -> "_Taken":
+        """Examine a message and put it in line for the commit, the first of a frame when its source's rate allows."""
+        examination = _admitted(await self._in_time(message, self._examined), peer)
+        if refused is not None:
+            examination = replace(examination, error=refused)
+        if await self._traffic.turn(examination, waits=first):
+            return _Taken(len(message), examination, self._submit(message, examination))
+        return _Taken(len(message), examination, _refused(BEYOND_RATE))
+
+    async def _take_all(self, file: File, peer: Peer) -> list["_Taken"]:
+        """Examine each message and put it in line for the commit; those behind one that is not taken are left."""
+        taken: list[_Taken] = []
+        for message in file.messages:
+            taken.append(await self._take(message, peer, first=not taken))
+            if taken[-1].recorded.done():
+                break
+            await asyncio.sleep(0)  # the others' turn
+        return taken
+
+    async def _answer_file(self, file: File, several: Sequence["_Taken"], peer: Peer) -> bytes:
+        """Give the acknowledgment of a batch or file once each of its messages is on disk; a negative one otherwise.
+
+        Each message is decided by itself. If one could not be kept, all is sent again: those that were are known then.
+        """
+        results = await asyncio.gather(*(taken.recorded for taken in several), return_exceptions=True)
+        answers, trouble = [], None
+        for taken, result in zip(several, results, strict=True):
+            if isinstance(result, TroubleError):
+                trouble = result
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                self._conclude(taken, result, peer)
+                answers.append(result.answer)
+        if trouble is not None:
+            self._tell(trouble, peer)
+            return self._acknowledge(file.examination, trouble.acknowledgment, trouble)
+        log.info("batch.received", messages=len(answers), errors=[error.path for error in file.errors])
+        ids = iter(_control_id, None)
+        return acknowledge_file(file, answers, site=self._site, now=datetime.now(UTC), control_ids=ids)
+
+    @staticmethod
+    def _tell(trouble: TroubleError, peer: Peer) -> None:
+        if not isinstance(trouble, IntakePaused):  # told once, when it began: refusals must not fill the disk
+            log.warning("intake.trouble", error=trouble.name, connection=peer.connection)
+
+    def _conclude(self, taken: "_Taken", recorded: Recorded, peer: Peer) -> None:
+        """A message is on disk: the pipeline is woken, what is due is owed, and it is logged."""
+        examination = taken.examination
         self._recorded()
         self._owe(recorded, examination, peer)
         error = examination.error
@@ -230,12 +315,11 @@ class Hl7Intake:
             message=recorded.message,
             source=examination.source.id if examination.source else "",
             type=examination.message_type if error is None else "",
-            bytes=len(frame),
+            bytes=taken.octets,
             answer=recorded.code.value,
             state=recorded.state.value,
             error=error.name if error else None,
         )
-        return recorded.answer
 
     def _turn(self, peer: Peer) -> asyncio.Lock:
         """Frames of one connection are put in line in their order, though a large one takes longer to examine."""
@@ -243,13 +327,6 @@ class Hl7Intake:
         if turn is None:
             turn = self._turns[peer.connection] = asyncio.Lock()
         return turn
-
-    async def _in_line(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
-        """Put a frame in line for the commit when its source's rate allows."""
-        if not await self._traffic.turn(examination.source):
-            return _refused(BEYOND_RATE)
-        self._traffic.note(examination)
-        return self._submit(frame, examination)
 
     def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
         error, verdict = examination.error, examination.verdict
@@ -285,12 +362,12 @@ class Hl7Intake:
         code = error.acknowledgment if error else AckCode.AA
         return self._acknowledge(examination, code, error) if examination.mode.application.on(code) else b""
 
-    async def _examine(self, frame: bytes) -> Examination:
-        """Examine a frame, a large one in a thread, so that it holds up nobody else."""
+    async def _in_time(self, frame: bytes, read: Callable[[bytes], R]) -> R:
+        """Read a frame, a large one in a thread, so that it holds up nobody else."""
         if len(frame) < LARGE_FRAME:
-            return self._examined(frame)
+            return read(frame)
         async with self._large:
-            return await asyncio.to_thread(self._examined, frame)
+            return await asyncio.to_thread(read, frame)
 
     def _examined(self, frame: bytes) -> Examination:
         """Examine a frame; one that our own code fails on is kept and refused like any other."""
@@ -307,4 +384,4 @@ class Hl7Intake:
         return self._acknowledge(examine(b"", self._site), error.acknowledgment, error)
 
     def _acknowledge(self, examination: Examination, code: AckCode, error: GatewayError | None) -> bytes:
-        return acknowledge(examination, code, error, site=self._site, now=datetime.now(UTC), control_id=token_hex(10))
+        return acknowledge(examination, code, error, site=self._site, now=datetime.now(UTC), control_id=_control_id())

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import structlog
 
+from gateway.er7 import Message
 from gateway.pace import Pace, Sequence
 from gateway.site import Source
 from mappings.hl7v2 import Examination
@@ -26,26 +27,34 @@ class Traffic:
         self._sequences: defaultdict[str, Sequence] = defaultdict(Sequence)
         self._told: dict[str, float] = {}
 
-    async def turn(self, source: Source | None) -> bool:
-        """Return when it is a message's turn; false if that would take too long, and it is not to be taken."""
-        if source is None or source.messages_per_second is None:
+    async def turn(self, examination: Examination, *, waits: bool = True) -> bool:
+        """Return when it is a message's turn; false if that would take too long, and it is not to be taken.
+
+        What does not wait, for it came in one frame with others, is reckoned with all the same.
+        """
+        source = examination.source
+        if source is None:
+            return True
+        self._note_sequence(source, examination.message)
+        if source.messages_per_second is None:
             return True
         pace = self._paces.setdefault(source.id, Pace(source.messages_per_second))
+        if not waits:
+            pace.reckon()
+            return True
         wait = pace.wait(asyncio.get_running_loop().time())
         if wait != 0:
             self._tell(source.id)
             await asyncio.sleep(wait or 0)
         return wait is not None
 
-    def note(self, examination: Examination) -> None:
+    def _note_sequence(self, source: Source, message: Message | None) -> None:
         """A gap in a source's sequence numbers (MSH-13) is told in the log."""
-        if examination.source is None or examination.message is None:
-            return
-        number = examination.message.text("MSH-13").strip()
+        number = message.text("MSH-13").strip() if message else ""
         if number.isascii() and number.isdigit():
-            missing = self._sequences[examination.source.id].missing(int(number[:18]))
+            missing = self._sequences[source.id].missing(int(number[:18]))
             if missing:
-                log.warning("source.sequence-gap", source=examination.source.id, missing=missing)
+                log.warning("source.sequence-gap", source=source.id, missing=missing)
 
     def _tell(self, source: str) -> None:
         now = time.monotonic()

@@ -28,6 +28,10 @@ class Pace:
         self._next = turn + self._interval
         return max(0.0, turn - now)
 
+    def reckon(self) -> None:
+        """Reckon with a message that is taken without waiting: those behind it wait the longer."""
+        self._next += self._interval
+
 
 class Sequence:
     """The numbers of a sender's messages, in the order of their coming (MSH-13; 2.5.1 §2.10.1)."""

@@ -14,6 +14,7 @@ from adapters.cli.output import json_option, print_json, printable
 from adapters.mllp.client import Client, PeerUnavailable
 from gateway import er7
 from gateway.errors import POSITIVE, GatewayError
+from mappings.hl7v2.batch import is_batch, read_file
 from mappings.hl7v2.header import peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, Wanted, mode_of
 
@@ -34,9 +35,9 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
     """Send HL7 v2 messages by MLLP and print each acknowledgment.
 
     A file that holds several messages (each begins with MSH at the beginning of a line) is sent as several frames;
-    its bytes are not changed otherwise. Each acknowledgment that a message asks for (MSH-15, MSH-16) is waited for;
-    where it asks for none, none is missed. Exit 0: all acknowledged positively; 1: some were refused; 3: some got no
-    answer that they asked for.
+    its bytes are not changed otherwise. A batch (FHS, BHS) is sent as one, and its answers are told one by one. Each
+    acknowledgment that a message asks for (MSH-15, MSH-16) is waited for; where it asks for none, none is missed.
+    Exit 0: all acknowledged positively; 1: some were refused; 3: some got no answer that they asked for.
 
     \b
     Examples:
@@ -60,27 +61,33 @@ async def _send(files: Sequence[Path], host: str, port: int, timeout: float, *, 
     parts = [(file, n, part) for file in files for n, part in enumerate(split(file.read_bytes()), start=1)]
     answers: list[dict[str, Any]] = []
     async with Client(host, port) as client, aclosing(_told(client, [p for *_, p in parts], timeout)) as arriving:
+        places = iter(parts)
         async for told in arriving:
-            file, n, _ = parts[len(answers)]
-            answers.append({"file": str(file), "message": n, **told})
-            if not quiet:
-                click.echo(_line(answers[-1]))
+            file, n, _ = next(places)
+            for each in told:
+                answers.append({"file": str(file), "message": n, **each})
+                if not quiet:
+                    click.echo(_line(answers[-1]))
     return answers
 
 
-async def _told(client: Client, payloads: Sequence[bytes], timeout: float) -> AsyncGenerator[dict[str, Any], None]:  # noqa: ASYNC109 - handed on
+async def _told(
+    client: Client,
+    payloads: Sequence[bytes],
+    timeout: float,  # noqa: ASYNC109 - handed on
+) -> AsyncGenerator[list[dict[str, Any]], None]:
     """Give what each payload's sender is told; those that are answered once each go ahead of their answers."""
     for once, run in groupby(payloads, lambda payload: _answered_once(_mode(payload))):
         if once:
             async with aclosing(_answers(client, list(run), timeout)) as arriving:
                 async for answer in arriving:
-                    yield _silence(answer) if isinstance(answer, str) else read_answer(answer)
+                    yield [_silence(answer)] if isinstance(answer, str) else read_answers(answer)
             continue
         for payload in run:
             try:
-                yield await _converse(client, payload, timeout)
+                yield [await _converse(client, payload, timeout)]
             except PeerUnavailable as error:
-                yield _silence(error.rule)
+                yield [_silence(error.rule)]
 
 
 def _mode(payload: bytes) -> Mode:
@@ -136,6 +143,16 @@ def split(content: bytes) -> list[bytes]:
         return [unframed]
     starts[0] = 0
     return [unframed[a:b] for a, b in zip(starts, [*starts[1:], len(unframed)], strict=True)]
+
+
+def read_answers(answer: bytes) -> list[dict[str, Any]]:
+    """Give what the acknowledgment of a message says, or each of those in the acknowledgment of a batch."""
+    if not is_batch(answer):
+        return [read_answer(answer)]
+    try:
+        return [read_answer(each) for each in read_file(answer).messages] or [_silence("")]
+    except GatewayError as error:
+        return [{"code": "?", "control_id": None, "error": str(error)}]
 
 
 def read_answer(answer: bytes) -> dict[str, Any]:

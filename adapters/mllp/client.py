@@ -10,7 +10,7 @@ from typing import Self
 from adapters.mllp.framing import Frame, FrameEvent, FrameReader, Junk, frame
 from gateway.errors import TroubleError
 
-MAX_ANSWER = 1 << 20
+MAX_ANSWER = 1 << 22
 """Largest answer taken, in bytes."""
 SETTLE_SECONDS = 0.2
 """Silence after which an FS without its CR ends an answer."""

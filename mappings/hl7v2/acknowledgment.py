@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gateway import er7
-from gateway.er7 import DEFAULT_SEPARATORS, Segment, Separators
+from gateway.er7 import DEFAULT_SEPARATORS, Message, Segment, Separators
 from gateway.errors import AckCode, CharsetUndecodable, GatewayError
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import Site
@@ -58,6 +58,38 @@ def acknowledge(
     if error is not None:
         lines.append(_err(echoed, error))
     return "".join(f"{line}\r" for line in lines).encode(echoed.codec, errors="replace")
+
+
+def envelope(
+    name: str, header: Message | None, trailer: str, count: int, *, site: Site, now: datetime, control_id: str
+) -> tuple[bytes, bytes]:
+    """Give the first and the last segment of a batch's or file's acknowledgment (2.5.1 §2.15.2, §2.15.3, §2.15.6).
+
+    Args:
+        name: FHS or BHS.
+        header: what is answered; None: nobody in particular.
+        trailer: FTS or BTS.
+        count: its first field.
+        site: the establishment.
+        now: aware instant.
+        control_id: the envelope's own.
+
+    """
+    segment = (header.first("FHS") or header.first("BHS")) if header else None
+    separators = header.separators if header else DEFAULT_SEPARATORS
+    echoed = _Echo(segment, separators, "iso8859-1", read=False)
+    fields = [
+        name,
+        encoding_characters(separators),
+        *_parties(echoed, site),
+        times.written(now, times.zone(site.time_zone)),
+        *("", "", ""),
+        echoed.written(control_id),
+        echoed.field(11),
+    ]
+    lines = (separators.field.join(fields).rstrip(separators.field), f"{trailer}{separators.field}{count}")
+    first, last = (f"{line}\r".encode(echoed.codec, errors="replace") for line in lines)
+    return first, last
 
 
 class _Echo:
@@ -121,10 +153,7 @@ def _msh(echoed: _Echo, examination: Examination, code: AckCode, site: Site, now
     fields = [
         "MSH",
         encoding_characters(separators),
-        echoed.field(5) or echoed.written(APPLICATION),
-        echoed.field(6) or echoed.written(site.facility),
-        echoed.field(3),
-        echoed.field(4),
+        *_parties(echoed, site),
         times.written(now, times.zone(site.time_zone)),
         "",
         separators.component.join(_kind(echoed, examination)),
@@ -137,6 +166,12 @@ def _msh(echoed: _Echo, examination: Examination, code: AckCode, site: Site, now
         echoed.charset,
     ]
     return separators.field.join(fields).rstrip(separators.field)
+
+
+def _parties(echoed: _Echo, site: Site) -> tuple[str, str, str, str]:
+    """Sender and receiver exchanged; who named no receiver hears from us by our own name."""
+    ours = echoed.field(5) or echoed.written(APPLICATION), echoed.field(6) or echoed.written(site.facility)
+    return (*ours, echoed.field(3), echoed.field(4))
 
 
 def _wants(examination: Examination, code: AckCode) -> tuple[str, str]:

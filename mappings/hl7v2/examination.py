@@ -157,10 +157,10 @@ def _check(message: Message, found: Header, source: Source | None, site: Site) -
 
 
 def _check_frame(message: Message) -> None:
-    """One message per frame: a batch would be acknowledged as one and fail as many."""
+    """One message: what would be acknowledged as one could fail as many. A batch was cut up before, if it could be."""
     first = message.segments[0].name if message.segments else ""
     if first != "MSH":
-        raise UnsupportedMessageType("one message per frame; batches (FHS, BHS) are not taken", path=first)
+        raise UnsupportedMessageType("one message; a batch (FHS, BHS) is taken from its sender only", path=first)
     if len(message.all("MSH")) > 1:
         raise SegmentMissing("one message per frame", path="MSH[2]")
     if b"\0" in message.raw:

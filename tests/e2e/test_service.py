@@ -159,7 +159,7 @@ BAD_FRAMES = {
     "no patient identifier": (message("ADT^A28", "BAD", f"PID|||||{CANARY}^X", application="ADM"), "AE", "101", None),
     "no date": (message("ADT^A28", "BAD", pid("1", born=CANARY), application="ADM"), "AE", "102", None),
     "two messages": (A28 + A28, "AE", "100", None),
-    "a batch": (b"FHS|^~\\&|ADM\rBHS|^~\\&|ADM\r" + A28, "AR", "200", None),
+    "a batch that cannot be cut up": (b"BHS|^~\\&|ADM\rNTE|" + CANARY.encode() + b"\r" + A28, "AE", "100", None),
 }
 
 

@@ -10,6 +10,7 @@ from sites import ADMISSIONS, DEPARTMENT, PID, demo_site, frame, header
 from structlog.testing import capture_logs
 
 from adapters import due_acknowledgments
+from adapters.cli.send import read_answers
 from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.intake import GroupCommit, Hl7Intake
 from adapters.mllp import framing
@@ -64,7 +65,7 @@ async def receiving(site=None):
     group.start()
     telling = asyncio.create_task(due.run())
     await listener.start("127.0.0.1", 0)
-    kept.address, kept.due = listener.address, due
+    kept.address, kept.due, kept.group = listener.address, due, group
     try:
         yield kept
     finally:
@@ -318,3 +319,82 @@ async def test_a_gap_in_sequence_numbers_is_logged():
             assert {code for code, _ in await talk.codes(6)} == {"AA"}
     gaps = [(entry["source"], entry["missing"]) for entry in logs if entry["event"] == "source.sequence-gap"]
     assert gaps == [("admissions", 2)]
+
+
+# Batches
+
+
+def batch(*messages, count=""):
+    return frame("BHS|^~\\&|GAM|CHU|||20260310||||B1") + b"".join(messages) + frame(f"BTS|{count or len(messages)}")
+
+
+def in_batch(answer):
+    """Give MSA-1 and MSA-2 of each acknowledgment in a batch's."""
+    return [(row["code"], row["control_id"]) for row in read_answers(answer)]
+
+
+async def test_each_message_of_a_batch_is_decided_by_itself():
+    """Good, bad and repeated ones each get their own answer, once all are on disk, each an entry of its own."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(batch(adt("1"), adt("2", patient=BROKEN), adt("1"), adt("3", "AL", "AL"), adt("4", "NE", "NE")))
+        told = in_batch((await talk.told()).raw)
+        assert told == [("AA", "1"), ("AE", "2"), ("AA", "1"), ("CA", "3")]
+        assert [r.control_id for r in kept.receptions] == ["1", "2", "1", "3", "4"]
+        assert all(r.raw.startswith(b"MSH") and r.raw.endswith(b"PROV\r") for r in kept.receptions[2:])
+        kept.end(4)
+        assert await talk.codes(1) == [("AA", "3")]
+
+
+async def test_a_batch_that_is_miscounted_is_taken_and_told():
+    """What came is taken; that something may be missing is told to the batch's control ID."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(batch(adt("1"), count="2"))
+        assert in_batch((await talk.told()).raw) == [("AA", "1"), ("AE", "B1")]
+
+
+async def test_a_batch_is_answered_positively_only_when_all_of_it_is_kept():
+    """Trouble with one message answers the whole batch with one AE; sent again, all of it is answered."""
+    async with receiving() as kept, talking(kept) as talk:
+        sent = batch(*(adt(str(n)) for n in range(20)))
+        one, record = [], kept.record
+
+        def fails_once(receptions):
+            if not one:
+                one.append(record(receptions[:1]))
+                raise StorageUnavailable("the disk is full")
+            return record(receptions)
+
+        kept.group._commit = fails_once
+        talk.send(sent)
+        assert await talk.codes(1) == [("AE", "B1")]
+        talk.send(sent)
+        assert in_batch((await talk.told()).raw) == [("AA", str(n)) for n in range(20)]
+
+
+async def test_a_batch_that_cannot_be_cut_up_is_kept_as_one():
+    """A stray segment refuses the batch as it stands: nothing of it is lost, nothing taken apart."""
+    async with receiving() as kept, talking(kept) as talk:
+        raw = batch(b"NTE|1\r", adt("1"))
+        talk.send(raw)
+        answer = await talk.told()
+        assert [answer.text(p) for p in ("MSA-1", "ERR-3", "ERR-7")] == ["AE", "100", "SegmentMissing"]
+        assert [r.raw for r in kept.receptions] == [raw]
+
+
+async def test_a_batch_is_taken_at_once_from_a_slowed_source():
+    """A batch is not torn by the rate: it is taken, reckoned with, and what comes next waits the longer."""
+    async with receiving(site_with(messages_per_second=1)) as kept, talking(kept) as talk:
+        talk.send(batch(*(adt(str(n)) for n in range(20))))
+        assert [code for code, _ in in_batch((await talk.told()).raw)] == ["AA"] * 20
+        talk.send(adt("next"), batch(adt("20"), adt("21")))
+        assert await talk.codes(2) == [("AE", "next"), ("AE", "B1")]
+        assert len(kept.receptions) == 20
+
+
+async def test_messages_of_one_connection_keep_their_order_around_a_batch():
+    """What came before and after a batch is recorded before and after its messages."""
+    async with receiving() as kept, talking(kept) as talk:
+        talk.send(adt("1"), batch(*(adt(str(n)) for n in range(2, 300))), adt("300"))
+        answers = [await talk.told() for _ in range(3)]
+        assert [a.segments[0].name for a in answers] == ["MSH", "BHS", "MSH"]
+        assert [r.control_id for r in kept.receptions] == [str(n) for n in range(1, 301)]

@@ -3,7 +3,7 @@
 import pytest
 from sites import PID, frame, header
 
-from adapters.cli.send import _told, read_answer
+from adapters.cli.send import _told, read_answer, read_answers
 
 
 @pytest.mark.parametrize(
@@ -50,5 +50,13 @@ class Receiver:
 async def test_each_acknowledgment_that_is_asked_for_is_told(accept, application, script, code, then, error):
     """Both where both are due, one where the first refuses; silence is told only where an answer was asked for."""
     payload = frame(header("ADT^A28", rest=f"|||{accept}|{application}"), PID)
-    (told,) = [row async for row in _told(Receiver(*script), [payload], 1)]
+    ((told,),) = [row async for row in _told(Receiver(*script), [payload], 1)]
     assert (told["code"], told.get("application"), told["error"]) == (code, then, error)
+
+
+def test_each_acknowledgment_in_a_batchs_is_told():
+    """The envelope is taken off; an envelope that cannot be read tells so."""
+    acks = "".join(f"MSH|^~\\&|S\rMSA|{code}|M{n}\r" for n, code in enumerate(("AA", "AE")))
+    told = read_answers(f"BHS|^~\\&|S\r{acks}BTS|2\r".encode())
+    assert [(row["code"], row["control_id"]) for row in told] == [("AA", "M0"), ("AE", "M1")]
+    assert [row["code"] for row in read_answers(b"BHS|^~\\&|S\rNTE|1\r")] == ["?"]
