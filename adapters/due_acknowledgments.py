@@ -5,6 +5,7 @@ were stopped, sends the message again and is told again (2.5.1 §2.9.3: what is 
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -22,7 +23,9 @@ MOST_DUE = 10_000
 """How many may be due at one time (promise P9); no further message that asks for one is taken meanwhile."""
 
 POLL_SECONDS = 0.05
-"""How often outcomes are looked for while any is due; the worker may be another process."""
+LOOKING_SHARE = 0.1
+"""How often outcomes are looked for while any is due, the worker may be another process; and how much of the time the
+looking may take: a pipeline that stands still is not asked the more for what waits on it."""
 
 Answer = Callable[[Outcome], bytes]
 """Gives the acknowledgment that an outcome deserves; empty where its sender wants none."""
@@ -67,10 +70,11 @@ class DueAcknowledgments:
             if not self._due:
                 self._any.clear()
                 continue
+            began = time.monotonic()
             with suppress(TroubleError):  # the next look may find the store well again
                 for number, outcome in (await asyncio.to_thread(self._outcomes, list(self._due))).items():
                     self._settle(number, outcome)
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(max(POLL_SECONDS, (time.monotonic() - began) / LOOKING_SHARE))
 
     def _settle(self, number: int, outcome: Outcome) -> None:
         for due in self._due.pop(number):
