@@ -53,6 +53,9 @@ GROUP_RECEPTIONS = 256
 GROUP_BYTES = 64 * 1024 * 1024
 """One commit holds at most so many receptions and bytes, but at least one reception."""
 
+STORE_SECONDS = 20.0
+"""How long a commit may take before whoever waits for it, or behind it, is answered that the store is in trouble."""
+
 LARGE_FRAME = 64 * 1024
 """Frames of this many bytes and more are examined in a thread."""
 
@@ -60,6 +63,7 @@ LARGE_AT_ONCE = 2
 """Large frames examined at one time; the others wait their turn."""
 
 Commit = Callable[[Sequence[Reception]], list[Recorded]]
+Waiting = tuple[Reception, "asyncio.Future[Recorded]"]
 
 
 class GroupCommit:
@@ -72,7 +76,7 @@ class GroupCommit:
 
     def __init__(self, commit: Commit) -> None:
         self._commit = commit
-        self._waiting: deque[tuple[Reception, asyncio.Future[Recorded]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._task: asyncio.Task[None] | None = None
@@ -118,13 +122,27 @@ class GroupCommit:
                 self._arrived.clear()
                 continue
             try:
-                await loop.run_in_executor(self._thread, self._commit_group, group, loop)
+                await self._in_time(loop.run_in_executor(self._thread, self._commit_group, group, loop), group)
             except Exception as fault:  # noqa: BLE001 - intake goes on; these senders get no promise
                 log.error("intake.failed", fault=type(fault).__name__, receptions=len(group))
                 _settle(group, StorageUnavailable("the store did not take the message"))
 
-    def _next_group(self) -> list[tuple[Reception, "asyncio.Future[Recorded]"]]:
-        group: list[tuple[Reception, asyncio.Future[Recorded]]] = []
+    async def _in_time(self, committing: "asyncio.Future[None]", group: Sequence[Waiting]) -> None:
+        """Return once the commit has ended; a store that does not answer meanwhile holds up nobody.
+
+        Whoever waits is told that nothing is promised. What is committed late was received all the same: sent again, it
+        is known, and gets its first answer.
+        """
+        while not committing.done():
+            await asyncio.wait({committing}, timeout=STORE_SECONDS)
+            if not committing.done():
+                log.error("intake.late", receptions=len(group), waiting=len(self._waiting))
+                _settle([*group, *self._waiting], StorageUnavailable("the store does not answer"))
+                self._waiting.clear()
+        committing.result()
+
+    def _next_group(self) -> list[Waiting]:
+        group: list[Waiting] = []
         size = 0
         while self._waiting and len(group) < GROUP_RECEPTIONS:
             size += len(self._waiting[0][0].raw)
@@ -133,9 +151,7 @@ class GroupCommit:
             group.append(self._waiting.popleft())
         return group
 
-    def _commit_group(
-        self, group: Sequence[tuple[Reception, "asyncio.Future[Recorded]"]], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def _commit_group(self, group: Sequence[Waiting], loop: asyncio.AbstractEventLoop) -> None:
         """Commit a group; where the store refuses its data, commit each alone so that one cannot harm the others."""
         try:
             results: Sequence[Recorded | TroubleError] = self._commit([reception for reception, _ in group])
@@ -157,13 +173,11 @@ class GroupCommit:
             return StorageUnavailable("the store did not take the message")
 
 
-def _settle(group: Sequence[tuple[Reception, "asyncio.Future[Recorded]"]], error: TroubleError) -> None:
+def _settle(group: Sequence[Waiting], error: TroubleError) -> None:
     _settle_each(group, [error] * len(group))
 
 
-def _settle_each(
-    group: Sequence[tuple[Reception, "asyncio.Future[Recorded]"]], results: Sequence[Recorded | TroubleError]
-) -> None:
+def _settle_each(group: Sequence[Waiting], results: Sequence[Recorded | TroubleError]) -> None:
     for (_, done), result in zip(group, results, strict=True):
         if done.done():  # the sender went away; the message is kept all the same
             continue
