@@ -1,6 +1,7 @@
 """What a message leaves unsaid about a known object stays as it was (HL7 2.5.1 §2.5.3: an empty field is unchanged)."""
 
 from dataclasses import fields, replace
+from typing import TypeVar
 
 from gateway.facts import (
     Abnormality,
@@ -8,6 +9,10 @@ from gateway.facts import (
     AppointmentReported,
     DocumentAct,
     DocumentReported,
+    Identifier,
+    Observation,
+    OrderAct,
+    OrderReported,
     Priority,
     ResultReported,
     ResultStatus,
@@ -19,31 +24,44 @@ from gateway.focus import ObjectFact, Question
 def completed(fact: ObjectFact, known: ObjectFact | Question | None) -> ObjectFact:
     """Give the fact with what is known of its object where it says nothing.
 
-    A change or cancellation of an appointment and a change of a document's status tell only what they change; a result
-    is told line by line. Every other fact tells its object whole.
+    A change or cancellation of an appointment or an order and a change of a document's status tell only what they
+    change; a result is told line by line. Every other fact tells its object whole. What is known of an order whose
+    result has come goes on being so.
     """
     match fact, known:
         case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL), AppointmentReported():
             return _filled(fact, known)
         case DocumentReported(act=DocumentAct.STATUS), DocumentReported():
             return _filled(fact, known)
+        case OrderReported(), OrderReported():
+            told = fact if fact.act is OrderAct.REQUEST else _filled(fact, known)
+            return replace(told, keys=_joined(known.keys, fact.keys), resulted=known.resulted)
         case ResultReported(), ResultReported():
             return _with_other_lines(fact, known)
         case _:
             return fact
 
 
-def _filled(fact: ObjectFact, known: ObjectFact) -> ObjectFact:
-    empty = {f.name: getattr(known, f.name) for f in fields(fact) if getattr(fact, f.name) in ("", None, 0)}
+_Told = TypeVar("_Told", AppointmentReported, DocumentReported, OrderReported)
+
+
+def _filled(fact: _Told, known: _Told) -> _Told:
+    empty = {f.name: getattr(known, f.name) for f in fields(fact) if getattr(fact, f.name) in ("", None, 0, ())}
     return replace(fact, **empty)
+
+
+def _joined(*several: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
+    return tuple(dict.fromkeys(key for keys in several for key in keys))
 
 
 def _with_other_lines(fact: ResultReported, known: ResultReported) -> ResultReported:
     """A laboratory sends lines as they are ready, and a correction with the corrected line alone.
 
-    A line is (OBX-3, OBX-4) of its report; withdrawing the report without naming lines withdraws them all.
+    A line is (OBX-3, OBX-4) of its report; withdrawing the report without naming lines withdraws them all. Who asked
+    for the report stays known.
     """
     told = {(o.code, o.sub_id) for o in fact.observations}
+    fact = _standing(fact, known)
     others = tuple(o for o in known.observations if (o.code, o.sub_id) not in told)
     withdrawn = fact.status is ResultStatus.WITHDRAWN
     if not others or (withdrawn and not told):
@@ -57,3 +75,24 @@ def _with_other_lines(fact: ResultReported, known: ResultReported) -> ResultRepo
         abnormality=abnormality,
         priority=Priority.STAT if abnormality is Abnormality.CRITICAL else fact.priority,
     )
+
+
+def _standing(fact: ResultReported, known: ResultReported) -> ResultReported:
+    """A line made final without being sent again keeps its value (table 0085, U); what a report leaves unsaid stays."""
+    before = {(o.code, o.sub_id): o for o in known.observations}
+    lines = tuple(_line_standing(o, before.get((o.code, o.sub_id))) for o in fact.observations)
+    unsaid = {n: getattr(known, n) for n in _OF_ORDER if not getattr(fact, n)}
+    if lines != fact.observations:
+        live = [o for o in lines if o.status is not ResultStatus.WITHDRAWN]
+        unsaid["abnormality"] = abnormality = graver(o.abnormality for o in live)
+        unsaid["priority"] = Priority.STAT if abnormality is Abnormality.CRITICAL else fact.priority
+    return replace(fact, observations=lines, **unsaid) if unsaid else fact
+
+
+_OF_ORDER = ("ordering_unit", "requester", "location", "stay_unit", "specimen")
+
+
+def _line_standing(line: Observation, known: Observation | None) -> Observation:
+    if not line.stands or known is None:
+        return line
+    return replace(known, status=line.status, notes=line.notes or known.notes)

@@ -4,7 +4,9 @@ Nothing here remembers: a demand follows from the object alone, and gateway/disp
 exist. That is why repetitions, permutations and replays end in the same items.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.facts import (
     Abnormality,
@@ -12,6 +14,7 @@ from gateway.facts import (
     AppointmentStatus,
     DocumentAct,
     DocumentReported,
+    OrderReported,
     Priority,
     ResultReported,
     ResultStatus,
@@ -36,6 +39,7 @@ class Demand:
         detail: what the medical view adds.
         content: what a reader would see; a change of it makes a new version and reopens what was done.
         warns: where it is not needed, whoever has acted on it must be told (a letter sent, a result read).
+        copies: units that are to receive a copy, wherever the item itself goes.
         of_object: the object has come; False: what waits for it is shown, and nobody has acted on the object itself.
 
     """
@@ -48,6 +52,7 @@ class Demand:
     detail: str
     content: tuple[object, ...]
     warns: bool = False
+    copies: tuple[str, ...] = ()
     of_object: bool = True
 
 
@@ -88,16 +93,18 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     withdrawn = fact.status is ResultStatus.WITHDRAWN
     critical = fact.abnormality is Abnormality.CRITICAL and not withdrawn
     title = "result.critical" if critical else _RESULT_TITLES[fact.status]
-    content = tuple((o.code, o.sub_id, o.value, o.unit, o.abnormality) for o in fact.observations)
+    content = tuple((o.code, o.sub_id, o.value, o.unit, o.abnormality, o.notes) for o in fact.observations)
+    unit = fact.ordering_unit or fact.stay_unit
     return Demand(
-        Subject(ItemKind.RESULT, source, fact.ordering_unit, fact.location, fact.code, priority=fact.priority),
+        Subject(ItemKind.RESULT, source, unit, fact.location, fact.code, priority=fact.priority),
         ItemKind.RESULT,
         not withdrawn,
         Priority.STAT if critical else fact.priority,
         title,
         fact.label or fact.code,
-        (withdrawn, fact.abnormality, *content),
+        (withdrawn, fact.abnormality, fact.notes, *content),
         warns=withdrawn,
+        copies=fact.copies,
     )
 
 
@@ -168,18 +175,20 @@ def _of_what_waits(focus: Focus) -> Demand | None:
     return replace(wanted, needed=True, title=title, content=content, warns=False, of_object=False)
 
 
+_DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
+    AppointmentReported: _of_appointment,
+    ResultReported: _of_result,
+    DocumentReported: _of_document,
+    VisitReported: _of_visit,
+    Question: _of_question,
+}
+
+
 def demand(focus: Focus) -> Demand | None:
-    """Give what the object asks for; None while it is a placeholder in its time, or when it only enters history."""
+    """Give what the object asks for; None while it is a placeholder in its time, an order, or only enters history."""
     match focus.fact:
-        case AppointmentReported() as fact:
-            return _of_appointment(fact, focus.told.source)
-        case ResultReported() as fact:
-            return _of_result(fact, focus.told.source)
-        case DocumentReported() as fact:
-            return _of_document(fact, focus.told.source)
-        case VisitReported() as fact:
-            return None if fact.historic else _of_visit(fact, focus.told.source)
-        case Question() as question:
-            return _of_question(question, focus.told.source)
         case None:
             return _of_what_waits(focus)
+        case OrderReported() | VisitReported(historic=True):
+            return None
+    return _DEMANDS[type(focus.fact)](focus.fact, focus.told.source)

@@ -48,8 +48,14 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
 
 
 def _route(act: Act, wanted: Demand) -> Route:
+    """Where the rules send it, and a copy to each secretariat to which they send what the named units get."""
     default = act.site.identity_desk if wanted.kind is ItemKind.IDENTITY else act.site.default_secretariat
-    return route(wanted.subject, act.site.rules, default)
+    found = route(wanted.subject, act.site.rules, default)
+    if not wanted.copies:
+        return found
+    others = (route(replace(wanted.subject, unit=unit, location=""), act.site.rules, "") for unit in wanted.copies)
+    copied = [secretariat for other in others if other.rule != DEFAULT_RULE for secretariat in other.secretariats]
+    return replace(found, secretariats=tuple(dict.fromkeys((*found.secretariats, *copied))))
 
 
 def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Route) -> None:

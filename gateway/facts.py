@@ -226,6 +226,42 @@ class AppointmentReported:
     notes: str = ""
 
 
+class OrderAct(StrEnum):
+    """What the message does to the order (HL7 table 0119)."""
+
+    REQUEST = "request"
+    CHANGE = "change"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReported:
+    """An examination was ordered, changed or cancelled: what a result that comes back is held against.
+
+    Attributes:
+        patient: the patient.
+        keys: numbers of the order: the filler's, then the placer's; any of them finds it.
+        act: what the message does.
+        codes: what was ordered: codes of the examinations (OBR-4.1).
+        label: the same, for people.
+        ordering_unit: unit that ordered (ORC-17, OBR-16 organisation, ORC-13, else PV1-3).
+        requester: who ordered, as shown to people (OBR-16, ORC-12).
+        priority: how urgent.
+        resulted: a result of it has come.
+
+    """
+
+    patient: Patient
+    keys: tuple[Identifier, ...]
+    act: OrderAct
+    codes: tuple[str, ...] = ()
+    label: str = ""
+    ordering_unit: str = ""
+    requester: str = ""
+    priority: Priority = Priority.ROUTINE
+    resulted: bool = False
+
+
 class ResultStatus(StrEnum):
     """Status of a report or of one observation (HL7 tables 0085 and 0123, the worse of the two wins)."""
 
@@ -267,6 +303,8 @@ class Observation:
         reference_range: OBX-7.
         abnormality: grade of OBX-8.
         status: OBX-11.
+        notes: comments on this line (NTE behind the OBX), one a line.
+        stands: made final without being sent again (OBX-11 = U): the value told before stands.
 
     """
 
@@ -278,6 +316,8 @@ class Observation:
     reference_range: str = ""
     abnormality: Abnormality = Abnormality.UNCLASSIFIED
     status: ResultStatus = ResultStatus.UNKNOWN
+    notes: str = ""
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +331,16 @@ class ResultReported:
         label: battery name (OBR-4.2).
         status: worst of OBR-25 and the OBX-11.
         observations: the lines.
-        ordering_unit: unit that ordered (ORC-17, OBR-16 organisation, ORC-13, else PV1-3).
+        ordering_unit: unit that ordered (PRT that directs it, ORC-17, OBR-16 organisation, ORC-13), else its order's.
         location: where the patient is (PV1-3).
         priority: from TQ1-9 / OBR-27.6 / OBR-5, and critical values.
         abnormality: worst grade of the lines.
+        orders: numbers of the order: the filler's, then the placer's (OBR-3, ORC-3, OBR-2, ORC-2).
+        requester: who asked for it, as shown to people (OBR-16, ORC-12), else its order's.
+        stay_unit: unit where the patient is (PV1-3, PV1-10): where it goes when nobody says who ordered.
+        copies: units that are to receive a copy (PRT that direct it elsewhere as well, OBR-28 organisations).
+        specimen: what was examined, as shown to people (SPM-4, OBR-15).
+        notes: comments on the report as a whole (NTE behind the OBR), one a line.
 
     """
 
@@ -308,6 +354,12 @@ class ResultReported:
     location: str = ""
     priority: Priority = Priority.ROUTINE
     abnormality: Abnormality = Abnormality.UNCLASSIFIED
+    orders: tuple[Identifier, ...] = ()
+    requester: str = ""
+    stay_unit: str = ""
+    copies: tuple[str, ...] = ()
+    specimen: str = ""
+    notes: str = ""
 
 
 class DocumentAct(StrEnum):
@@ -353,7 +405,15 @@ class DocumentReported:
     sha256: str = ""
 
 
-Fact = PatientReported | PatientMerged | VisitReported | AppointmentReported | ResultReported | DocumentReported
+Fact = (
+    PatientReported
+    | PatientMerged
+    | VisitReported
+    | AppointmentReported
+    | OrderReported
+    | ResultReported
+    | DocumentReported
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a work item is about: an appointment, a report, a document, a stay, an identity question."""
+"""What a work item is about: an appointment, a report, a document, a stay, a question; and what was ordered."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,7 @@ from gateway.facts import (
     AppointmentReported,
     DocumentReported,
     Identifier,
+    OrderReported,
     ResultReported,
     VisitReported,
 )
@@ -18,6 +19,8 @@ class FocusKind(StrEnum):
     """Kind of object."""
 
     APPOINTMENT = "appointment"
+    ORDER = "order"
+    """Nobody's work: it tells who asked for the result that comes back."""
     RESULT = "result"
     DOCUMENT = "document"
     VISIT = "visit"
@@ -59,7 +62,7 @@ class Question:
     answered: bool = False
 
 
-ObjectFact = AppointmentReported | ResultReported | DocumentReported | VisitReported
+ObjectFact = AppointmentReported | OrderReported | ResultReported | DocumentReported | VisitReported
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ def keys_of(fact: ObjectFact) -> tuple[FocusKind, tuple[Identifier, ...]]:
     match fact:
         case AppointmentReported(keys=keys):
             return FocusKind.APPOINTMENT, keys
+        case OrderReported(keys=keys):
+            return FocusKind.ORDER, keys
         case ResultReported(key=key):
             return FocusKind.RESULT, (key,)
         case DocumentReported(key=key, replaces=replaced):

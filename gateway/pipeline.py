@@ -23,9 +23,11 @@ from gateway.facts import (
     Fact,
     Identifier,
     IdentifierKind,
+    OrderReported,
     Patient,
     PatientMerged,
     PatientReported,
+    ResultReported,
     Translation,
     VisitReported,
 )
@@ -147,6 +149,8 @@ def needs(jobs: Iterable[Job]) -> Needs:
             elif not isinstance(fact, PatientReported):
                 kind, keys = keys_of(fact)
                 foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
+                if isinstance(fact, ResultReported):
+                    foci.update(focus_key(FocusKind.ORDER, number) for number in fact.orders)
     return Needs(frozenset(identities), frozenset(ins), frozenset(foci))
 
 
@@ -325,8 +329,31 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity:
             return merge(act, fact)
         case _:
             identity = reconcile(act, fact.patient)
+            if isinstance(fact, ResultReported):
+                fact = _answering(act, fact, identity)
             _apply_to_object(act, fact, identity, ordinal)
             return identity
+
+
+def _answering(act: Act, result: ResultReported, identity: Identity) -> ResultReported:
+    """Give a result with what its order says of who asked for it, and let the order know that it has come.
+
+    An order of another patient says nothing, and is a question to the identity desk (the trade's filing error).
+    """
+    order = next((f for f in act.state.foci_with(FocusKind.ORDER, result.orders) if f.fact is not None), None)
+    if order is None or not isinstance(order.fact, OrderReported):
+        return result
+    asked = order.fact
+    if act.state.person_of(order.identity) != identity.person and _undoubted(act, order, identity) is None:
+        ask_about_filing(act, identity, order.identity)
+        return result
+    if not asked.resulted:
+        act.state.put_focus(replace(order, fact=replace(asked, resulted=True)), ())
+    return replace(
+        result,
+        ordering_unit=result.ordering_unit or asked.ordering_unit,
+        requester=result.requester or asked.requester,
+    )
 
 
 def _dispatch_questions(act: Act) -> None:

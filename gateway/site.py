@@ -58,6 +58,7 @@ class Source:
         facilities: MSH-4.1 values that identify it; empty: any.
         clients: HTTP client ids that identify it.
         authority: assigning authority of its identifiers where the message names none.
+        orders: domain of the order numbers that name none; sources that share it know each other's orders.
         charset: overrides MSH-18 where the label is known to be untrue; a code of HL7 table 0211.
         control_id_required: refuse a message without MSH-10; false: it is taken (repetitions are told by content).
         on_error: what it is answered when its message is kept in quarantine as it arrives.
@@ -79,6 +80,7 @@ class Source:
     facilities: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     authority: str = ""
+    orders: str = ""
     charset: str = ""
     control_id_required: bool = True
     on_error: OnError = OnError.NACK

@@ -84,6 +84,7 @@ class _SourceTable(_Strict):
     facilities: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     authority: str = ""
+    orders: str = ""
     charset: str = ""
     control_id_required: bool = True
     on_error: OnError = OnError.NACK

@@ -23,6 +23,8 @@ from gateway.facts import (
     IdentifierKind,
     IdentityStatus,
     Observation,
+    OrderAct,
+    OrderReported,
     Patient,
     PatientMerged,
     PatientReported,
@@ -146,6 +148,12 @@ def declare(who: Patient, key: str = "RDV1", **changes: Any) -> AppointmentRepor
 def cancel(who: Patient, key: str = "RDV1", **changes: Any) -> AppointmentReported:
     """Give an S15."""
     return appointment(AppointmentAct.CANCEL, who, key, **changes)
+
+
+def order(who: Patient, key: str = "EX1", **changes: Any) -> OrderReported:
+    """Give an order of a unit of pneumology."""
+    fact = OrderReported(who, (own(LAB, key),), OrderAct.REQUEST, ("IONO",), "Ionogramme", "3020", "DR MARC ROUX")
+    return replace(fact, **changes)
 
 
 def result(

@@ -12,6 +12,7 @@ from gateway.facts import (
     AppointmentReported,
     DocumentReported,
     Identifier,
+    OrderReported,
     Patient,
     Priority,
     ResultReported,
@@ -26,7 +27,8 @@ Row = dict[str, Any]
 Found = Mapping[str, Any]
 
 _FACTS = {
-    kind.__name__: kind for kind in (AppointmentReported, ResultReported, DocumentReported, VisitReported, Question)
+    kind.__name__: kind
+    for kind in (AppointmentReported, OrderReported, ResultReported, DocumentReported, VisitReported, Question)
 }
 _HELD = tuple[Held, ...]
 

@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.facts import IdentifierKind
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import OnError, Site, Source
-from mappings.hl7v2 import adt, mdm, oru, siu
+from mappings.hl7v2 import adt, mdm, orm, oru, siu
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
 from mappings.hl7v2.patient import birth_date, patient_identifiers
@@ -40,10 +40,13 @@ from mappings.hl7v2.tables import (
     MDM_EVENTS,
     MOST_REPETITIONS,
     MOST_SEGMENTS,
+    ORDERS,
     PROCESSING_IDS,
+    QUERY_TYPES,
     REPEATED_FIELDS,
     REQUIRED_FIELDS,
     REQUIRED_SEGMENTS,
+    RESULT_EVENTS,
     SIU_EVENTS,
     SIU_IGNORED,
     VERSIONS,
@@ -55,7 +58,8 @@ _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 EVENTS = {
     "ADT": frozenset(ADT_EVENTS),
     "MDM": frozenset(MDM_EVENTS),
-    "ORU": frozenset({"R01"}),
+    **ORDERS,
+    **RESULT_EVENTS,
     "SIU": frozenset(SIU_EVENTS) | frozenset(SIU_IGNORED),
 }
 """Message type -> trigger events that are taken."""
@@ -221,6 +225,8 @@ def check_type(found: Header) -> None:
     """
     if found.type in IGNORED_TYPES:
         return
+    if found.type in QUERY_TYPES:
+        raise UnsupportedMessageType("no query: this gateway does not answer any", path="MSH-9.1")
     if found.type not in EVENTS:
         raise UnsupportedMessageType(f"one of {', '.join(sorted(EVENTS))}", path="MSH-9.1")
     if not found.event:
@@ -240,6 +246,8 @@ def left_aside(found: Header, message: Message) -> str:
         if found.event in SIU_EVENTS and message.first("PID"):
             return ""
         return SIU_IGNORED.get(found.event, "")
+    if found.type in ORDERS and orm.asks_for_other_things(message):
+        return "orders-without-examination"
     return IGNORED_TYPES.get(found.type, "")
 
 
@@ -247,7 +255,9 @@ def _check_segments(message: Message, found: Header) -> None:
     for name in _required_segments(found):
         if message.first(name) is None:
             raise SegmentMissing(f"{found.message_type} has a {name} segment", path=name)
-    if found.type == "ORU" and any(order.pid is None for order in oru.orders(message)):
+    if found.type in RESULT_EVENTS and any(order.pid is None for order in oru.orders(message, found.event)):
+        raise SegmentMissing("an OBR comes behind its PID", path="PID")
+    if found.type in ORDERS and any(order.pid is None for order in orm.orders(message, found.event)):
         raise SegmentMissing("an OBR comes behind its PID", path="PID")
 
 
@@ -279,8 +289,11 @@ def _check_keys(reading: Reading, found: Header) -> None:
             mdm.check_profile(message, found.event)
             for txa in message.all("TXA"):
                 mdm.key_of(reading, txa)
-        case "ORU":
-            for order in oru.orders(message):
+        case "ORM" | "OMG" | "OML":
+            for order in orm.orders(message, found.event):
+                orm.keys(reading, order)
+        case "ORU" | "OUL":
+            for order in oru.orders(message, found.event):
                 oru.key_of(reading, order)
         case "SIU":
             for sch in message.all("SCH"):

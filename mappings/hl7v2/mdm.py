@@ -7,7 +7,7 @@ from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing, SenderErr
 from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier
 from mappings.hl7v2.content import content_of
 from mappings.hl7v2.patient import patient_of
-from mappings.hl7v2.reading import Reading, directed_unit, field_of, first_of, person_shown, unit_of_visit
+from mappings.hl7v2.reading import Reading, directed_units, field_of, first_of, person_shown, unit_of_visit
 from mappings.hl7v2.tables import CDA_COHERENCE, CDA_PROFILE, EDITS, ENCAPSULATED, MDM_EVENTS
 
 _LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)
@@ -132,7 +132,7 @@ def _type(txa: Segment, lines: tuple[Segment, ...]) -> tuple[str, str]:
 def _unit(message: Message, txa: Segment) -> str:
     """PRT that directs it, the author's organisation (XCN-23 of TXA-9, TXA-5), the patient's unit, ORC-17."""
     return first_of(
-        directed_unit(message.all("PRT")),
+        *directed_units(message.all("PRT")),
         txa.text(9, 23),
         txa.text(5, 23),
         unit_of_visit(message.first("PV1")),

@@ -1,8 +1,7 @@
-"""ORU^R01 into facts: one report per order (2.5.1 chapter 7)."""
+"""ORU and OUL into facts: one report per order (2.5.1 chapter 7)."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.er7 import NULL, Message, Repetition, Segment, Separators, unescape
@@ -18,9 +17,29 @@ from gateway.facts import (
     graver,
 )
 from mappings.hl7v2.content import media_type
+from mappings.hl7v2.orders import Line, Order, groups_of, notes_shown, numbers_of
 from mappings.hl7v2.patient import patient_of
-from mappings.hl7v2.reading import Reading, directed_unit, field_of, first_of, place_shown, priority_of, unit_of_visit
-from mappings.hl7v2.tables import ABNORMALITIES, CODED_TYPES, ENCAPSULATED, NOT_RESULTS, RESULT_STATUSES
+from mappings.hl7v2.reading import (
+    Reading,
+    coded_text,
+    directed_units,
+    field_of,
+    first_of,
+    person_shown,
+    place_shown,
+    priority_of,
+    unit_of_visit,
+)
+from mappings.hl7v2.tables import (
+    ABNORMALITIES,
+    CODED_TYPES,
+    ENCAPSULATED,
+    LINE_STATUSES,
+    MADE_FINAL,
+    MOST_SHARED_NOTES,
+    NOT_RESULTS,
+    REPORT_STATUSES,
+)
 
 _STRUCTURED_NUMERIC = "SN"
 
@@ -35,59 +54,13 @@ _WORSE: Final = (
 """From what a reader may rely on to what must stop him."""
 
 
-@dataclass(slots=True)
-class Order:
-    """An OBR with the segments that belong to it.
-
-    Attributes:
-        pid: the PID before it, its patient; None if there is none.
-        visit: the PV1 of that patient.
-        common: the ORC directly before it.
-        request: the OBR.
-        lines: its OBX.
-        timings: its TQ1.
-        participations: its PRT, those of the message's visit included.
-
-    """
-
-    pid: Segment | None
-    visit: Segment | None
-    common: Segment | None
-    request: Segment
-    lines: list[Segment] = field(default_factory=list)
-    timings: list[Segment] = field(default_factory=list)
-    participations: list[Segment] = field(default_factory=list)
-
-
-def orders(message: Message) -> list[Order]:
-    """Give the message's orders: what stands behind an OBR is its own, up to the next ORC, OBR or PID (§7.3.1)."""
-    found: list[Order] = []
-    pid = visit = common = None
-    current: Order | None = None
-    pending: list[Segment] = []
-    for segment in message.segments:
-        match segment.name:
-            case "PID":
-                pid, visit, common, current, pending = segment, None, None, None, []
-            case "PV1":
-                visit = segment
-            case "ORC":
-                common, current, pending = segment, None, []
-            case "OBR":
-                current = Order(pid, visit, common, segment, participations=pending)
-                common, pending = None, []
-                found.append(current)
-            case "OBX" if current:
-                current.lines.append(segment)
-            case "TQ1" if current:
-                current.timings.append(segment)
-            case "PRT":
-                (current.participations if current else pending).append(segment)
-    return found
+def orders(message: Message, event: str) -> list[Order]:
+    """Give the orders that the message reports on: those with an OBR."""
+    return [order for order in groups_of(message, event).orders if order.request is not None]
 
 
 def facts(reading: Reading) -> tuple[Fact, ...]:
-    """Give what an ORU message says: one report per order.
+    """Give what a result message says: one report per order.
 
     OBR that share order number and battery are one report: a second would overwrite the first.
 
@@ -96,9 +69,17 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         FieldMissing: an order has no number.
 
     """
+    groups = groups_of(reading.message, reading.event)
+    if groups.astray:
+        reading.flag("OBX", "an OBX before any OBR is no line of a report: it is kept with the message")
     reports: dict[Identifier, list[Order]] = {}
-    for order in orders(reading.message):
-        reports.setdefault(key_of(reading, order), []).append(order)
+    for order in groups.orders:
+        if order.request is not None:
+            reports.setdefault(key_of(reading, order), []).append(order)
+        elif order.common is not None:
+            reading.flag(
+                reading.path(order.common, 1), "an ORC without OBR reports nothing: it is kept with the message"
+            )
     if not reports:
         raise SegmentMissing("a result has an OBR", path="OBR")
     return tuple(_report(reading, key, of_report) for key, of_report in reports.items())
@@ -111,91 +92,129 @@ def key_of(reading: Reading, order: Order) -> Identifier:
         FieldMissing: there is no number.
 
     """
-    places = (
-        (order.request, 3, ""),
-        (order.common, 3, ""),
-        (order.request, 2, "/placer"),
-        (order.common, 2, "/placer"),
-    )
-    for segment, number, domain in places:
-        found = reading.object_keys(segment, number, domain=domain) if segment else ()
-        if found:
-            battery = order.request.text(4).strip() or order.request.text(4, 2).strip()
-            return Identifier(found[0].authority, f"{found[0].value}/{battery}", found[0].kind)
-    raise FieldMissing("a result has a filler or a placer order number", path=reading.path(order.request, 3))
+    return _key(reading, order, numbers_of(reading, order))
+
+
+def _key(reading: Reading, order: Order, numbers: tuple[Identifier, ...]) -> Identifier:
+    if numbers:
+        battery = first_of(order.field(4), order.field(4, 2))
+        return Identifier(numbers[0].authority, f"{numbers[0].value}/{battery}", numbers[0].kind)
+    path = reading.path(order.request, 3) if order.request else "OBR-3"
+    raise FieldMissing("a result has a filler or a placer order number", path=path)
 
 
 def _report(reading: Reading, key: Identifier, of_report: list[Order]) -> ResultReported:
     order = of_report[0]
     if order.pid is None:
         raise SegmentMissing("an order comes behind its PID", path="PID")
-    lines = [line for each in of_report for line in each.lines]
+    lines = [line for each in of_report for line in each.all_lines]
     observations = tuple(_observation(reading, line) for line in lines)
     abnormality = graver(o.abnormality for o in observations if o.status is not ResultStatus.WITHDRAWN)
+    directed = directed_units(p for each in of_report for p in each.participations)
+    ordering_unit = _ordering_unit(order, directed)
     return ResultReported(
         patient=patient_of(reading, order.pid),
         key=key,
-        code=order.request.text(4).strip(),
-        label=order.request.text(4, 2).strip(),
-        status=_status([each.request.text(25) for each in of_report], lines),
+        code=order.field(4),
+        label=order.field(4, 2),
+        status=_status(reading, of_report, lines),
         observations=observations,
-        ordering_unit=_ordering_unit(order),
+        ordering_unit=ordering_unit,
         location=place_shown(order.visit, 3),
         priority=_priority(of_report, abnormality),
         abnormality=abnormality,
+        orders=tuple(dict.fromkeys(n for each in of_report for n in numbers_of(reading, each))),
+        requester=requester(order),
+        stay_unit=unit_of_visit(order.visit),
+        copies=tuple(unit for unit in dict.fromkeys((*directed, *_copies(order))) if unit != ordering_unit),
+        specimen=_specimen(of_report),
+        notes=_notes(of_report),
     )
 
 
-def _ordering_unit(order: Order) -> str:
-    """PRT that directs it, ORC-17, OBR-16's organisation (XCN-23), ORC-13, else where the patient is."""
-    common, request = order.common, order.request
-    return first_of(
-        directed_unit(order.participations),
-        common.text(17) if common else "",
-        request.text(16, 23),
-        common.text(13) if common else "",
-        unit_of_visit(order.visit),
-    )
+def requester(order: Order) -> str:
+    """Give who asked for it, as shown to people: OBR-16, else ORC-12."""
+    return first_of(person_shown(order.request, 16), person_shown(order.common, 12))
+
+
+def ordering_unit(order: Order) -> str:
+    """Give the unit that asked for it: ORC-17, OBR-16's organisation (XCN-23), ORC-13."""
+    return first_of(order.common_field(17), order.field(16, 23), order.common_field(13))
+
+
+def _ordering_unit(order: Order, directed: tuple[str, ...]) -> str:
+    """The unit to which a PRT directs it, else the one that asked for it."""
+    return first_of(*directed, ordering_unit(order))
+
+
+def _copies(order: Order) -> Iterator[str]:
+    """Units of those who are to receive a copy (OBR-28, XCN-23)."""
+    if order.request:
+        yield from (unit for r in order.request.repetitions(28) if (unit := r.text(23).strip()))
+
+
+def _specimen(of_report: list[Order]) -> str:
+    """What was examined: SPM-4 of each specimen, else OBR-15 of older versions."""
+    shown = (coded_text(specimen.segment, 4) for each in of_report for specimen in each.specimens)
+    found = tuple(dict.fromkeys(text for text in shown if text))
+    return ", ".join(found) or first_of(of_report[0].field(15, 1))
+
+
+def _notes(of_report: list[Order]) -> str:
+    """Comments on the report and on its specimens, of which a thousand orders may share one: so these are bounded."""
+    on_report = [note for each in of_report for note in each.notes]
+    specimens = {s.segment.position: s for each in of_report for s in each.specimens}
+    return notes_shown([*on_report, *(note for s in specimens.values() for note in s.notes[:MOST_SHARED_NOTES])])
 
 
 def _priority(of_report: list[Order], abnormality: Abnormality) -> Priority:
     """Stat for a critical value; else TQ1-9, OBR-27.6, OBR-5."""
     if abnormality is Abnormality.CRITICAL:
         return Priority.STAT
-    order = of_report[0]
-    return priority_of(field_of(order.timings, 9), order.request.text(27, 6), order.request.text(5))
+    return asked_priority(of_report[0])
 
 
-def _status(reports: Iterable[str], lines: list[Segment]) -> ResultStatus:
+def asked_priority(order: Order) -> Priority:
+    """Give the priority that was asked for: TQ1-9, OBR-27.6, OBR-5."""
+    return priority_of(field_of(order.timings, 9), order.field(27, 6), order.field(5))
+
+
+def _status(reading: Reading, of_report: list[Order], lines: list[Line]) -> ResultStatus:
     """The worse of OBR-25 and OBX-11 (tables 0123, 0085); a code in neither is "status unknown".
 
     One line that is withdrawn or unobtainable among others corrects the report; it does not take the others away.
     """
-    told = [status_of(code) for code in reports if code.strip()]
-    of_lines = [status_of(code) for line in lines if (code := line.text(11).strip()) and code not in NOT_RESULTS]
+    told = [_status_of(code, REPORT_STATUSES) for each in of_report if (code := each.field(25))]
+    codes = [code for line in lines if (code := line.segment.text(11).strip()) and code.upper() not in NOT_RESULTS]
+    of_lines = [_status_of(code, LINE_STATUSES) for code in codes]
     if set(of_lines) - {ResultStatus.WITHDRAWN}:
         of_lines = [ResultStatus.CORRECTED if s is ResultStatus.WITHDRAWN else s for s in of_lines]
     if set(of_lines) - {ResultStatus.UNOBTAINABLE}:
         of_lines = [s for s in of_lines if s is not ResultStatus.UNOBTAINABLE]
+    if ResultStatus.FINAL in told and ResultStatus.PRELIMINARY in of_lines:
+        reading.flag("OBR-25", "the report is final and a line preliminary: the worse is taken")
     return max([*told, *of_lines], key=_WORSE.index, default=ResultStatus.UNKNOWN)
 
 
-def status_of(code: str) -> ResultStatus:
-    """Give the status that a code of table 0085 or 0123 means."""
-    return RESULT_STATUSES.get(code.strip().upper(), ResultStatus.UNKNOWN)
+def _status_of(code: str, table: Mapping[str, ResultStatus]) -> ResultStatus:
+    return table.get(code.strip().upper(), ResultStatus.UNKNOWN)
 
 
-def _observation(reading: Reading, obx: Segment) -> Observation:
+def _observation(reading: Reading, line: Line) -> Observation:
+    obx = line.segment
     codes = [r.text().strip().upper() for r in obx.repetitions(8)]
+    value = "\n".join(_values(reading, obx))
     return Observation(
         code=obx.text(3).strip(),
         label=obx.text(3, 2).strip(),
         sub_id=obx.text(4).strip(),
-        value="\n".join(_values(reading, obx)),
+        value=value,
         unit=obx.text(6).strip(),
         reference_range=obx.text(7).strip(),
         abnormality=graver(ABNORMALITIES.get(c, Abnormality.UNCLASSIFIED) for c in codes if c),
-        status=status_of(obx.text(11)),
+        status=_status_of(obx.text(11), LINE_STATUSES),
+        notes=notes_shown(line.notes),
+        stands=not value and obx.text(11).strip().upper() == MADE_FINAL,
     )
 
 

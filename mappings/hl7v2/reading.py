@@ -1,7 +1,7 @@
 """One message being read: what surrounds it, what was odd so far, and the HL7 data types in the hospital's terms."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -96,24 +96,25 @@ class Reading:
             raise DataTypeInvalid(rule, path=self.path(segment, number))
         return identifier
 
-    def object_keys(self, segment: Segment, number: int, *, domain: str = "") -> tuple[Identifier, ...]:
+    def object_keys(self, segment: Segment, number: int, *, domain: str = "", of: str = "") -> tuple[Identifier, ...]:
         """Give the keys that the EI of a field hold (2.5.1, EI), in order, each once.
 
-        Each is of the namespace that it names, else of the source's own (its id and ``domain``). Some senders write an
-        OID or UUID in EI-3 alone: then it is the key itself.
+        Each is of the namespace that it names, else of the domain ``of`` or the source's own (its id), and ``domain``
+        within it. Some senders write an OID or UUID in EI-3 alone: then it is the key itself.
 
         Raises:
             DataTypeInvalid: one is longer than what the stores index.
 
         """
-        found = (self._object_key(entity, domain) for entity in segment.repetitions(number))
+        own = (of or self.source.id) + domain
+        found = (self._object_key(entity, own) for entity in segment.repetitions(number))
         return tuple(dict.fromkeys(self.bounded(key, segment, number) for key in found if key is not None))
 
-    def _object_key(self, entity: Repetition, domain: str) -> Identifier | None:
+    def _object_key(self, entity: Repetition, own: str) -> Identifier | None:
         value, namespace, universal = (entity.text(n).strip() for n in (1, 2, 3))
         if not value:
             value, universal = universal, ""
-        authority = self.site.authority(universal, namespace) or self.source.id + domain
+        authority = self.site.authority(universal, namespace) or own
         return Identifier(authority, value, IdentifierKind.OTHER) if value else None
 
 
@@ -143,6 +144,11 @@ def place_shown(segment: Segment | None, number: int) -> str:
     return " ".join(part for part in parts if part)
 
 
+def coded_text(segment: Segment, number: int) -> str:
+    """Give a coded value (CE, CWE) as shown to people: its text, the original text, else the code."""
+    return first_of(segment.text(number, 2), segment.text(number, 9), segment.text(number))
+
+
 def first_of(*texts: str) -> str:
     """Give the first text that is not blank."""
     return next((t.strip() for t in texts if t.strip()), "")
@@ -158,15 +164,21 @@ def unit_of_visit(visit: Segment | None) -> str:
     return first_of(visit.text(3), visit.text(10)) if visit else ""
 
 
-def directed_unit(participations: Iterable[Segment]) -> str:
-    """Give the unit to which a PRT directs the message; "" if none does.
+def directed_units(participations: Iterable[Segment]) -> tuple[str, ...]:
+    """Give the units to which PRT direct the message, in order, each once.
 
     CI-SIS « Transmission de documents CDA en HL7v2 » 2.1: PRT-4 = RCT (results copies to), PRT-8.7 = UF or SVR.
     """
+    units = (first_of(*(r.text(n) for n in (10, 3, 1))) for r in _recipients(participations))
+    return tuple(dict.fromkeys(u for u in units if u))
+
+
+def _recipients(participations: Iterable[Segment]) -> Iterator[Repetition]:
+    """The organisations (XON) of PRT-8 that are units or services and to receive a copy."""
     for participation in participations:
-        if participation.text(4) == "RCT" and participation.text(8, 7) in {"UF", "SVR"}:
-            return first_of(participation.text(8, 10), participation.text(8, 3), participation.text(8))
-    return ""
+        if participation.text(4).strip().upper() == "RCT":
+            organisations = participation.repetitions(8)
+            yield from (r for r in organisations if r.text(7).strip().upper() in {"UF", "SVR"})
 
 
 def priority_of(*codes: str) -> Priority:

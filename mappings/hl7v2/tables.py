@@ -13,6 +13,7 @@ from gateway.facts import (
     AppointmentAct,
     AppointmentStatus,
     DocumentAct,
+    OrderAct,
     Priority,
     ResultStatus,
     VisitState,
@@ -52,6 +53,9 @@ MOST_SEGMENTS: Final[Mapping[str, int]] = MappingProxyType({"PID": 50, "MRG": 50
 
 MOST_REPETITIONS: Final = 100
 """Repetitions that an identifier or name field may hold (promise P9)."""
+
+MOST_SHARED_NOTES: Final = 20
+"""Comments on a specimen that are shown with each report on it (promise P9); all are kept with the message."""
 
 REPEATED_FIELDS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {"PID": (3, 5, 11, 18, 32), "MRG": (1, 4), "SCH": (1, 2)}
@@ -125,6 +129,9 @@ IGNORED_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"ACK": "acknowledgment", "BAR": "billing", "DFT": "billing"}
 )
 """Message types that are taken and left aside, with the rule's name."""
+
+QUERY_TYPES: Final = frozenset({"QBP", "QCN", "QRY", "QSB", "QVR", "QSX", "SPQ", "VQQ", "EQQ", "RQA", "SQM", "SQR"})
+"""Queries: the gateway tells what happened and is not asked (2.5.1 chapter 5; schedule queries of chapter 10)."""
 
 SOLE_EVENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -338,7 +345,43 @@ DURATION_SECONDS: Final[Mapping[str, int]] = MappingProxyType(
 PATIENT_NOTES: Final = frozenset({"PI", "GI"})
 """Table 0364: patient and general instructions; other notes are not for the patient."""
 
-# Results ------------------------------------------------------------------------------------------------------------
+# Orders and results -------------------------------------------------------------------------------------------------
+
+RESULT_EVENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"ORU": frozenset({"R01"}), "OUL": frozenset({"R22", "R23", "R24"})}
+)
+"""Messages with results: per order, per specimen (R22), container (R23) or order (R24) (2.5.1 §7.3)."""
+
+SPECIMEN_FIRST: Final = frozenset({"R22", "R23", "O33"})
+"""Events whose specimens stand before the orders on them (OUL_R22, OUL_R23, OML_O33)."""
+
+ORDERS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"ORM": frozenset({"O01"}), "OMG": frozenset({"O19"}), "OML": frozenset({"O21", "O33"})}
+)
+"""Messages with orders: general (ORM, OMG), laboratory per order (O21) or specimen (O33) (2.5.1 §4.4)."""
+
+ORDER_EVENTS: Final = frozenset(event for events in ORDERS.values() for event in events)
+"""Order messages, in which a second PID begins results of before (PATIENT_PRIOR)."""
+
+_ORDER_CONTROLS: Final = {
+    OrderAct.REQUEST: "NW NA NR OK SN PA CH RE RP RO RU RQ RF AF FU IN",
+    OrderAct.CHANGE: "XO XR XX UX UC UD SC SR HD HR OH UH RL OR CN DE DF LI UN PY SS RR",
+    OrderAct.CANCEL: "CA CR OC DC DR OD UA",
+}
+
+ORDER_CONTROLS: Final[Mapping[str, OrderAct]] = MappingProxyType(
+    {code: act for act, codes in _ORDER_CONTROLS.items() for code in codes.split()}
+)
+"""Table 0119 (ORC-1)."""
+
+OTHER_REQUESTS: Final = ("RXO", "RXE", "RXD", "RXG", "RXA", "ODS", "ODT", "RQD", "RQ1", "BPO")
+"""Segments of orders that no result answers: medicines, diets, supplies, blood products."""
+
+FORMER_RESULTS: Final = frozenset({"PR"})
+"""Table 0119 (ORC-1): previous results that go along with a new order."""
+
+COMMON_BEHIND: Final = frozenset({"R22", "R23", "R24"})
+"""Events in which an ORC stands behind its OBR (OUL)."""
 
 PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
     {"S": Priority.STAT, "STAT": Priority.STAT, "A": Priority.URGENT, "ASAP": Priority.URGENT}
@@ -347,7 +390,7 @@ PRIORITIES: Final[Mapping[str, Priority]] = MappingProxyType(
 
 _R = ResultStatus
 
-RESULT_STATUSES: Final[Mapping[str, ResultStatus]] = MappingProxyType(
+LINE_STATUSES: Final[Mapping[str, ResultStatus]] = MappingProxyType(
     {
         "P": _R.PRELIMINARY,
         "F": _R.FINAL,
@@ -358,7 +401,15 @@ RESULT_STATUSES: Final[Mapping[str, ResultStatus]] = MappingProxyType(
         "X": _R.UNOBTAINABLE,
     }
 )
-"""Tables 0085 (OBX-11) and 0123 (OBR-25); any other code is a status unknown."""
+"""Table 0085 (OBX-11); any other code is a status unknown."""
+
+REPORT_STATUSES: Final[Mapping[str, ResultStatus]] = MappingProxyType(
+    {**LINE_STATUSES, "A": _R.PRELIMINARY, "R": _R.PRELIMINARY}
+)
+"""Table 0123 (OBR-25), where A is "some of the results", R "not yet verified"; senders use those of 0085 as well."""
+
+MADE_FINAL: Final = "U"
+"""Table 0085: final without being sent again: the value told before stands."""
 
 NOT_RESULTS: Final = frozenset({"O", "N"})
 """Table 0085: lines that describe the order or were not asked for; they carry no status of a result."""
@@ -419,14 +470,25 @@ READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE"}),
         "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "AIS", "AIG", "AIL", "AIP"}),
-        "ORU": frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "TQ1", "OBX", "PRT"}),
+        **dict.fromkeys(
+            ("ORU", "OUL"),
+            frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "NTE", "TQ1", "OBX", "SPM", "PRT"}),
+        ),
+        **dict.fromkeys(ORDERS, frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "TQ1"})),
         "MDM": frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "ORC", "TXA", "OBX", "PRT"}),
     }
 )
 """Segments that a rule reads, by message type; any other is kept and counted (promise P5)."""
 
 REQUIRED_SEGMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"ADT": ("PID",), "SIU": ("SCH", "PID"), "ORU": ("PID", "OBR"), "MDM": ("PID", "TXA")}
+    {
+        "ADT": ("PID",),
+        "SIU": ("SCH", "PID"),
+        "ORU": ("PID", "OBR"),
+        "OUL": ("PID", "OBR"),
+        **dict.fromkeys(ORDERS, ("PID", "OBR")),
+        "MDM": ("PID", "TXA"),
+    }
 )
 """What the message cannot do without, beside MSH; merges need MRG as well."""
 
@@ -435,6 +497,8 @@ REQUIRED_FIELDS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = MappingProxy
         "ADT": (("PID", 3), ("PID", 5)),
         "SIU": (("PID", 3), ("PID", 5)),
         "ORU": (("PID", 3), ("PID", 5), ("OBR", 4)),
+        "OUL": (("PID", 3), ("PID", 5), ("OBR", 4)),
+        **dict.fromkeys(ORDERS, (("PID", 3), ("PID", 5))),
         "MDM": (("PID", 3), ("PID", 5)),
     }
 )
@@ -453,6 +517,8 @@ ESSENTIAL_TIMES: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = Mapping
             ("AIG", 8, 1),
         ),
         "ORU": (),
+        "OUL": (),
+        **dict.fromkeys(ORDERS, ()),
         "MDM": (),
     }
 )

@@ -8,18 +8,20 @@ from gateway.er7 import Message
 from gateway.errors import MessageIncoherent, ProductionGuard
 from gateway.facts import Fact, Translation
 from gateway.site import Environment, Site, Source
-from mappings.hl7v2 import adt, mdm, oru, siu
+from mappings.hl7v2 import adt, mdm, orm, oru, siu
 from mappings.hl7v2.examination import check_type, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
 from mappings.hl7v2.reading import Reading, field_path
-from mappings.hl7v2.tables import READ_SEGMENTS, TEST_PROCESSING_IDS
+from mappings.hl7v2.tables import ORDERS, READ_SEGMENTS, TEST_PROCESSING_IDS
 from mappings.ins import is_test_ins
 
 _FACTS: Final[Mapping[str, Callable[[Reading], tuple[Fact, ...]]]] = {
     "ADT": adt.facts,
     "MDM": mdm.facts,
+    **dict.fromkeys(ORDERS, orm.facts),
     "ORU": oru.facts,
+    "OUL": oru.facts,
     "SIU": siu.facts,
 }
 

@@ -17,7 +17,8 @@ NOW = datetime(2026, 3, 10, 9, 15, tzinfo=UTC)
 FACTS_OF = {
     "ADT": {"PatientReported", "PatientMerged", "VisitReported"},
     "MDM": {"DocumentReported"},
-    "ORU": {"ResultReported"},
+    **dict.fromkeys(("ORM", "OMG", "OML"), frozenset({"OrderReported"})),
+    **dict.fromkeys(("ORU", "OUL"), frozenset({"ResultReported"})),
     "SIU": {"AppointmentReported"},
 }
 

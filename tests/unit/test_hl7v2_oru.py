@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from sites import DEPARTMENT, PID, demo_site, frame, header
 
@@ -10,7 +12,7 @@ OBR = "OBR|1|PL7|FI7|GLU^Glycémie"
 
 def obr(**fields):
     sent = {"f2": "PL7", "f3": "FI7", "f4": "GLU^Glycémie", **fields}
-    return "OBR|1|" + "|".join(sent.get(f"f{n}", "") for n in range(2, 28)).rstrip("|")
+    return "OBR|1|" + "|".join(sent.get(f"f{n}", "") for n in range(2, 29)).rstrip("|")
 
 
 def obx(value="5.1", *, kind="NM", flag="", status="F", code="GLU^Glycémie"):
@@ -32,7 +34,7 @@ def test_a_report_in_full():
     found = report(PID, "PV1|1|I|3010^12", "ORC|RE", obr(f25="F"), obx())
     assert found.key == Identifier("department", "FI7/GLU", IdentifierKind.OTHER)
     assert (found.code, found.label, found.status) == ("GLU", "Glycémie", ResultStatus.FINAL)
-    assert (found.ordering_unit, found.location) == ("3010", "3010 12")
+    assert (found.ordering_unit, found.stay_unit, found.location) == ("", "3010", "3010 12")
     (line,) = found.observations
     assert (line.code, line.sub_id, line.value, line.unit, line.reference_range, line.status) == (
         "GLU",
@@ -76,7 +78,7 @@ def test_each_order_is_of_the_patient_before_it():
     other = PID.replace("4711", "4712")
     first, second = reports(PID, "PV1|1|I|3010", obr(), obx(), other, obr(f3="FI8"), obx())
     assert [f.patient.identifiers[0].value for f in (first, second)] == ["4711", "4712"]
-    assert (first.ordering_unit, second.ordering_unit) == ("3010", "")
+    assert (first.stay_unit, second.stay_unit) == ("3010", "")
 
 
 def test_orders_that_share_number_and_battery_are_one_report():
@@ -211,3 +213,111 @@ def test_embedded_content_is_told_by_type_and_digest():
     ]
     assert all(v.startswith("application/pdf; sha256=") for v in values)
     assert values[0] != values[1]
+
+
+def specimen(text="Sang", number="S1"):
+    return f"SPM|1|{number}||BLD^{text}"
+
+
+def spoken(event, *segments):
+    raw = frame(header(f"OUL^{event}", application="LABO"), *segments)
+    return [f for f in translate(er7.read(raw), DEPARTMENT, demo_site()).facts if isinstance(f, ResultReported)]
+
+
+def test_a_note_belongs_to_what_it_stands_behind():
+    """NTE behind OBR comments on the report, behind OBX on the line, behind SPM on the specimen, behind PID on none."""
+    found = report(
+        *(PID, "NTE|1||patient"),
+        *(obr(), "NTE|1||report", "NTE|2||goes on~and on"),
+        *(obx(), "NTE|1||line one", obx("6", code="K^Potassium"), "NTE|1||line two"),
+        *(specimen(), "NTE|1||haemolysed"),
+    )
+    assert found.notes.splitlines() == ["report", "goes on", "and on", "haemolysed"]
+    assert [o.notes for o in found.observations] == ["line one", "line two"]
+    assert found.specimen == "Sang"
+
+
+def test_what_was_observed_of_a_specimen_is_no_line_lost():
+    """An OBX behind an SPM is shown with the report, whether the sender meant the specimen or a result."""
+    found = report(PID, obr(), obx(), specimen(), obx("trouble", kind="ST", code="ASPECT^Aspect"))
+    assert [o.value for o in found.observations] == ["5.1", "trouble"]
+
+
+def test_an_obx_of_the_patient_is_no_line_of_a_report():
+    """An OBX before any OBR (2.7) is kept and told of, and grades nothing."""
+    raw = frame(header("ORU^R01"), PID, obx(flag="HH"), obr(), obx(flag="N"))
+    told = translate(er7.read(raw), DEPARTMENT, demo_site())
+    assert [o.abnormality for o in told.facts[0].observations] == [Abnormality.NORMAL]
+    assert "OBX" in {flag.path for flag in told.flags}
+
+
+def test_orders_of_one_specimen():
+    """OUL^R22: SPM before its orders, ORC behind its OBR; what was observed of the specimen goes with the first."""
+    first, second = spoken(
+        "R22",
+        *(PID, "PV1|1|I|3010"),
+        *(specimen("Urine"), obx("trouble", kind="ST", code="ASPECT"), "SAC|1"),
+        *(obr(), "ORC|RE||||||||||||||||U1", "NTE|1||n1", obx()),
+        *(obr(f3="FI8"), "ORC|RE||||||||||||||||U2", obx("7")),
+    )
+    assert [(f.ordering_unit, f.specimen) for f in (first, second)] == [("U1", "Urine"), ("U2", "Urine")]
+    assert [o.value for o in first.observations] == ["trouble", "5.1"]
+    assert [o.value for o in second.observations] == ["7"]
+    assert first.notes == "n1"
+
+
+def test_specimens_of_one_order():
+    """OUL^R24: the order before its specimens, each order with its own."""
+    first, second = spoken(
+        "R24", PID, obr(), "ORC|RE", obx(), specimen("Sang"), obr(f3="FI8"), "ORC|RE", obx("7"), specimen("Urine")
+    )
+    assert [(f.specimen, len(f.observations)) for f in (first, second)] == [("Sang", 1), ("Urine", 1)]
+
+
+def test_a_line_made_final_without_being_sent_again():
+    """OBX-11 = U without a value says that what was told before stands; with one, it is a value like any other."""
+    found = report(PID, obr(), obx("", status="U"), obx("6", status="U", code="K"))
+    assert [(o.stands, o.status) for o in found.observations] == [
+        (True, ResultStatus.FINAL),
+        (False, ResultStatus.FINAL),
+    ]
+
+
+@pytest.mark.parametrize(("code", "status"), [("A", "preliminary"), ("R", "preliminary"), ("I", "unknown")])
+def test_the_status_of_a_report_alone(code, status):
+    """OBR-25 by table 0123: some results and unverified ones are preliminary, an order's own states no result's."""
+    assert report(PID, obr(f25=code)).status == status
+
+
+def test_a_final_report_with_a_preliminary_line_is_flagged():
+    """The worse wins, and the contradiction is told."""
+    raw = frame(header("ORU^R01"), PID, obr(f25="F"), obx(status="P"))
+    assert "OBR-25" in {flag.path for flag in translate(er7.read(raw), DEPARTMENT, demo_site()).flags}
+
+
+def test_who_asked_and_under_which_numbers():
+    """OBR-16, else ORC-12; filler's numbers, then the placer's, by which the order is found."""
+    found = report(PID, "ORC|RE|PL9|FI7|||||||||77^ROUX^MARC^^^DR", obr(f3="FI7^LAB"), obx())
+    assert found.requester == "DR MARC ROUX"
+    assert [(k.authority, k.value) for k in found.orders] == [
+        ("LAB", "FI7"),
+        ("department", "FI7"),
+        ("department/placer", "PL7"),
+        ("department/placer", "PL9"),
+    ]
+    assert report(PID, obr(f16="9^DOC^JO"), obx()).requester == "JO DOC"
+
+
+def test_numbers_without_a_domain_are_of_the_domain_that_the_site_gives_a_sources_orders():
+    """So that a laboratory's echo of a prescriber's bare number finds the prescriber's order."""
+    raw = frame(header("ORU^R01"), PID, obr(f3=""), obx())
+    source = replace(DEPARTMENT, orders="chu-orders")
+    (found,) = translate(er7.read(raw), source, demo_site()).facts
+    assert found.orders == (Identifier("chu-orders/placer", "PL7", IdentifierKind.OTHER),)
+
+
+def test_copies_go_to_every_unit_that_is_named():
+    """PRT that direct it beside the first, and OBR-28 organisations."""
+    directed = "PRT|1|UC|1|RCT^Results Copies To||||Cardio^^^^^^UF^^^{}"
+    found = report(*(PID, obr(f28="9^DOC^JO" + "^" * 20 + "U28"), obx()), directed.format("U8"), directed.format("U9"))
+    assert (found.ordering_unit, found.copies) == ("U8", ("U9", "U28"))

@@ -78,7 +78,7 @@ def test_what_is_left_aside_names_its_rule(kind, rule):
 def test_an_unknown_type_is_refused_even_unexamined():
     """A stored message of a type that is no longer taken does not end in nothing."""
     with pytest.raises(UnsupportedMessageType):
-        told(header("ORM^O01"), PID)
+        told(header("RDE^O11"), PID)
 
 
 def test_oddities_of_the_header_are_flagged():

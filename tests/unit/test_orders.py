@@ -1,0 +1,145 @@
+"""An order tells who asked for the result that comes back; it is nobody's work itself."""
+
+from facts import LAB, SITE, Gateway, ipp, order, own, patient, result, told
+from sites import ADMISSIONS
+
+from gateway.facts import Abnormality, Observation, OrderAct, Priority, ResultStatus
+from gateway.focus import Doubt, FocusKind
+from gateway.worklist import ItemKind
+
+ANNE_1, PAUL_2 = patient(ipp("1")), patient(ipp("2"), birth_family_name="LEROY", first_given_name="PAUL")
+RESULT = ItemKind.RESULT
+UNNAMED = {"ordering_unit": "", "orders": (own(LAB, "EX1"),)}
+
+
+def known():
+    """Give a gateway that admissions has told of two patients."""
+    gateway = Gateway(SITE)
+    gateway.send(told(ANNE_1))
+    gateway.send(told(PAUL_2))
+    return gateway
+
+
+def order_of(gateway):
+    (focus,) = (f for f in gateway.store.foci.values() if f.kind is FocusKind.ORDER)
+    return focus
+
+
+def result_of(gateway):
+    (focus,) = (f for f in gateway.store.foci.values() if f.kind is FocusKind.RESULT)
+    return focus.fact
+
+
+def test_an_order_is_nobodys_work():
+    """It makes no item."""
+    gateway = known()
+    gateway.send(order(ANNE_1))
+    assert not gateway.store.items
+    assert not gateway.outbox
+
+
+def test_a_result_gets_its_orders_unit_and_requester():
+    """A result that does not say who asked for it goes to the unit that ordered, and the order knows that it came."""
+    gateway = known()
+    gateway.send(order(ANNE_1))
+    gateway.send(result(ANNE_1, **UNNAMED), source=LAB)
+    assert gateway.only(RESULT).secretariat == "pneumologie"
+    assert result_of(gateway).requester == "DR MARC ROUX"
+    assert order_of(gateway).fact.resulted
+
+
+def test_what_the_result_says_of_itself_wins():
+    """The laboratory's own word on the unit is not overwritten."""
+    gateway = known()
+    gateway.send(order(ANNE_1))
+    gateway.send(result(ANNE_1, **{**UNNAMED, "ordering_unit": "3010"}), source=LAB)
+    assert gateway.only(RESULT).secretariat == "cardiologie"
+
+
+def test_the_unit_of_the_stay_is_the_last_resort():
+    """Nobody ordered, as far as is known: the result goes where the patient is; an order wins over that."""
+    gateway = known()
+    gateway.send(result(ANNE_1, stay_unit="3010", **UNNAMED), source=LAB)
+    assert gateway.only(RESULT).secretariat == "cardiologie"
+    gateway.send(order(ANNE_1))
+    gateway.send(result(ANNE_1, value="4.2", stay_unit="3010", **UNNAMED), source=LAB)
+    assert gateway.only(RESULT).secretariat == "pneumologie"
+
+
+def test_an_order_of_another_patient_says_nothing_and_is_asked_about():
+    """The patient in the message must be the patient of the order, else the identity desk looks; delivered at once."""
+    gateway = known()
+    gateway.send(order(PAUL_2))
+    gateway.send(result(ANNE_1, **UNNAMED), source=LAB)
+    assert gateway.only(RESULT).secretariat == "accueil"
+    assert [q.doubt for q in gateway.questions()] == [Doubt.MISFILED]
+    assert not order_of(gateway).fact.resulted
+
+
+def test_a_change_tells_only_what_it_changes():
+    """A cancellation leaves the rest of the order as it was, and a result that came goes on being known."""
+    gateway = known()
+    gateway.send(order(ANNE_1))
+    gateway.send(result(ANNE_1, **UNNAMED), source=LAB)
+    gateway.send(order(ANNE_1, act=OrderAct.CANCEL, ordering_unit="", requester="", codes=(), label=""))
+    fact = order_of(gateway).fact
+    assert (fact.act, fact.ordering_unit, fact.requester, fact.codes) == (
+        OrderAct.CANCEL,
+        "3020",
+        "DR MARC ROUX",
+        ("IONO",),
+    )
+    assert fact.resulted
+
+
+def test_the_fillers_number_finds_an_order_that_was_placed_without_it():
+    """The laboratory's number, once told with the placer's, finds the order from then on."""
+    gateway = known()
+    placer, filler = own(LAB, "PL"), own(LAB, "FI")
+    gateway.send(order(ANNE_1, keys=(placer,)))
+    gateway.send(order(ANNE_1, keys=(filler, placer), act=OrderAct.CHANGE), source=LAB)
+    gateway.send(result(ANNE_1, ordering_unit="", orders=(filler,)), source=LAB)
+    assert gateway.only(RESULT).secretariat == "pneumologie"
+
+
+def test_an_order_of_another_patients_number_is_for_a_person():
+    """One order number, two patients: neither is guessed at."""
+    gateway = known()
+    gateway.send(order(ANNE_1))
+    gateway.process([gateway.job(order(PAUL_2), source=ADMISSIONS)])
+    assert gateway.endings[-1].outcome.error == "MessageIncoherent"
+
+
+def line(value, status, grade=Abnormality.UNCLASSIFIED, **changes):
+    return Observation("K", "Potassium", "", value, "mmol/L", abnormality=grade, status=status, **changes)
+
+
+def test_a_line_made_final_keeps_the_value_told_before():
+    """OBX-11 = U sends no value again: what stood stands, with its grade, and is final."""
+    gateway = known()
+    critical = line("7.1", ResultStatus.PRELIMINARY, Abnormality.CRITICAL)
+    grade = {"abnormality": Abnormality.CRITICAL, "priority": Priority.STAT}
+    gateway.send(result(ANNE_1, ResultStatus.PRELIMINARY, observations=(critical,), **grade), source=LAB)
+    made_final = line("", ResultStatus.FINAL, stands=True)
+    gateway.send(result(ANNE_1, observations=(made_final,), abnormality=Abnormality.UNCLASSIFIED), source=LAB)
+    fact = result_of(gateway)
+    assert [(o.value, o.status, o.abnormality) for o in fact.observations] == [
+        ("7.1", ResultStatus.FINAL, Abnormality.CRITICAL)
+    ]
+    assert (fact.abnormality, fact.priority) == (Abnormality.CRITICAL, Priority.STAT)
+
+
+def test_a_copy_goes_to_each_unit_that_is_named():
+    """The item's own queue, then those of the copies' units; a unit that no rule knows gets none."""
+    gateway = known()
+    gateway.send(result(ANNE_1, copies=("3020", "9999")), source=LAB)
+    assert [item.secretariat for item in gateway.items(RESULT)] == ["cardiologie", "pneumologie"]
+
+
+def test_a_comment_that_changes_reopens_what_was_read():
+    """A reader of the first version sees that something else is said now."""
+    gateway = known()
+    gateway.send(result(ANNE_1), source=LAB)
+    before = gateway.only(RESULT).version
+    gateway.send(result(ANNE_1, notes="hémolysé"), source=LAB)
+    assert gateway.only(RESULT).version == before + 1
