@@ -31,7 +31,7 @@ def completed(fact: ObjectFact, known: ObjectFact | Question | None) -> ObjectFa
     match fact, known:
         case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL), AppointmentReported():
             return _filled(fact, known)
-        case DocumentReported(act=DocumentAct.STATUS), DocumentReported():
+        case DocumentReported(act=DocumentAct.STATUS | DocumentAct.WITHDRAW), DocumentReported():
             return _filled(fact, known)
         case OrderReported(), OrderReported():
             told = fact if fact.act is OrderAct.REQUEST else _filled(fact, known)
@@ -42,11 +42,13 @@ def completed(fact: ObjectFact, known: ObjectFact | Question | None) -> ObjectFa
             return fact
 
 
+_UNSAID: tuple[object, ...] = ("", None, 0, (), frozenset())
+
 _Told = TypeVar("_Told", AppointmentReported, DocumentReported, OrderReported)
 
 
 def _filled(fact: _Told, known: _Told) -> _Told:
-    empty = {f.name: getattr(known, f.name) for f in fields(fact) if getattr(fact, f.name) in ("", None, 0, ())}
+    empty = {f.name: getattr(known, f.name) for f in fields(fact) if getattr(fact, f.name) in _UNSAID}
     return replace(fact, **empty)
 
 

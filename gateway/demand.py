@@ -108,21 +108,37 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     )
 
 
+_DOCUMENT_TITLES = {
+    DocumentAct.REPLACE: "correspondence.replaced",
+    DocumentAct.WITHDRAW: "correspondence.withdrawn",
+    DocumentAct.STATUS: "correspondence.status",
+}
+
+_LOOP_TITLES = {
+    "DI": "correspondence.dictated",
+    "IP": "correspondence.in-progress",
+    "IN": "correspondence.in-progress",
+    "DO": "correspondence.typed",
+    "PA": "correspondence.to-sign",
+}
+"""The typing loop (TXA-17, table 0271) as long as the document is not signed."""
+
+
 def _of_document(fact: DocumentReported, source: str) -> Demand:
-    titles = {
-        DocumentAct.REPLACE: "correspondence.replaced",
-        DocumentAct.WITHDRAW: "correspondence.withdrawn",
-        DocumentAct.STATUS: "correspondence.status",
-    }
+    withdrawn = fact.act is DocumentAct.WITHDRAW
+    title = _DOCUMENT_TITLES.get(fact.act, "correspondence.new")
+    if not withdrawn:
+        title = "correspondence.undelivered" if fact.undelivered else _LOOP_TITLES.get(fact.completion, title)
     return Demand(
         Subject(ItemKind.CORRESPONDENCE, source, fact.unit, code=fact.type_code),
         ItemKind.CORRESPONDENCE,
-        fact.act is not DocumentAct.WITHDRAW,
-        Priority.ROUTINE,
-        titles.get(fact.act, "correspondence.new"),
+        not withdrawn,
+        Priority.URGENT if fact.undelivered and not withdrawn else Priority.ROUTINE,
+        title,
         fact.type_label or fact.type_code,
-        (fact.key, fact.sha256, fact.act is DocumentAct.WITHDRAW),
-        warns=fact.act is DocumentAct.WITHDRAW,
+        (fact.key, fact.sha256, withdrawn, _LOOP_TITLES.get(fact.completion), fact.undelivered),
+        warns=withdrawn,
+        copies=fact.copies,
     )
 
 

@@ -5,7 +5,7 @@
     │   ├── NotHl7, HeaderInvalid, CharsetUndecodable, LimitExceeded
     │   ├── UnsupportedMessageType, UnsupportedEvent, UnsupportedProcessingId, UnsupportedVersion
     │   ├── SourceUndeclared, ReceiverUnknown
-    │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown
+    │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown, DocumentIncoherent
     │   ├── ResourceInvalid, ResourceUnsupported, ResourceNotFound, ResourcePurged
     │   └── PreconditionFailed, StateConflict, AccessRefused
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
@@ -44,6 +44,7 @@ class GatewayError(Exception):
         rule: what was expected there, in words that hold no value from the message.
         acknowledgment: HL7 table 0008 code to answer.
         condition: HL7 table 0357 message error condition code for ERR-3.
+        application: the application's own code for ERR-5; empty if there is none.
         http_status: HTTP status to answer.
         issue_type: FHIR R4 issue-type code for an OperationOutcome.
 
@@ -51,6 +52,7 @@ class GatewayError(Exception):
 
     acknowledgment: ClassVar[AckCode] = AckCode.AE
     condition: ClassVar[int] = 207
+    application: ClassVar[str] = ""
     http_status: ClassVar[int] = 500
     issue_type: ClassVar[str] = "exception"
 
@@ -181,6 +183,14 @@ class ValueUnknown(SenderError):
     condition = 103
     http_status = 422
     issue_type = "code-invalid"
+
+
+class DocumentIncoherent(SenderError):
+    """The message, the document in it and what is asked for contradict each other (CI-SIS, CDA en HL7v2)."""
+
+    application = "906"
+    http_status = 422
+    issue_type = "business-rule"
 
 
 class ResourceInvalid(SenderError):

@@ -371,6 +371,17 @@ class DocumentAct(StrEnum):
     STATUS = "status"
 
 
+class Carrier(StrEnum):
+    """Who answers for a document that was sent out."""
+
+    RECORD = "record"
+    """The national record (DMP)."""
+    MAIL = "mail"
+    """The receiver's mail server (MSSanté)."""
+    READER = "reader"
+    """The receiver's own system, or the receiver."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentReported:
     """A letter or report was written, replaced or withdrawn.
@@ -388,6 +399,14 @@ class DocumentReported:
         media_type: of the embedded content, e.g. ``application/pdf``; empty if none.
         size: decoded size of the embedded content, in bytes.
         sha256: hex digest of the embedded content; empty if none.
+        title: the document's own title, as its CDA header has it.
+        confidentiality: TXA-18, else of the CDA header, as sent (V, R, N, U ...).
+        availability: TXA-19 as sent (AV, CA, OB, UN).
+        restrictions: what limits its being sent (MASQUE_PS, INVISIBLE_PATIENT, INVISIBLE_REP_LEGAUX,
+            CONNEXION_SECRETE); nothing is hidden from its author's secretary by them.
+        copies: units to which it is directed beside its own (PRT).
+        carried_by: the message that carried it, by which its business acknowledgments name it.
+        undelivered: who answered that it did not arrive, and has not answered otherwise since.
 
     """
 
@@ -403,6 +422,31 @@ class DocumentReported:
     media_type: str = ""
     size: int = 0
     sha256: str = ""
+    title: str = ""
+    confidentiality: str = ""
+    availability: str = ""
+    restrictions: frozenset[str] = frozenset()
+    copies: tuple[str, ...] = ()
+    carried_by: Identifier | None = None
+    undelivered: frozenset[Carrier] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentAnswered:
+    """A document that was sent out arrived, was read, or was not (ZAM).
+
+    Attributes:
+        message: the message that carried it.
+        carrier: who answers.
+        arrived: whether it did.
+        patient: nobody: the answer names the message alone.
+
+    """
+
+    message: Identifier
+    carrier: Carrier
+    arrived: bool
+    patient: Patient = Patient()
 
 
 Fact = (
@@ -413,6 +457,7 @@ Fact = (
     | OrderReported
     | ResultReported
     | DocumentReported
+    | DocumentAnswered
 )
 
 

@@ -14,11 +14,19 @@ from gateway.act import Act
 from gateway.audit import AuditAction, AuditEvent
 from gateway.completion import completed
 from gateway.dispatch import dispatch, retell, withdraw
-from gateway.errors import GatewayError, MessageIncoherent, PreconditionFailed, ProcessingFailed, TroubleError
+from gateway.errors import (
+    GatewayError,
+    MessageIncoherent,
+    PersonNeeded,
+    PreconditionFailed,
+    ProcessingFailed,
+    TroubleError,
+)
 from gateway.facts import (
     AppointmentAct,
     AppointmentReported,
     DocumentAct,
+    DocumentAnswered,
     DocumentReported,
     Fact,
     Identifier,
@@ -146,11 +154,15 @@ def needs(jobs: Iterable[Job]) -> Needs:
             _name_patient(fact.patient, identities, ins)
             if isinstance(fact, PatientMerged):
                 identities.add((fact.retired.authority, fact.retired.value))
+            elif isinstance(fact, DocumentAnswered):
+                foci.add(focus_key(FocusKind.DOCUMENT, fact.message))
             elif not isinstance(fact, PatientReported):
                 kind, keys = keys_of(fact)
                 foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
                 if isinstance(fact, ResultReported):
                     foci.update(focus_key(FocusKind.ORDER, number) for number in fact.orders)
+                if isinstance(fact, DocumentReported) and fact.carried_by:
+                    foci.add(focus_key(FocusKind.DOCUMENT, fact.carried_by))
     return Needs(frozenset(identities), frozenset(ins), frozenset(foci))
 
 
@@ -264,7 +276,8 @@ class Decider:
             return Ending(outcome, _notes(job.translation, act), job.named)
         if not job.translation.facts:
             raise MessageIncoherent("the message says nothing that a rule reads")
-        touched = dict.fromkeys(apply(act, fact, n).id for n, fact in enumerate(job.translation.facts))
+        about = (apply(act, fact, n) for n, fact in enumerate(job.translation.facts))
+        touched = dict.fromkeys(identity.id for identity in about if identity is not None)
         _dispatch_questions(act)
         _retell_open_items(act)
         act.record(
@@ -313,10 +326,11 @@ def _named(job: Job) -> tuple[str, ...]:
     return tuple(sorted({value for _, value in named.identities | named.ins}))
 
 
-def apply(act: Act, fact: Fact, ordinal: int) -> Identity:
-    """Let one fact, by its place in the message, take effect and give the identity that it is about.
+def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
+    """Let one fact, by its place in the message, take effect and give the identity that it is about; None if of nobody.
 
     Raises:
+        PersonNeeded: a document that nobody knows did not arrive.
         FieldMissing: no patient identifier.
         MessageIncoherent: the object belongs to another patient.
         PreconditionFailed: the object is not the one, or not of the version, that the message is meant to change.
@@ -327,6 +341,8 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity:
             return reconcile(act, fact.patient, correction=fact.correction)
         case PatientMerged():
             return merge(act, fact)
+        case DocumentAnswered():
+            return _answered(act, fact)
         case _:
             identity = reconcile(act, fact.patient)
             if isinstance(fact, ResultReported):
@@ -354,6 +370,29 @@ def _answering(act: Act, result: ResultReported, identity: Identity) -> ResultRe
         ordering_unit=result.ordering_unit or asked.ordering_unit,
         requester=result.requester or asked.requester,
     )
+
+
+def _answered(act: Act, answer: DocumentAnswered) -> Identity | None:
+    """Let the document that a message carried be known to have arrived, or not; a good answer for another's is counted.
+
+    Raises:
+        PersonNeeded: nobody knows the document, and it did not arrive.
+
+    """
+    known = next(iter(act.state.foci_with(FocusKind.DOCUMENT, (answer.message,))), None)
+    if known is None or not isinstance(known.fact, DocumentReported):
+        if not answer.arrived:
+            raise PersonNeeded("a document that did not arrive, and that is not known here", path="OBX-4")
+        act.count("unmatched")
+        return None
+    others = known.fact.undelivered - {answer.carrier}
+    fact = replace(known.fact, undelivered=others if answer.arrived else others | {answer.carrier})
+    act.objects.setdefault(f"{known.kind}/{known.id}", False)
+    if fact != known.fact:
+        after = replace(known, fact=fact, version=known.version + 1, updated_at=act.now)
+        act.state.put_focus(after, ())
+        dispatch(act, known, after)
+    return act.state.identities[known.identity]
 
 
 def _dispatch_questions(act: Act) -> None:
@@ -562,7 +601,8 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
 def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identifier]) -> None:
     """Let what waited for the object take effect on it as it stands now, and make the items follow."""
     after = _release(act, placed, known.held if known else ())
-    act.state.put_focus(after, keys)
+    carried_by = after.fact.carried_by if isinstance(after.fact, DocumentReported) else None
+    act.state.put_focus(after, (*keys, carried_by) if carried_by else keys)
     dispatch(act, known, after)
 
 

@@ -12,7 +12,7 @@ from gateway.site import Site
 from mappings.hl7v2 import times
 from mappings.hl7v2.examination import Examination
 from mappings.hl7v2.mode import Wanted
-from mappings.hl7v2.tables import CONDITIONS, PROCESSING_IDS, VERSIONS
+from mappings.hl7v2.tables import APPLICATION_ERRORS, APPLICATION_TABLE, CONDITIONS, PROCESSING_IDS, VERSIONS
 
 APPLICATION = "SECRETARIAT"
 """MSH-3 of what the gateway sends to one who named no receiver."""
@@ -214,7 +214,10 @@ def _err(echoed: _Echo, error: GatewayError) -> str:
         condition = coded[0] if echoed.version < _TEXT_ADDED else separators.subcomponent.join(coded)
         return separators.field.join(("ERR", separators.component.join((*place, condition))))
     where, condition = separators.component.join(location(error.path)), separators.component.join(coded)
-    return separators.field.join(("ERR", "", where, condition, "E", "", "", error.name, echoed.written(str(error))))
+    own = APPLICATION_ERRORS.get(error.application, "")
+    application = separators.component.join((error.application, echoed.written(own), APPLICATION_TABLE)) if own else ""
+    fields = ("ERR", "", where, condition, "E", application, "", error.name, echoed.written(str(error)))
+    return separators.field.join(fields)
 
 
 def location(path: str) -> tuple[str, ...]:

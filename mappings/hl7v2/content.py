@@ -2,14 +2,17 @@
 
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.er7 import Repetition, Segment
 from gateway.errors import DataTypeInvalid
 from mappings.hl7v2.tables import ENCAPSULATED, MEDIA_TYPES
 
 _SPACES = str.maketrans("", "", " \t\r\n")
+_SLICE: Final = 48 * 1024
+"""Characters decoded at a time: a document of many megabytes is never whole in memory a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +59,59 @@ def content_of(lines: Sequence[Segment], path: str) -> Content:
 def _embedded(values: Sequence[Repetition], path: str) -> Content:
     if not values or not values[0].text(5).strip():
         return Content()
-    encoding, data = values[0].text(4).strip().upper(), values[0].text(5)
+    size, digest = 0, hashlib.sha256()
+    for piece in pieces_of(values[0], path):
+        size += len(piece)
+        digest.update(piece)
+    return Content(media_type(values[0]), size, digest.hexdigest())
+
+
+def pieces_of(value: Repetition, path: str) -> Iterator[bytes]:
+    """Give the decoded content of an ED in pieces, by table 0299: Base64, Hex, or A for none.
+
+    Raises:
+        DataTypeInvalid: the content is not in the encoding that its fourth component names; ``path`` is where it is.
+
+    """
+    encoding, data = value.text(4).strip().upper(), value.text(5)
     try:
-        return _content(media_type(values[0]), _decoded(encoding, data))
+        yield from _DECODERS.get(encoding, _plain)(data)
     except ValueError:
         rule = f"content of {len(data)} characters in the encoding that its fourth component names"
         raise DataTypeInvalid(rule, path=path) from None
 
 
-def _decoded(encoding: str, data: str) -> bytes:
-    """The bytes, by table 0299: Base64, Hex, or A for none."""
-    if encoding == "BASE64":
-        return binascii.a2b_base64(data.translate(_SPACES).encode("ascii"), strict_mode=True)
-    if encoding == "HEX":
-        return bytes.fromhex(data)
-    return data.encode()
+def _slices(data: str) -> Iterator[str]:
+    """The text in slices without white space."""
+    for at in range(0, len(data), _SLICE):
+        piece = data[at : at + _SLICE]
+        yield piece if piece.isalnum() else piece.translate(_SPACES)
+
+
+def _base64(data: str) -> Iterator[bytes]:
+    kept, ended = "", False
+    for piece in _slices(data):
+        kept += piece
+        if kept and ended:
+            raise ValueError("content behind the padding")
+        whole = len(kept) - len(kept) % 4
+        if whole:
+            yield binascii.a2b_base64(kept[:whole].encode("ascii"), strict_mode=True)
+            ended, kept = kept[whole - 1] == "=", kept[whole:]
+    if kept:
+        raise ValueError("content that ends within four characters")
+
+
+def _hexadecimal(data: str) -> Iterator[bytes]:
+    yield bytes.fromhex(data)
+
+
+def _plain(data: str) -> Iterator[bytes]:
+    for at in range(0, len(data), _SLICE):
+        yield data[at : at + _SLICE].encode()
+
+
+_DECODERS: Final[Mapping[str, Callable[[str], Iterator[bytes]]]] = {"BASE64": _base64, "HEX": _hexadecimal}
 
 
 def _content(kind: str, data: bytes) -> Content:

@@ -4,8 +4,10 @@ Order of the checks: readable, declared source, MSH, segments, fields, data type
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
 from gateway import er7
 from gateway.er7 import Message, Segment
@@ -28,7 +30,7 @@ from gateway.errors import (
 from gateway.facts import IdentifierKind
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import OnError, Site, Source
-from mappings.hl7v2 import adt, mdm, orm, oru, siu
+from mappings.hl7v2 import adt, mdm, orm, oru, siu, zam
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
 from mappings.hl7v2.patient import birth_date, patient_identifiers
@@ -50,6 +52,7 @@ from mappings.hl7v2.tables import (
     SIU_EVENTS,
     SIU_IGNORED,
     VERSIONS,
+    ZAM_EVENTS,
 )
 
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
@@ -61,6 +64,7 @@ EVENTS = {
     **ORDERS,
     **RESULT_EVENTS,
     "SIU": frozenset(SIU_EVENTS) | frozenset(SIU_IGNORED),
+    "ZAM": ZAM_EVENTS,
 }
 """Message type -> trigger events that are taken."""
 
@@ -276,28 +280,20 @@ def _check_fields(reading: Reading, found: Header) -> None:
     for pid in message.all("PID"):
         if all(i.kind is IdentifierKind.OTHER for i in patient_identifiers(reading, pid)):
             raise FieldMissing("a patient identifier (type PI, MR, PT or none) or an INS", path=reading.path(pid, 3))
-    _check_keys(reading, found)
+    _CHECKS[found.type](reading)
 
 
-def _check_keys(reading: Reading, found: Header) -> None:
-    """What the facts are found by, beside the patient: retired identifier, stay, document, order or appointment."""
-    message = reading.message
-    match found.type:
-        case "ADT":
-            adt.check_keys(reading)
-        case "MDM":
-            mdm.check_profile(message, found.event)
-            for txa in message.all("TXA"):
-                mdm.key_of(reading, txa)
-        case "ORM" | "OMG" | "OML":
-            for order in orm.orders(message, found.event):
-                orm.keys(reading, order)
-        case "ORU" | "OUL":
-            for order in oru.orders(message, found.event):
-                oru.key_of(reading, order)
-        case "SIU":
-            for sch in message.all("SCH"):
-                siu.keys(reading, sch)
+_CHECKS: Final[Mapping[str, Callable[[Reading], object]]] = MappingProxyType(
+    {
+        "ADT": adt.check_keys,
+        "MDM": mdm.check,
+        **dict.fromkeys(ORDERS, orm.check),
+        **dict.fromkeys(RESULT_EVENTS, oru.check),
+        "SIU": siu.check,
+        "ZAM": zam.check,
+    }
+)
+"""What the facts are found by, beside the patient: retired identifier, stay, document, order or appointment."""
 
 
 def _holds_value(segment: Segment, number: int) -> bool:

@@ -3,12 +3,14 @@
 import re
 
 from gateway.er7 import Message, Segment
-from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing, SenderError
+from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded, SegmentMissing
 from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier
+from mappings.cda import CdaHeader
+from mappings.hl7v2 import documents
 from mappings.hl7v2.content import content_of
 from mappings.hl7v2.patient import patient_of
 from mappings.hl7v2.reading import Reading, directed_units, field_of, first_of, person_shown, unit_of_visit
-from mappings.hl7v2.tables import CDA_COHERENCE, CDA_PROFILE, EDITS, ENCAPSULATED, MDM_EVENTS
+from mappings.hl7v2.tables import COMPLETIONS, DELETED, EDITS, ENCAPSULATED, MDM_EVENTS, UNAVAILABLE
 
 _LOINC = re.compile(r"\d{1,7}-\d", re.ASCII)
 
@@ -20,6 +22,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         SegmentMissing, FieldMissing: no TXA, no PID, or no document number.
         DataTypeInvalid: the embedded content is not in the encoding that it names.
         PersonNeeded: several patients or documents in one message.
+        MessageIncoherent: the document inside is of another patient than the message.
 
     """
     message = reading.message
@@ -33,8 +36,12 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     key = key_of(reading, txa)
     act, replaced = _act(reading, txa, key)
     lines = message.all("OBX")
+    header = documents.header_in(reading, lines)
+    if header is not None:
+        _check_header(reading, pid, txa, header)
     content = content_of(lines, _content_path(lines))
-    code, label = _type(txa, lines)
+    code, label = _type(txa, lines, header)
+    unit, *copies = _units(message, txa)
     return (
         DocumentReported(
             patient=patient_of(reading, pid),
@@ -43,42 +50,32 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             replaces=replaced,
             type_code=code,
             type_label=label,
-            unit=_unit(message, txa),
-            author=first_of(person_shown(txa, 9), person_shown(txa, 5)),
-            completion=txa.text(17).strip(),
+            unit=unit,
+            author=first_of(person_shown(txa, 9), person_shown(txa, 5), header.author if header else ""),
+            completion=_completion(reading, txa),
             media_type=content.media_type,
             size=content.size,
             sha256=content.sha256,
+            title=header.title if header else "",
+            confidentiality=first_of(txa.text(18), header.confidentiality if header else ""),
+            availability=_availability(reading, txa, act),
+            restrictions=documents.restrictions(reading, lines),
+            copies=tuple(copies),
+            carried_by=documents.carrier_of(reading),
         ),
     )
 
 
-def follows_cda_profile(message: Message) -> bool:
-    """Whether MSH-21 names the profile CI-SIS « Transmission de documents CDA en HL7v2 »."""
-    header = message.first("MSH")
-    return header is not None and CDA_PROFILE in header.whole(21)
-
-
-def check_profile(message: Message, event: str) -> None:
-    """Return when a message of the CI-SIS profile is coherent; other messages are not held to it.
-
-    Initial T02 has ORC-1 NW and OBX-11 F, replacement T10 RO, C and TXA-13, suppression T04 CA and D.
+def check(reading: Reading) -> None:
+    """Return when the message is coherent by its profile, and each document has a number.
 
     Raises:
-        FieldMissing: a replacement names no replaced document.
-        SenderError: event, order control and result status contradict each other.
+        FieldMissing, DocumentIncoherent: as in ``documents.check_profile``, and no number.
 
     """
-    if event not in CDA_COHERENCE or not follows_cda_profile(message):
-        return
-    control, status = CDA_COHERENCE[event]
-    if field_of(message.all("ORC"), 1) not in {"", control}:
-        raise SenderError(f"{control} for {event} (CI-SIS, CDA en HL7v2)", path="ORC-1")
-    embedded = (s for s in message.all("OBX") if s.text(2).strip() == ENCAPSULATED)
-    if field_of(embedded, 11) not in {"", status}:
-        raise SenderError(f"{status} for {event} (CI-SIS, CDA en HL7v2)", path="OBX-11")
-    if event == "T10" and not field_of(message.all("TXA"), 13):
-        raise FieldMissing("a replacement names the document that it replaces", path="TXA-13")
+    documents.check_profile(reading)
+    for txa in reading.message.all("TXA"):
+        key_of(reading, txa)
 
 
 def key_of(reading: Reading, txa: Segment) -> Identifier:
@@ -97,11 +94,14 @@ def key_of(reading: Reading, txa: Segment) -> Identifier:
 def _act(reading: Reading, txa: Segment, key: Identifier) -> tuple[DocumentAct, Identifier | None]:
     """What the event does, and to which document.
 
-    T04 withdraws in the CI-SIS profile and tells a status elsewhere. An edit that names no other document tells the
+    T04 withdraws in the CI-SIS profile and tells a status elsewhere; a status that the document is deleted (TXA-19)
+    withdraws it as well. An edit that names no other document tells the
     same document's new state.
     """
     act = MDM_EVENTS[reading.event]
-    if reading.event == "T04" and follows_cda_profile(reading.message):
+    if reading.event == "T04" and documents.follows_cda_profile(reading.message):
+        return DocumentAct.WITHDRAW, None
+    if act is DocumentAct.STATUS and txa.text(19).strip().upper() == DELETED:
         return DocumentAct.WITHDRAW, None
     if act is not DocumentAct.REPLACE:
         return act, None
@@ -119,22 +119,58 @@ def _content_path(lines: tuple[Segment, ...]) -> str:
     return "OBX-5" if not embedded or embedded[0] == 1 else f"OBX[{embedded[0]}]-5"
 
 
-def _type(txa: Segment, lines: tuple[Segment, ...]) -> tuple[str, str]:
-    """Code and text: LOINC where TXA-2 or an OBX-3 has one (the embedded document's first), else TXA-2 as sent."""
+def _type(txa: Segment, lines: tuple[Segment, ...], header: CdaHeader | None) -> tuple[str, str]:
+    """Code and text: LOINC where TXA-2, an OBX-3 (the embedded document's first) or the CDA has one, else TXA-2."""
     ordered = sorted(lines, key=lambda s: s.text(2).strip().upper() != ENCAPSULATED)
     for segment, number in ((txa, 2), *((s, 3) for s in ordered)):
         if _LOINC.fullmatch(segment.text(number).strip()):
             return segment.text(number).strip(), segment.text(number, 2).strip()
+    if header is not None and _LOINC.fullmatch(header.code):
+        return header.code, first_of(header.label, txa.text(2, 2))
     label = first_of(txa.text(2, 2), *(s.text(3, 2) for s in ordered))
     return txa.text(2).strip(), label
 
 
-def _unit(message: Message, txa: Segment) -> str:
-    """PRT that directs it, the author's organisation (XCN-23 of TXA-9, TXA-5), the patient's unit, ORC-17."""
-    return first_of(
-        *directed_units(message.all("PRT")),
-        txa.text(9, 23),
-        txa.text(5, 23),
-        unit_of_visit(message.first("PV1")),
-        field_of(message.all("ORC"), 17),
+def _check_header(reading: Reading, pid: Segment, txa: Segment, header: CdaHeader) -> None:
+    """The filing guard: the document inside is the patient's; one that TXA-12 does not number is flagged.
+
+    Raises:
+        MessageIncoherent: the document inside is of another patient.
+
+    """
+    if path := documents.differs_from(reading, pid, header):
+        raise MessageIncoherent("the document inside is of another patient than the message", path=path)
+    if header.id is None:
+        return
+    root, extension = header.id
+    if txa.text(12).strip() not in {extension or root, f"{root}.{extension}"}:
+        reading.flag("TXA-12", "the document inside has another id")
+
+
+def _completion(reading: Reading, txa: Segment) -> str:
+    """TXA-17 (table 0271)."""
+    code = txa.text(17).strip().upper()
+    if code and code not in COMPLETIONS:
+        reading.flag("TXA-17", "no completion status of table 0271: it is kept as sent")
+    return code
+
+
+def _availability(reading: Reading, txa: Segment, act: DocumentAct) -> str:
+    """TXA-19 (table 0273); what contradicts the event is flagged, and the event wins."""
+    code = txa.text(19).strip().upper()
+    if code == DELETED and act is not DocumentAct.WITHDRAW:
+        reading.flag("TXA-19", "the availability contradicts the event: the event wins")
+    if code in UNAVAILABLE:
+        reading.flag("TXA-19", "the document is obsolete or not for patient care")
+    return code
+
+
+def _units(message: Message, txa: Segment) -> tuple[str, ...]:
+    """The unit that handles it, then those of its copies.
+
+    PRT that direct it, else the author's organisation (XCN-23 of TXA-9, TXA-5), the patient's unit, ORC-17.
+    """
+    own = first_of(
+        txa.text(9, 23), txa.text(5, 23), unit_of_visit(message.first("PV1")), field_of(message.all("ORC"), 17)
     )
+    return directed_units(message.all("PRT")) or (own,)

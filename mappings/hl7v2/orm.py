@@ -39,6 +39,17 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     return tuple(_order(reading, same) for same in found.values())
 
 
+def check(reading: Reading) -> None:
+    """Return when each order has a number.
+
+    Raises:
+        FieldMissing: one has none.
+
+    """
+    for order in orders(reading.message, reading.event):
+        keys(reading, order)
+
+
 def keys(reading: Reading, order: Order) -> tuple[Identifier, ...]:
     """Give the order's numbers, the filler's first and the placer's last.
 

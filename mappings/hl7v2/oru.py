@@ -16,6 +16,7 @@ from gateway.facts import (
     ResultStatus,
     graver,
 )
+from mappings.hl7v2 import documents
 from mappings.hl7v2.content import media_type
 from mappings.hl7v2.orders import Line, Order, groups_of, notes_shown, numbers_of
 from mappings.hl7v2.patient import patient_of
@@ -60,7 +61,7 @@ def orders(message: Message, event: str) -> list[Order]:
 
 
 def facts(reading: Reading) -> tuple[Fact, ...]:
-    """Give what a result message says: one report per order.
+    """Give what a result message says: one report per order; its documents, if it is of the CI-SIS profile.
 
     OBR that share order number and battery are one report: a second would overwrite the first.
 
@@ -69,6 +70,8 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         FieldMissing: an order has no number.
 
     """
+    if documents.follows_cda_profile(reading.message):
+        return documents.facts(reading)
     groups = groups_of(reading.message, reading.event)
     if groups.astray:
         reading.flag("OBX", "an OBX before any OBR is no line of a report: it is kept with the message")
@@ -83,6 +86,20 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     if not reports:
         raise SegmentMissing("a result has an OBR", path="OBR")
     return tuple(_report(reading, key, of_report) for key, of_report in reports.items())
+
+
+def check(reading: Reading) -> None:
+    """Return when each report has a number, or when the documents are coherent by their profile.
+
+    Raises:
+        FieldMissing, DocumentIncoherent: as in ``key_of`` and ``documents.check_profile``.
+
+    """
+    if documents.follows_cda_profile(reading.message):
+        documents.check_profile(reading)
+        return
+    for order in orders(reading.message, reading.event):
+        key_of(reading, order)
 
 
 def key_of(reading: Reading, order: Order) -> Identifier:

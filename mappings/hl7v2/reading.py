@@ -91,10 +91,21 @@ class Reading:
             DataTypeInvalid: it, or its domain, is longer than what the stores index.
 
         """
-        if max(len(identifier.value), len(identifier.authority)) > LONGEST_IDENTIFIER:
+        longest = max(len(identifier.value), len(identifier.authority))
+        return identifier if longest <= LONGEST_IDENTIFIER else self.bounded_key(identifier, self.path(segment, number))
+
+    @staticmethod
+    def bounded_key(key: Identifier, path: str) -> Identifier:
+        """Give the key.
+
+        Raises:
+            DataTypeInvalid: it, or its domain, is longer than what the stores index.
+
+        """
+        if max(len(key.value), len(key.authority)) > LONGEST_IDENTIFIER:
             rule = f"an identifier and a domain of at most {LONGEST_IDENTIFIER} characters"
-            raise DataTypeInvalid(rule, path=self.path(segment, number))
-        return identifier
+            raise DataTypeInvalid(rule, path=path)
+        return key
 
     def object_keys(self, segment: Segment, number: int, *, domain: str = "", of: str = "") -> tuple[Identifier, ...]:
         """Give the keys that the EI of a field hold (2.5.1, EI), in order, each once.

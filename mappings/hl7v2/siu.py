@@ -74,6 +74,17 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     )
 
 
+def check(reading: Reading) -> None:
+    """Return when each appointment has a number.
+
+    Raises:
+        FieldMissing: one has none.
+
+    """
+    for sch in reading.message.all("SCH"):
+        keys(reading, sch)
+
+
 def keys(reading: Reading, sch: Segment) -> tuple[Identifier, ...]:
     """Give the appointment's numbers: the filler's (SCH-2) first, then the placer's (SCH-1), all repetitions.
 

@@ -12,6 +12,7 @@ from gateway.facts import (
     Abnormality,
     AppointmentAct,
     AppointmentStatus,
+    Carrier,
     DocumentAct,
     OrderAct,
     Priority,
@@ -47,6 +48,24 @@ CONDITIONS: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 """Table 0357, for ERR-3."""
+
+APPLICATION_TABLE: Final = "applicationErrorCondition"
+
+APPLICATION_ERRORS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "900": "Version du document incorrecte lors d'une demande de remplacement/suppression",
+        "901": "Auteur non autorisé à remplacer ou supprimer un document",
+        "902": "Identifiant patient inconnu",
+        "903": "INS non présent dans le document",
+        "904": "L'INS transmis ne correspond pas exactement à celui stocké dans la base du consommateur",
+        "905": "L'INS transmis n'est pas complet",
+        "906": "Autre erreur",
+    }
+)
+"""Codes of ERR-5 beside ERR-3 = 207 (CI-SIS « Transmission de documents CDA en HL7v2 » 2.1, codes d'erreur).
+
+Only 906 follows from the message alone and stands in an answer given before the message is processed.
+"""
 
 MOST_SEGMENTS: Final[Mapping[str, int]] = MappingProxyType({"PID": 50, "MRG": 50, "OBR": 1_000, "SCH": 50, "TXA": 50})
 """How many of a segment one message may hold (promise P9): beyond it is no message about a patient, but a load."""
@@ -459,6 +478,37 @@ CDA_COHERENCE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 """In that profile: event -> ORC-1 and OBX-11 (initial, replacement, suppression)."""
 
+CDA_ACTS: Final[Mapping[str, DocumentAct]] = MappingProxyType(
+    {"F": DocumentAct.CREATE, "C": DocumentAct.REPLACE, "D": DocumentAct.WITHDRAW}
+)
+"""In that profile: OBX-11 of a document in an ORU -> what is asked for."""
+
+RESTRICTIONS: Final = frozenset({"MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REP_LEGAUX", "CONNEXION_SECRETE"})
+"""OBX-3 (MetaDMPMSS) with Y or N in OBX-5: they limit sending, they hide nothing from the author's secretary."""
+
+XML_TYPES: Final = frozenset({"text/xml", "application/xml", "application/hl7-cda+xml"})
+"""Media types in which a CDA document comes."""
+
+DELETED: Final = "CA"
+"""Table 0273 (TXA-19): the document is deleted."""
+
+UNAVAILABLE: Final = frozenset({"OB", "UN"})
+"""Table 0273 (TXA-19): obsolete, or not for patient care."""
+
+COMPLETIONS: Final = frozenset({"DI", "DO", "IP", "IN", "PA", "AU", "LA"})
+"""Table 0271 (TXA-17)."""
+
+BUSINESS_ACKNOWLEDGMENTS: Final[Mapping[str, Carrier]] = MappingProxyType(
+    {
+        "ACK_RECEPTION_DMP": Carrier.RECORD,
+        "ACK_RECEPTION_MSS": Carrier.MAIL,
+        "ACK_LECTURE_MSS": Carrier.READER,
+    }
+)
+"""OBX-3 of a ZAM (AckMetierZAM) -> who answers (CI-SIS, CDA en HL7v2 2.1, accusés métier)."""
+
+ZAM_EVENTS: Final = frozenset({"Z01", "Z02", "Z03"})
+
 MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"AP": "application", "AU": "audio", "IM": "image", "TEXT": "text", "TX": "text", "FT": "text"}
 )
@@ -475,6 +525,7 @@ READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "NTE", "TQ1", "OBX", "SPM", "PRT"}),
         ),
         **dict.fromkeys(ORDERS, frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "TQ1"})),
+        "ZAM": frozenset({"MSH", "OBX", "ERR"}),
         "MDM": frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "ORC", "TXA", "OBX", "PRT"}),
     }
 )
@@ -488,6 +539,7 @@ REQUIRED_SEGMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "OUL": ("PID", "OBR"),
         **dict.fromkeys(ORDERS, ("PID", "OBR")),
         "MDM": ("PID", "TXA"),
+        "ZAM": ("OBX",),
     }
 )
 """What the message cannot do without, beside MSH; merges need MRG as well."""
@@ -500,6 +552,7 @@ REQUIRED_FIELDS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = MappingProxy
         "OUL": (("PID", 3), ("PID", 5), ("OBR", 4)),
         **dict.fromkeys(ORDERS, (("PID", 3), ("PID", 5))),
         "MDM": (("PID", 3), ("PID", 5)),
+        "ZAM": (),
     }
 )
 """Fields that must hold a value in every such segment; what the facts are found by is checked beside them."""
@@ -520,6 +573,7 @@ ESSENTIAL_TIMES: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = Mapping
         "OUL": (),
         **dict.fromkeys(ORDERS, ()),
         "MDM": (),
+        "ZAM": (),
     }
 )
 """Times by type (segment, field, component) that must be readable if sent; PID-7 is one for every type."""

@@ -8,7 +8,7 @@ from gateway.er7 import Message
 from gateway.errors import MessageIncoherent, ProductionGuard
 from gateway.facts import Fact, Translation
 from gateway.site import Environment, Site, Source
-from mappings.hl7v2 import adt, mdm, orm, oru, siu
+from mappings.hl7v2 import adt, mdm, orm, oru, siu, zam
 from mappings.hl7v2.examination import check_type, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
@@ -23,6 +23,7 @@ _FACTS: Final[Mapping[str, Callable[[Reading], tuple[Fact, ...]]]] = {
     "ORU": oru.facts,
     "OUL": oru.facts,
     "SIU": siu.facts,
+    "ZAM": zam.facts,
 }
 
 

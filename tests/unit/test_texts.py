@@ -12,6 +12,7 @@ from gateway.facts import (
     Abnormality,
     AppointmentAct,
     AppointmentStatus,
+    Carrier,
     DocumentAct,
     Priority,
     ResultStatus,
@@ -22,6 +23,7 @@ from gateway.focus import Doubt, Focus, FocusKind, Held, Question
 from gateway.identity import contradictions
 from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState
+from mappings.hl7v2.tables import COMPLETIONS
 from mappings.texts import keys, text
 
 ANNE_1 = patient(ipp("1"))
@@ -29,6 +31,8 @@ EVERY_FACT = [
     *(book(ANNE_1, status=status) for status in AppointmentStatus),
     *(result(ANNE_1, status, abnormality=grade) for status in ResultStatus for grade in Abnormality),
     *(document(ANNE_1, act) for act in DocumentAct),
+    *(document(ANNE_1, completion=completion) for completion in COMPLETIONS),
+    document(ANNE_1, undelivered=frozenset({Carrier.MAIL})),
     *(visit(ANNE_1, state) for state in VisitState),
     *(Question(doubt, answered=answered) for doubt in Doubt for answered in (True, False)),
 ]
