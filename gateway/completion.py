@@ -14,6 +14,7 @@ from gateway.facts import (
     OrderAct,
     OrderReported,
     Priority,
+    ResourceKind,
     ResultReported,
     ResultStatus,
     graver,
@@ -30,7 +31,7 @@ def completed(fact: ObjectFact, known: ObjectFact | Question | None) -> ObjectFa
     """
     match fact, known:
         case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL), AppointmentReported():
-            return _filled(fact, known)
+            return _with_other_resources(fact, _filled(fact, known), known)
         case DocumentReported(act=DocumentAct.STATUS | DocumentAct.WITHDRAW), DocumentReported():
             return _filled(fact, known)
         case OrderReported(), OrderReported():
@@ -50,6 +51,32 @@ _Told = TypeVar("_Told", AppointmentReported, DocumentReported, OrderReported)
 def _filled(fact: _Told, known: _Told) -> _Told:
     empty = {f.name: getattr(known, f.name) for f in fields(fact) if getattr(fact, f.name) in _UNSAID}
     return replace(fact, **empty)
+
+
+def _with_other_resources(
+    told: AppointmentReported, filled: AppointmentReported, known: AppointmentReported
+) -> AppointmentReported:
+    """A change names all resources of the kinds that it names, or, told as changes, only those that change.
+
+    What people are shown of places and practitioners follows; what was shown of a resource that is taken off goes.
+    """
+    if not (told.resources or told.taken_off):
+        return replace(filled, taken_off=(), partial=False)
+    gone = {(r.kind, r.code) for r in (*told.taken_off, *told.resources)}
+    kinds = set() if told.partial else {r.kind for r in told.resources}
+    others = tuple(r for r in known.resources if (r.kind, r.code) not in gone and r.kind not in kinds)
+    joined = replace(filled, resources=(*others, *told.resources), taken_off=(), partial=False)
+    off = {r.kind for r in told.taken_off}
+    places, people = joined.named(ResourceKind.PLACE), joined.named(ResourceKind.PERSON)
+    if places or ResourceKind.PLACE in off:
+        joined = replace(
+            joined,
+            location=next((r.text for r in places), told.location),
+            unit=next((r.code for r in places if r.code), told.unit or filled.unit),
+        )
+    if people or ResourceKind.PERSON in off:
+        joined = replace(joined, practitioner=", ".join(dict.fromkeys(r.text for r in people if r.text)))
+    return joined
 
 
 def _joined(*several: tuple[Identifier, ...]) -> tuple[Identifier, ...]:

@@ -190,6 +190,31 @@ class AppointmentAct(StrEnum):
     """The whole state as it stands (FHIR PUT): needs no earlier booking."""
 
 
+class ResourceKind(StrEnum):
+    """What an appointment needs (HL7 v2: AIS, AIG, AIL, AIP)."""
+
+    SERVICE = "service"
+    THING = "thing"
+    PLACE = "place"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One service, thing, place or person of an appointment.
+
+    Attributes:
+        kind: which of them.
+        code: its code; of a place, the unit; of a person, the number.
+        text: the same, for people.
+
+    """
+
+    kind: ResourceKind
+    code: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class AppointmentReported:
     """An agenda booked, changed or cancelled an appointment.
@@ -208,6 +233,10 @@ class AppointmentReported:
         service_text: the same, for people.
         priority: how urgent.
         notes: instructions to the patient.
+        resources: services, things, places and people, in the sender's order.
+        taken_off: resources that are no longer of it.
+        partial: the resources are told as changes to those known, not as all there are.
+        reason: why it came to be so, for people (a cancellation's reason).
 
     """
 
@@ -224,6 +253,14 @@ class AppointmentReported:
     service_text: str = ""
     priority: Priority = Priority.ROUTINE
     notes: str = ""
+    resources: tuple[Resource, ...] = ()
+    taken_off: tuple[Resource, ...] = ()
+    partial: bool = False
+    reason: str = ""
+
+    def named(self, kind: ResourceKind) -> tuple[Resource, ...]:
+        """Give its resources of one kind."""
+        return tuple(r for r in self.resources if r.kind is kind)
 
 
 class OrderAct(StrEnum):

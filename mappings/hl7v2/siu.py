@@ -1,15 +1,26 @@
 """SIU into facts: what an agenda did to an appointment (2.5.1 chapter 10)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.er7 import Segment
 from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
-from gateway.facts import AppointmentReported, AppointmentStatus, Fact, Identifier, Priority
+from gateway.facts import (
+    AppointmentAct,
+    AppointmentReported,
+    AppointmentStatus,
+    Fact,
+    Identifier,
+    Priority,
+    Resource,
+    ResourceKind,
+)
 from mappings.hl7v2 import times
 from mappings.hl7v2.patient import patient_of
 from mappings.hl7v2.reading import (
     Reading,
+    coded_text,
     field_of,
     first_of,
     person_shown,
@@ -21,18 +32,15 @@ from mappings.hl7v2.tables import (
     DURATION_SECONDS,
     EMERGENCY,
     FILLER_STATUSES,
+    INCREMENTAL,
     NOT_SERVICES,
     PATIENT_NOTES,
+    REMOVED,
+    RESOURCE_SEGMENTS,
     SIU_EVENTS,
+    TAKES_OFF,
     SiuRule,
 )
-
-_REMOVED = "D"
-"""Table 0206: the segment's resource is taken off the appointment."""
-
-_RESOURCES = ("AIS", "AIG", "AIL", "AIP")
-
-_STARTS = (("AIS", 4), ("AIL", 6), ("AIP", 6), ("AIG", 8))
 
 
 def facts(reading: Reading) -> tuple[Fact, ...]:
@@ -49,12 +57,12 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise SegmentMissing("an appointment has an SCH and a PID", path="SCH" if sch is None else "PID")
     if len(reading.message.all("PID")) > 1:
         raise PersonNeeded("one patient per appointment: a shared session is split by a person", path="PID[2]")
-    for name in _RESOURCES:
-        if len(_resources(reading, name)) < len(reading.message.all(name)):
-            reading.flag(f"{name}-2", "a resource is taken off: it is shown until the agenda names another")
+    if len(sch.repetitions(11)) > 1:
+        reading.flag("SCH-11", "several times of one appointment: the first is taken")
     rule = SIU_EVENTS[reading.event]
     visit = reading.message.first("PV1")
-    start = _start(reading, sch)
+    named = _Resources.of(reading)
+    start = _start(reading, sch, named)
     return (
         AppointmentReported(
             patient=patient_of(reading, pid),
@@ -62,14 +70,18 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             act=rule.act,
             status=_status(reading, sch, rule),
             start=start,
-            end=_end(reading, sch, start),
-            unit=first_of(field_of(_resources(reading, "AIL"), 3), unit_of_visit(visit)),
-            location=_location(reading, visit),
-            practitioner=_practitioners(reading),
-            service_code=_service(reading, sch, 1),
-            service_text=_service(reading, sch, 2),
+            end=_end(reading, sch, start, named),
+            unit=first_of(field_of(named.kept("AIL"), 3), unit_of_visit(visit)),
+            location=first_of(*(place_shown(s, 3) for s in named.kept("AIL")), place_shown(visit, 3)),
+            practitioner=_practitioners(named),
+            service_code=_service(sch, named, 1),
+            service_text=_service(sch, named, 2),
             priority=_priority(reading, sch),
             notes="\n".join(_notes(reading)),
+            resources=tuple(map(_resource, named.staying)),
+            taken_off=tuple(map(_resource, named.gone)),
+            partial=named.incremental,
+            reason=coded_text(sch, 6),
         ),
     )
 
@@ -100,9 +112,47 @@ def keys(reading: Reading, sch: Segment) -> tuple[Identifier, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _resources(reading: Reading, name: str) -> tuple[Segment, ...]:
-    """The resource segments of this name that stay on the appointment (AIx-2 is not D)."""
-    return tuple(s for s in reading.message.all(name) if s.text(2).strip().upper() != _REMOVED)
+@dataclass(frozen=True, slots=True)
+class _Resources:
+    """The resource segments of a message.
+
+    Attributes:
+        staying: those that are of the appointment.
+        gone: those that are taken off it.
+        incremental: they are told as changes: the event says so, or an action code does (table 0206).
+
+    """
+
+    staying: tuple[Segment, ...]
+    gone: tuple[Segment, ...]
+    incremental: bool
+
+    @classmethod
+    def of(cls, reading: Reading) -> "_Resources":
+        """Read them group by group (RGS): a group that is taken off takes its resources along."""
+        staying: list[Segment] = []
+        gone: list[Segment] = []
+        group, coded = "", False
+        for segment in reading.message.segments:
+            if segment.name == "RGS":
+                group = segment.text(2).strip().upper()
+            elif segment.name in RESOURCE_SEGMENTS:
+                code = segment.text(2).strip().upper()
+                off = REMOVED in {group, code} or (not code and reading.event in TAKES_OFF)
+                (gone if off else staying).append(segment)
+                coded = coded or off or bool(code)
+        changes = SIU_EVENTS[reading.event].act is not AppointmentAct.BOOK
+        return cls(tuple(staying), tuple(gone), changes and (coded or reading.event in INCREMENTAL))
+
+    def kept(self, name: str) -> tuple[Segment, ...]:
+        """Give the segments of this name that stay."""
+        return tuple(s for s in self.staying if s.name == name)
+
+
+def _resource(segment: Segment) -> Resource:
+    kind, _ = RESOURCE_SEGMENTS[segment.name]
+    shown = {ResourceKind.PLACE: place_shown, ResourceKind.PERSON: person_shown}.get(kind, coded_text)
+    return Resource(kind, segment.text(3).strip(), shown(segment, 3))
 
 
 def _status(reading: Reading, sch: Segment, rule: SiuRule) -> AppointmentStatus:
@@ -111,6 +161,8 @@ def _status(reading: Reading, sch: Segment, rule: SiuRule) -> AppointmentStatus:
     if not code:
         return rule.status
     told = FILLER_STATUSES.get(code)
+    if told is None and (reading.event, code) == ("S16", "DISCONTINUED"):
+        return rule.status
     if told is None:
         reading.flag("SCH-25", "a status that FHIR does not have: the event's own is taken")
         return rule.status
@@ -120,20 +172,19 @@ def _status(reading: Reading, sch: Segment, rule: SiuRule) -> AppointmentStatus:
     return told
 
 
-def _starts(reading: Reading, sch: Segment) -> Iterator[tuple[str, datetime]]:
-    tq1 = reading.message.first("TQ1")
-    for path, moment in (
-        ("SCH-11.4", reading.instant(sch, 11, 4)),
-        ("TQ1-7", reading.instant(tq1, 7)),
-        *((f"{n}-{f}", reading.instant(next(iter(_resources(reading, n)), None), f)) for n, f in _STARTS),
-    ):
-        if moment is not None:
-            yield path, moment
+def _starts(reading: Reading, sch: Segment, named: _Resources) -> Iterator[tuple[str, datetime]]:
+    """Every start that the message tells, with its place, the most believed first."""
+    places = [(sch, 11, 4), (reading.message.first("TQ1"), 7, 1)]
+    places += [(s, field, 1) for name, (_, field) in RESOURCE_SEGMENTS.items() for s in named.kept(name)]
+    for segment, number, component in places:
+        moment = reading.instant(segment, number, component)
+        if segment is not None and moment is not None:
+            yield reading.path(segment, number) + (f".{component}" if component > 1 else ""), moment
 
 
-def _start(reading: Reading, sch: Segment) -> datetime | None:
+def _start(reading: Reading, sch: Segment, named: _Resources) -> datetime | None:
     """The first start found (SCH-11.4, TQ1-7, AIS-4, AIL-6, AIP-6, AIG-8); any other that differs is flagged."""
-    found = tuple(_starts(reading, sch))
+    found = tuple(_starts(reading, sch, named))
     if not found:
         return None
     path, start = found[0]
@@ -145,13 +196,13 @@ def _start(reading: Reading, sch: Segment) -> datetime | None:
     return start
 
 
-def _end(reading: Reading, sch: Segment, start: datetime | None) -> datetime | None:
+def _end(reading: Reading, sch: Segment, start: datetime | None, named: _Resources) -> datetime | None:
     """SCH-11.5, else TQ1-8, else the start and SCH-9 in SCH-10's units, else AIS-7 in AIS-8's."""
     end = reading.instant(sch, 11, 5) or reading.readable_instant(reading.message.first("TQ1"), 8)
     if start is None:
         return end
     if end is None:
-        service = next(iter(_resources(reading, "AIS")), None)
+        service = next(iter(named.kept("AIS")), None)
         length = _length(reading, sch, 9) or (_length(reading, service, 7) if service else None)
         end = start + length if length else None
     if end is not None and end < start:
@@ -172,19 +223,14 @@ def _length(reading: Reading, segment: Segment, number: int) -> timedelta | None
     return timedelta(seconds=int(text) * seconds)
 
 
-def _location(reading: Reading, visit: Segment | None) -> str:
-    places = (place_shown(s, 3) for s in _resources(reading, "AIL"))
-    return first_of(*places, place_shown(visit, 3))
-
-
-def _practitioners(reading: Reading) -> str:
-    shown = (person_shown(s, 3) for s in _resources(reading, "AIP"))
+def _practitioners(named: _Resources) -> str:
+    shown = (person_shown(s, 3) for s in named.kept("AIP"))
     return ", ".join(dict.fromkeys(s for s in shown if s))
 
 
-def _service(reading: Reading, sch: Segment, component: int) -> str:
+def _service(sch: Segment, named: _Resources, component: int) -> str:
     """What the appointment is for: SCH-7, AIS-3 or SCH-8, the first that holds a code and is no mere reason or type."""
-    places = (sch, 7), *((s, 3) for s in _resources(reading, "AIS")), (sch, 8)
+    places = (sch, 7), *((s, 3) for s in named.kept("AIS")), (sch, 8)
     for segment, number in places:
         code = segment.text(number).strip()
         if code and code.upper() not in NOT_SERVICES:

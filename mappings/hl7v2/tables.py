@@ -16,6 +16,7 @@ from gateway.facts import (
     DocumentAct,
     OrderAct,
     Priority,
+    ResourceKind,
     ResultStatus,
     VisitState,
 )
@@ -319,6 +320,25 @@ SIU_EVENTS: Final[Mapping[str, SiuRule]] = MappingProxyType(
 )
 """2.5.1 §10.4. S18 to S22 change the services and resources of an appointment."""
 
+RESOURCE_SEGMENTS: Final[Mapping[str, tuple[ResourceKind, int]]] = MappingProxyType(
+    {
+        "AIS": (ResourceKind.SERVICE, 4),
+        "AIL": (ResourceKind.PLACE, 6),
+        "AIP": (ResourceKind.PERSON, 6),
+        "AIG": (ResourceKind.THING, 8),
+    }
+)
+"""Resource segments (2.5.1 §10.6), in the order in which their starts are believed: kind, and field of the start."""
+
+REMOVED: Final = "D"
+"""Table 0206 (RGS-2, AIx-2): the resource, or the group, is taken off the appointment."""
+
+INCREMENTAL: Final = frozenset({"S18", "S19", "S20", "S21", "S22"})
+"""Events that name the resources that are added, changed or taken off, and no others."""
+
+TAKES_OFF: Final = frozenset({"S20", "S21", "S22"})
+"""Of these, the events that cancel, discontinue or delete a resource, whose segment need not say so by its code."""
+
 SIU_IGNORED: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(("S18", "S19", "S20", "S21", "S22"), "siu-resources"),
@@ -519,7 +539,7 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE"}),
-        "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "AIS", "AIG", "AIL", "AIP"}),
+        "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
         **dict.fromkeys(
             ("ORU", "OUL"),
             frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "NTE", "TQ1", "OBX", "SPM", "PRT"}),

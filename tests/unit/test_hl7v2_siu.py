@@ -5,7 +5,16 @@ from sites import DEPARTMENT, PID, demo_site, frame, header
 
 from gateway import er7
 from gateway.errors import UndecidedError
-from gateway.facts import AppointmentAct, AppointmentReported, AppointmentStatus, Identifier, IdentifierKind, Priority
+from gateway.facts import (
+    AppointmentAct,
+    AppointmentReported,
+    AppointmentStatus,
+    Identifier,
+    IdentifierKind,
+    Priority,
+    Resource,
+    ResourceKind,
+)
 from mappings.hl7v2 import translate
 
 START, END = "202604011000", "202604011030"
@@ -241,10 +250,54 @@ def test_events_about_resources_and_slots_are_left_aside_by_name(event):
 
 @pytest.mark.parametrize("event", ["S18", "S19", "S20", "S21", "S22"])
 def test_a_change_of_the_resources_of_a_patients_appointment_changes_it(event):
-    """A consultation moved to another room is told to the patient; a resource taken off is flagged."""
-    fact = said(event, sch(), PID, RGS, "AIL|1|U|3010^B4")
+    """A consultation moved to another room is told to the patient, and so is who is no longer of it."""
+    fact = said(event, sch(), PID, RGS, "AIL|1|U|3010^B4", "AIP|1|D|77^MOREL^JEAN")
     assert (fact.act, fact.status, fact.location) == (AppointmentAct.CHANGE, AppointmentStatus.BOOKED, "3010 B4")
-    assert "AIP-2" in flagged(event, sch(), PID, RGS, "AIP|1|D|77^MOREL^JEAN")
+    assert (fact.partial, fact.practitioner) == (True, "")
+    assert fact.taken_off == (Resource(ResourceKind.PERSON, "77", "JEAN MOREL"),)
+
+
+@pytest.mark.parametrize(
+    ("event", "group", "code", "off", "partial"),
+    [
+        ("S12", "", "", False, False),
+        ("S12", "A", "A", False, False),
+        ("S14", "", "", False, False),
+        ("S14", "", "U", False, True),
+        ("S14", "D", "", True, True),
+        ("S14", "", "D", True, True),
+        ("S18", "", "", False, True),
+        ("S20", "", "", True, True),
+        ("S21", "", "U", False, True),
+        ("S22", "", "D", True, True),
+    ],
+)
+def test_what_an_event_says_of_a_resource(event, group, code, off, partial):
+    """Segment and group codes (table 0206) say it, else the event does; a booking names all there are."""
+    fact = said(event, sch(), PID, f"RGS|1|{group}", f"AIP|1|{code}|77^MOREL^JEAN")
+    assert (len(fact.resources), len(fact.taken_off), fact.partial) == (not off, off, partial)
+
+
+def test_every_start_that_differs_is_named():
+    """Of several groups, each resource that starts at another time is flagged at its own place."""
+    segments = (sch(), PID, RGS, f"AIL|1||U1|||{START}", "RGS|2", "AIL|1||U2|||202604011500")
+    assert flagged("S12", *segments) == {"AIL[2]-6"}
+    assert said("S12", *segments).start == at("2026-04-01T10:00")
+
+
+def test_several_times_of_one_appointment_are_flagged():
+    """SCH-11 repeats: the first is taken."""
+    assert "SCH-11" in flagged("S12", sch(f11=f"^^^{START}~^^^202605011000"), PID)
+
+
+def test_why_it_was_cancelled():
+    """SCH-6, by its text."""
+    assert said("S15", sch(f6="PAT^Demande du patient"), PID).reason == "Demande du patient"
+
+
+def test_a_discontinued_appointment_says_what_its_event_says():
+    """S16 with SCH-25 = Discontinued is no contradiction, though FHIR has no such status."""
+    assert not flagged("S16", sch(f25="Discontinued"), PID)
 
 
 def test_a_shared_session_is_for_a_person():
