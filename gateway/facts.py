@@ -374,6 +374,7 @@ class ResultReported:
         abnormality: worst grade of the lines.
         orders: numbers of the order: the filler's, then the placer's (OBR-3, ORC-3, OBR-2, ORC-2).
         requester: who asked for it, as shown to people (OBR-16, ORC-12), else its order's.
+        requester_key: the number of who asked for it; by it the directory knows a unit where nothing else does.
         stay_unit: unit where the patient is (PV1-3, PV1-10): where it goes when nobody says who ordered.
         copies: units that are to receive a copy (PRT that direct it elsewhere as well, OBR-28 organisations).
         specimen: what was examined, as shown to people (SPM-4, OBR-15).
@@ -393,6 +394,7 @@ class ResultReported:
     abnormality: Abnormality = Abnormality.UNCLASSIFIED
     orders: tuple[Identifier, ...] = ()
     requester: str = ""
+    requester_key: Identifier | None = None
     stay_unit: str = ""
     copies: tuple[str, ...] = ()
     specimen: str = ""
@@ -486,6 +488,35 @@ class DocumentAnswered:
     patient: Patient = Patient()
 
 
+class EntryKind(StrEnum):
+    """What an entry of the directory is about."""
+
+    PRACTITIONER = "practitioner"
+    UNIT = "unit"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryTold:
+    """A master file told of a practitioner or a unit (MFN^M02, M05).
+
+    Attributes:
+        kind: which of them.
+        keys: every number it has.
+        label: name for people.
+        unit: unit of a practitioner; the unit or service of which a unit is part; empty if not told.
+        active: False: it was deleted or deactivated.
+        patient: nobody: no patient is named.
+
+    """
+
+    kind: EntryKind
+    keys: tuple[Identifier, ...]
+    label: str
+    unit: str = ""
+    active: bool = True
+    patient: Patient = Patient()
+
+
 Fact = (
     PatientReported
     | PatientMerged
@@ -495,6 +526,7 @@ Fact = (
     | ResultReported
     | DocumentReported
     | DocumentAnswered
+    | DirectoryTold
 )
 
 

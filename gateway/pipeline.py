@@ -4,7 +4,7 @@ Decide never queries and never writes: it reads and changes the State that was l
 to be written beside it. A message either takes effect as a whole or not at all.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from gateway.act import Act
 from gateway.audit import AuditAction, AuditEvent
 from gateway.completion import completed
+from gateway.directory import EntryKey, entries, entry_key, is_newer
 from gateway.dispatch import dispatch, retell, withdraw
 from gateway.errors import (
     GatewayError,
@@ -25,9 +26,11 @@ from gateway.errors import (
 from gateway.facts import (
     AppointmentAct,
     AppointmentReported,
+    DirectoryTold,
     DocumentAct,
     DocumentAnswered,
     DocumentReported,
+    EntryKind,
     Fact,
     Identifier,
     IdentifierKind,
@@ -95,12 +98,14 @@ class Needs:
         identities: authority and value of every identifier named.
         ins: authority and value of every INS named.
         foci: keys of every object named.
+        directory: keys of every entry of the directory that is told, or asked for.
 
     """
 
     identities: frozenset[tuple[str, str]]
     ins: frozenset[tuple[str, str]]
     foci: frozenset[FocusKey]
+    directory: frozenset[EntryKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,7 @@ def needs(jobs: Iterable[Job]) -> Needs:
     identities: set[tuple[str, str]] = set()
     ins: set[tuple[str, str]] = set()
     foci: set[FocusKey] = set()
+    directory: set[EntryKey] = set()
     for job in jobs:
         if isinstance(job.translation, GatewayError):
             continue
@@ -154,6 +160,8 @@ def needs(jobs: Iterable[Job]) -> Needs:
             _name_patient(fact.patient, identities, ins)
             if isinstance(fact, PatientMerged):
                 identities.add((fact.retired.authority, fact.retired.value))
+            elif isinstance(fact, DirectoryTold):
+                directory.update(entry_key(fact.kind, key) for key in fact.keys)
             elif isinstance(fact, DocumentAnswered):
                 foci.add(focus_key(FocusKind.DOCUMENT, fact.message))
             elif not isinstance(fact, PatientReported):
@@ -161,9 +169,16 @@ def needs(jobs: Iterable[Job]) -> Needs:
                 foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
                 if isinstance(fact, ResultReported):
                     foci.update(focus_key(FocusKind.ORDER, number) for number in fact.orders)
+                    directory.update(_asked_for(fact))
                 if isinstance(fact, DocumentReported) and fact.carried_by:
                     foci.add(focus_key(FocusKind.DOCUMENT, fact.carried_by))
-    return Needs(frozenset(identities), frozenset(ins), frozenset(foci))
+    return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory))
+
+
+def _asked_for(result: ResultReported) -> Iterator[EntryKey]:
+    """The entry of who asked for a result, where nothing else says to which unit it goes."""
+    if result.requester_key and not (result.ordering_unit or result.stay_unit):
+        yield entry_key(EntryKind.PRACTITIONER, result.requester_key)
 
 
 def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[tuple[str, str]]) -> None:
@@ -343,10 +358,13 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
             return merge(act, fact)
         case DocumentAnswered():
             return _answered(act, fact)
+        case DirectoryTold():
+            _list(act, fact)
+            return None
         case _:
             identity = reconcile(act, fact.patient)
             if isinstance(fact, ResultReported):
-                fact = _answering(act, fact, identity)
+                fact = _of_requester(act, _answering(act, fact, identity))
             _apply_to_object(act, fact, identity, ordinal)
             return identity
 
@@ -370,6 +388,26 @@ def _answering(act: Act, result: ResultReported, identity: Identity) -> ResultRe
         ordering_unit=result.ordering_unit or asked.ordering_unit,
         requester=result.requester or asked.requester,
     )
+
+
+def _of_requester(act: Act, result: ResultReported) -> ResultReported:
+    """Give a result with the unit of who asked for it, as the directory knows it, where nothing else names one."""
+    if result.ordering_unit:
+        return result
+    found = (act.state.directory.get(key) for key in _asked_for(result))
+    unit = next((entry.unit for entry in found if entry is not None and entry.active), "")
+    return replace(result, ordering_unit=unit) if unit else result
+
+
+def _list(act: Act, told: DirectoryTold) -> None:
+    """Let the directory know a practitioner or a unit as it was told."""
+    for entry in entries(told, act.source.id, act.told_at):
+        key = entry_key(entry.kind, entry.key)
+        if is_newer(act.state.directory.get(key), entry):
+            act.state.directory.put(key, entry)
+            act.count("listed")
+        else:
+            act.count("stale")
 
 
 def _answered(act: Act, answer: DocumentAnswered) -> Identity | None:

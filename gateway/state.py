@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from gateway.directory import Entry, EntryKey
 from gateway.facts import Identifier
 from gateway.focus import Focus, FocusKind
 from gateway.identity import Identity, Person, golden_record
@@ -96,6 +97,7 @@ class State:
         self.items = Table[str, WorkItem]()
         self.items_of_focus = Table[str, frozenset[str]]()
         self.items_of_identity = Table[str, frozenset[str]]()
+        self.directory = Table[EntryKey, Entry]()
 
     def _tables(self) -> tuple[Table[Any, Any], ...]:
         return tuple(vars(self).values())

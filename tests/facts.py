@@ -10,6 +10,7 @@ from uuid import UUID
 from sites import ADMISSIONS, DEPARTMENT, IPP, demo_site
 
 from gateway.audit import AuditAction, AuditEvent
+from gateway.directory import Entry, EntryKey
 from gateway.errors import GatewayError
 from gateway.facts import (
     Abnormality,
@@ -199,6 +200,7 @@ class Store:
     foci: dict[str, Focus] = field(default_factory=dict)
     focus_keys: dict[FocusKey, str] = field(default_factory=dict)
     items: dict[str, WorkItem] = field(default_factory=dict)
+    directory: dict[EntryKey, Entry] = field(default_factory=dict)
 
     def load(self, needed: Needs) -> State:
         """Hold the people named, whole; the objects named and the questions about them; their open items."""
@@ -216,6 +218,8 @@ class Store:
         for item in self.items.values():
             if item.focus in foci or (item.identity in known and item.open):
                 state.load_item(item)
+        for key in needed.directory & self.directory.keys():
+            state.directory.load(key, self.directory[key])
         owners = {self.identities[i.identity].person for _, i in state.items.rows()}
         self._load_people(state, owners - {p for p, _ in state.persons.rows()})
         return state
@@ -243,6 +247,7 @@ class Store:
             assert holder == focus_id or self.foci[holder].fact is None, "an object that came keeps its keys"
             self.focus_keys[key] = focus_id
         self.items.update(state.items.changes())
+        self.directory.update(state.directory.changes())
         record_keys = [(i.key.authority, i.key.value) for i in self.identities.values()]
         assert len(set(record_keys)) == len(record_keys), "one record per authority and value"
         places = [(i.focus, i.secretariat) for i in self.items.values()]

@@ -8,10 +8,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.directory import Entry
 from gateway.facts import (
     AppointmentReported,
     DocumentReported,
+    EntryKind,
     Identifier,
+    IdentifierKind,
     OrderReported,
     Patient,
     Priority,
@@ -124,6 +127,33 @@ def focus(row: Found) -> Focus:
         updated_at=row["updated_at"],
         held=_adapter(_HELD).validate_python(row["held"]),
         overdue=row["overdue"],
+    )
+
+
+def entry_row(entry: Entry) -> Row:
+    """Give the row of an entry of the directory."""
+    return {
+        "kind": entry.kind,
+        "authority": entry.key.authority,
+        "value": entry.key.value,
+        "label": entry.label,
+        "unit": entry.unit,
+        "active": entry.active,
+        "source": entry.source,
+        "told_at": entry.told_at,
+    }
+
+
+def entry(row: Found) -> Entry:
+    """Give the entry of a row."""
+    return Entry(
+        kind=EntryKind(row["kind"]),
+        key=Identifier(row["authority"], row["value"], IdentifierKind.OTHER),
+        label=row["label"],
+        unit=row["unit"],
+        active=row["active"],
+        source=row["source"],
+        told_at=row["told_at"],
     )
 
 

@@ -261,6 +261,20 @@ focus_key = Table(
     comment="Business identifiers by which objects are found",
 )
 
+directory_entry = Table(
+    "directory_entry",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("told_at", Instant),
+    comment="Practitioners and units as their master files tell them",
+)
+
 waiting_fact = Table(
     "waiting_fact",
     metadata,

@@ -35,6 +35,7 @@ from adapters.store.inbox import name_patients
 from adapters.store.keys import among, lock_all, on_keys, one_of, told
 from adapters.store.news import PUBLISHED
 from gateway import partition
+from gateway.directory import entry_key
 from gateway.errors import POSITIVE
 from gateway.focus import FocusKind
 from gateway.outbox import OutboxEntry
@@ -225,7 +226,12 @@ class Work:
             Crowded: they are too many.
 
         """
-        named = (("identity", needs.identities), ("ins", needs.ins), ("focus", needs.foci))
+        named = (
+            ("identity", needs.identities),
+            ("ins", needs.ins),
+            ("focus", needs.foci),
+            ("directory", needs.directory),
+        )
         names: set[tuple[str, ...]] = {(kind, *key) for kind, keys in named for key in keys}
         held: set[tuple[str, ...]] = set()
         while names - held:
@@ -256,6 +262,8 @@ class Work:
         foci = [focus for focus, _ in state.foci.rows()]
         for row in _rows(connection, _items(dialect), foci=foci, identities=identities):
             state.load_item(rows.item(row))
+        if needs.directory:
+            _load_directory(connection, state, needs)
         return state
 
     def overdue(self, before: datetime) -> Needs:
@@ -281,6 +289,7 @@ class Work:
         self._note_waiting(together, connection, state)
         together.upsert(schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
         together.insert(schema.work_item_history, [_history_row(h, now) for h in changes.history])
+        together.upsert(schema.directory_entry, [rows.entry_row(e) for _, e in state.directory.changes()])
         append_with(together, connection, changes.audit)
         self._end(together, changes, now)
         together.write(connection)
@@ -446,6 +455,20 @@ def _foci(dialect: str) -> Select[Any]:
     focus = schema.focus
     found = select(focus, _key.c.authority, _key.c.value).where(focus.c.id == _key.c.focus_id)
     return on_keys(dialect, found, _KEY_COLUMNS)
+
+
+def _load_directory(connection: Connection, state: State, needs: Needs) -> None:
+    """Load the entries that are told, or asked for, which few batches do."""
+    found = connection.execute(_entries(connection.dialect.name), {"keys": told(needs.directory)})
+    for row in found.mappings():
+        entry = rows.entry(dict(row))
+        state.directory.load(entry_key(entry.kind, entry.key), entry)
+
+
+@cache
+def _entries(dialect: str) -> Select[Any]:
+    entry = schema.directory_entry
+    return on_keys(dialect, select(entry), (entry.c.kind, entry.c.authority, entry.c.value))
 
 
 def _history_row(step: Any, now: datetime) -> dict[str, Any]:

@@ -9,10 +9,17 @@ from gateway.er7 import DEFAULT_SEPARATORS, Message, Segment, Separators
 from gateway.errors import AckCode, CharsetUndecodable, GatewayError
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import Site
-from mappings.hl7v2 import times
+from mappings.hl7v2 import mfn, times
 from mappings.hl7v2.examination import Examination
 from mappings.hl7v2.mode import Wanted
-from mappings.hl7v2.tables import APPLICATION_ERRORS, APPLICATION_TABLE, CONDITIONS, PROCESSING_IDS, VERSIONS
+from mappings.hl7v2.tables import (
+    APPLICATION_ERRORS,
+    APPLICATION_TABLE,
+    CONDITIONS,
+    MASTER_FILES,
+    PROCESSING_IDS,
+    VERSIONS,
+)
 
 APPLICATION = "SECRETARIAT"
 """MSH-3 of what the gateway sends to one who named no receiver."""
@@ -57,6 +64,9 @@ def acknowledge(
     lines = [_msh(echoed, examination, code, site, now, control_id), _msa(echoed, code, error)]
     if error is not None:
         lines.append(_err(echoed, error))
+    if examination.message is not None and _answers_by_record(examination, code):
+        records = mfn.answered(examination.message, accepted=error is None)
+        lines += [echoed.separators.field.join(fields).rstrip(echoed.separators.field) for fields in records]
     return "".join(f"{line}\r" for line in lines).encode(echoed.codec, errors="replace")
 
 
@@ -156,7 +166,7 @@ def _msh(echoed: _Echo, examination: Examination, code: AckCode, site: Site, now
         *_parties(echoed, site),
         times.written(now, times.zone(site.time_zone)),
         "",
-        separators.component.join(_kind(echoed, examination)),
+        separators.component.join(_kind(echoed, examination, by_record=_answers_by_record(examination, code))),
         echoed.written(control_id),
         echoed.field(11) if echoed.first(11) in PROCESSING_IDS else "P",
         echoed.field(12) if known else DEFAULT_VERSION,
@@ -180,12 +190,20 @@ def _wants(examination: Examination, code: AckCode) -> tuple[str, str]:
     return (Wanted.NEVER, Wanted.NEVER) if application else ("", "")
 
 
-def _kind(echoed: _Echo, examination: Examination) -> list[str]:
-    """MSH-9: ACK; the event behind it from 2.2 on, the structure behind that from 2.3.1 on."""
+def _kind(echoed: _Echo, examination: Examination, *, by_record: bool) -> list[str]:
+    """MSH-9: ACK, or MFK; the event behind it from 2.2 on, the structure behind that from 2.3.1 on."""
     event = examination.message_type.partition("^")[2]
     if not _EVENT.fullmatch(event) or echoed.version < _EVENT_ADDED:
         return ["ACK"]
-    return ["ACK", event] if echoed.version < _STRUCTURE_ADDED else ["ACK", event, "ACK"]
+    kind, structure = ("MFK", "MFK_M01") if by_record else ("ACK", "ACK")
+    return [kind, event] if echoed.version < _STRUCTURE_ADDED else [kind, event, structure]
+
+
+def _answers_by_record(examination: Examination, code: AckCode) -> bool:
+    """Whether it is an MFK, record by record (2.5.1 §8.4): on a master file whose records are at hand; no accept one."""
+    kind, _, event = examination.message_type.partition("^")
+    understood = kind == "MFN" and event in MASTER_FILES and code not in {AckCode.CA, AckCode.CE, AckCode.CR}
+    return understood and examination.message is not None and examination.message.first("MFI") is not None
 
 
 def encoding_characters(separators: Separators) -> str:

@@ -30,7 +30,7 @@ from gateway.errors import (
 from gateway.facts import IdentifierKind
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import OnError, Site, Source
-from mappings.hl7v2 import adt, mdm, orm, oru, siu, zam
+from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
 from mappings.hl7v2.patient import birth_date, patient_identifiers
@@ -39,6 +39,7 @@ from mappings.hl7v2.tables import (
     ADT_EVENTS,
     ESSENTIAL_TIMES,
     IGNORED_TYPES,
+    MASTER_FILES,
     MDM_EVENTS,
     MOST_REPETITIONS,
     MOST_SEGMENTS,
@@ -61,6 +62,7 @@ _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 EVENTS = {
     "ADT": frozenset(ADT_EVENTS),
     "MDM": frozenset(MDM_EVENTS),
+    "MFN": frozenset(MASTER_FILES),
     **ORDERS,
     **RESULT_EVENTS,
     "SIU": frozenset(SIU_EVENTS) | frozenset(SIU_IGNORED),
@@ -287,6 +289,7 @@ _CHECKS: Final[Mapping[str, Callable[[Reading], object]]] = MappingProxyType(
     {
         "ADT": adt.check_keys,
         "MDM": mdm.check,
+        "MFN": mfn.check,
         **dict.fromkeys(ORDERS, orm.check),
         **dict.fromkeys(RESULT_EVENTS, oru.check),
         "SIU": siu.check,

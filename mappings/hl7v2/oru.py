@@ -18,6 +18,7 @@ from gateway.facts import (
 )
 from mappings.hl7v2 import documents
 from mappings.hl7v2.content import media_type
+from mappings.hl7v2.mfn import practitioner_key
 from mappings.hl7v2.orders import Line, Order, groups_of, notes_shown, numbers_of
 from mappings.hl7v2.patient import patient_of
 from mappings.hl7v2.reading import (
@@ -142,6 +143,7 @@ def _report(reading: Reading, key: Identifier, of_report: list[Order]) -> Result
         abnormality=abnormality,
         orders=tuple(dict.fromkeys(n for each in of_report for n in numbers_of(reading, each))),
         requester=requester(order),
+        requester_key=_requester_key(reading, order),
         stay_unit=unit_of_visit(order.visit),
         copies=tuple(unit for unit in dict.fromkeys((*directed, *_copies(order))) if unit != ordering_unit),
         specimen=_specimen(of_report),
@@ -152,6 +154,15 @@ def _report(reading: Reading, key: Identifier, of_report: list[Order]) -> Result
 def requester(order: Order) -> str:
     """Give who asked for it, as shown to people: OBR-16, else ORC-12."""
     return first_of(person_shown(order.request, 16), person_shown(order.common, 12))
+
+
+def _requester_key(reading: Reading, order: Order) -> Identifier | None:
+    """The number of who asked for it (OBR-16, ORC-12: XCN, authority XCN-9, type XCN-13)."""
+    for segment, number in ((order.request, 16), (order.common, 12)):
+        for person in segment.repetitions(number) if segment else ():
+            if key := practitioner_key(reading, person, authority=9, kind=13):
+                return reading.bounded_key(key, reading.path(segment, number) if segment else "OBR-16")
+    return None
 
 
 def ordering_unit(order: Order) -> str:

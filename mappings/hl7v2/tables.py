@@ -14,6 +14,7 @@ from gateway.facts import (
     AppointmentStatus,
     Carrier,
     DocumentAct,
+    EntryKind,
     OrderAct,
     Priority,
     ResourceKind,
@@ -68,7 +69,9 @@ APPLICATION_ERRORS: Final[Mapping[str, str]] = MappingProxyType(
 Only 906 follows from the message alone and stands in an answer given before the message is processed.
 """
 
-MOST_SEGMENTS: Final[Mapping[str, int]] = MappingProxyType({"PID": 50, "MRG": 50, "OBR": 1_000, "SCH": 50, "TXA": 50})
+MOST_SEGMENTS: Final[Mapping[str, int]] = MappingProxyType(
+    {"PID": 50, "MRG": 50, "OBR": 1_000, "SCH": 50, "TXA": 50, "MFE": 1_000}
+)
 """How many of a segment one message may hold (promise P9): beyond it is no message about a patient, but a load."""
 
 MOST_REPETITIONS: Final = 100
@@ -78,7 +81,7 @@ MOST_SHARED_NOTES: Final = 20
 """Comments on a specimen that are shown with each report on it (promise P9); all are kept with the message."""
 
 REPEATED_FIELDS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
-    {"PID": (3, 5, 11, 18, 32), "MRG": (1, 4), "SCH": (1, 2)}
+    {"PID": (3, 5, 11, 18, 32), "MRG": (1, 4), "SCH": (1, 2), "STF": (2,)}
 )
 
 # Identity -----------------------------------------------------------------------------------------------------------
@@ -534,6 +537,30 @@ MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Table 0191 (ED-2): short forms of MIME types; others are MIME types already."""
 
+# Master files -------------------------------------------------------------------------------------------------------
+
+MASTER_FILES: Final[Mapping[str, tuple[str, EntryKind]]] = MappingProxyType(
+    {"M02": ("STF", EntryKind.PRACTITIONER), "M05": ("LOC", EntryKind.UNIT)}
+)
+"""Event -> the segment that each record has, and what it is about (2.5.1 §8.7, §8.9)."""
+
+RECORD_EVENTS: Final[Mapping[str, bool]] = MappingProxyType(
+    {"MAD": True, "MUP": True, "MAC": True, "MDL": False, "MDC": False}
+)
+"""Table 0180 (MFE-1): add, update, reactivate; delete, deactivate: whether the record is active afterwards."""
+
+INACTIVE: Final = "I"
+"""Table 0183 (STF-7, LDP-6)."""
+
+RELATION_OF_PARENT: Final = "PAR"
+"""Table 0325 (LRL-4): the place of which this one is part."""
+
+NATIONAL_PRACTITIONERS: Final = "1.2.250.1.71.4.2.1"
+"""OID of the national numbers of practitioners (ANS, OID list)."""
+
+NATIONAL_TYPES: Final = frozenset({"RPPS", "ADELI"})
+"""Types of number that are national, whatever authority stands beside them."""
+
 # Segments -----------------------------------------------------------------------------------------------------------
 
 READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
@@ -546,6 +573,7 @@ READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
         **dict.fromkeys(ORDERS, frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "TQ1"})),
         "ZAM": frozenset({"MSH", "OBX", "ERR"}),
+        "MFN": frozenset({"MSH", "MFI", "MFE", "STF", "LOC", "LDP", "LRL"}),
         "MDM": frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "ORC", "TXA", "OBX", "PRT"}),
     }
 )
@@ -560,6 +588,7 @@ REQUIRED_SEGMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         **dict.fromkeys(ORDERS, ("PID", "OBR")),
         "MDM": ("PID", "TXA"),
         "ZAM": ("OBX",),
+        "MFN": ("MFI", "MFE"),
     }
 )
 """What the message cannot do without, beside MSH; merges need MRG as well."""
@@ -573,6 +602,7 @@ REQUIRED_FIELDS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = MappingProxy
         **dict.fromkeys(ORDERS, (("PID", 3), ("PID", 5))),
         "MDM": (("PID", 3), ("PID", 5)),
         "ZAM": (),
+        "MFN": (),
     }
 )
 """Fields that must hold a value in every such segment; what the facts are found by is checked beside them."""
@@ -594,6 +624,7 @@ ESSENTIAL_TIMES: Final[Mapping[str, tuple[tuple[str, int, int], ...]]] = Mapping
         **dict.fromkeys(ORDERS, ()),
         "MDM": (),
         "ZAM": (),
+        "MFN": (),
     }
 )
 """Times by type (segment, field, component) that must be readable if sent; PID-7 is one for every type."""

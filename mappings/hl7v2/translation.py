@@ -8,7 +8,7 @@ from gateway.er7 import Message
 from gateway.errors import MessageIncoherent, ProductionGuard
 from gateway.facts import Fact, Translation
 from gateway.site import Environment, Site, Source
-from mappings.hl7v2 import adt, mdm, orm, oru, siu, zam
+from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
 from mappings.hl7v2.examination import check_type, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
@@ -19,6 +19,7 @@ from mappings.ins import is_test_ins
 _FACTS: Final[Mapping[str, Callable[[Reading], tuple[Fact, ...]]]] = {
     "ADT": adt.facts,
     "MDM": mdm.facts,
+    "MFN": mfn.facts,
     **dict.fromkeys(ORDERS, orm.facts),
     "ORU": oru.facts,
     "OUL": oru.facts,

@@ -22,22 +22,30 @@ from adapters.store.audit import AuditQuery
 from adapters.store.work import BATCH_BYTES, PATIENCE, SHARE, Work
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
+from gateway.directory import Entry
 from gateway.errors import AckCode, SenderError, StorageUnavailable
 from gateway.facts import (
     Abnormality,
     AppointmentAct,
     AppointmentReported,
     AppointmentStatus,
+    Carrier,
+    DirectoryTold,
     DocumentAct,
     DocumentReported,
+    EntryKind,
     Identifier,
     IdentifierKind,
     IdentityStatus,
     Observation,
+    OrderAct,
+    OrderReported,
     Patient,
     PatientMerged,
     PatientReported,
     Priority,
+    Resource,
+    ResourceKind,
     ResultReported,
     ResultStatus,
     Traits,
@@ -118,6 +126,19 @@ FACTS = {
         12,
         "0" * 64,
     ),
+    "document that was sent": DocumentReported(
+        PATIENT,
+        Identifier("RIS", "D4", IdentifierKind.OTHER),
+        DocumentAct.CREATE,
+        restrictions=frozenset({"MASQUE_PS"}),
+        copies=("3020",),
+        carried_by=Identifier("imaging/message", "M1", IdentifierKind.OTHER),
+        undelivered=frozenset({Carrier.MAIL}),
+    ),
+    "appointment of resources": replace(APPOINTMENT, resources=(Resource(ResourceKind.PLACE, "3010", "Salle 2"),)),
+    "order": OrderReported(
+        PATIENT, (Identifier("SIL", "P1", IdentifierKind.OTHER),), OrderAct.REQUEST, ("K",), "Potassium", "3010", "Dr X"
+    ),
     "document that waits": DocumentReported(
         PATIENT,
         Identifier("RIS", "D3", IdentifierKind.OTHER),
@@ -174,6 +195,21 @@ def test_a_batch_is_bounded_in_bytes_but_never_empty(store, sizes, claimed):
     group = [reception(bytes(int(BATCH_BYTES * size)), control_id=str(n)) for n, size in enumerate(sizes)]
     numbers = [r.message for r in store.inbox.record(group)]
     assert claimed_by(store) == numbers[:claimed]
+
+
+def test_a_master_file_reaches_the_directory_and_is_found_by_it(store):
+    """An entry comes back as it was told, by a result that nothing else says the unit of; told again, anew."""
+    numbers = store.take(*(patient_told(f"C{n}", "8001") for n in range(3)))
+    key = Identifier("1.2.250.1.71.4.2.1", "10001234567", IdentifierKind.OTHER)
+    listed = [DirectoryTold(EntryKind.PRACTITIONER, (key,), "Dr « X »", unit) for unit in ("3010", "3020")]
+    for number, fact in zip(numbers, listed, strict=False):
+        decide(store, [job(number, fact)])
+    asked = replace(FACTS["result"], ordering_unit="", requester_key=key)
+    state = decide(store, [job(numbers[2], asked, "department")])
+    told = (EntryKind.PRACTITIONER, key.authority, key.value)
+    entry = Entry(EntryKind.PRACTITIONER, key, "Dr « X »", "3020", source="admissions", told_at=AT)
+    assert dict(state.directory.rows()) == {told: entry}
+    assert store.count(schema.directory_entry) == 1
 
 
 def test_a_transaction_refuses_what_another_took(store, twin):
