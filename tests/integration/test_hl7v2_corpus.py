@@ -73,6 +73,48 @@ def test_every_sample_ends_in_an_outcome_with_a_reason():
     assert sum(table.values()) == len(frames())
 
 
+NUMBERED = {
+    "SIU": (("SCH", 1), ("SCH", 2)),
+    "MDM": (("TXA", 12),),
+    **dict.fromkeys(("ORU", "OUL", "ORM", "OMG", "OML"), (("OBR", 2), ("OBR", 3), ("ORC", 2), ("ORC", 3))),
+}
+
+
+def is_complete(message, kind):
+    """Whether a sample names its patients, and numbers everything that it is about."""
+    patients = message.all("PID")
+    named = [p for p in patients if p.text(3).strip() and (p.text(5).strip() or p.text(5, 2).strip())]
+    segments = [s for name, _ in NUMBERED[kind] for s in message.all(name)]
+    numbered = [s for s in segments if any(s.whole(number) for name, number in NUMBERED[kind] if name == s.name)]
+    batteries = [o for o in message.all("OBR") if not o.whole(4)]
+    return bool(patients) and named == list(patients) and bool(segments) and numbered == segments and not batteries
+
+
+def test_what_names_its_patient_and_numbers_its_object_is_understood():
+    """Every appointment, result, document and order that is complete becomes facts; a rule says why one does not."""
+    refused = set()
+    for _, raw in frames():
+        found, _ = answered(raw)
+        kind = found.message_type[:3]
+        if found.message is None or kind not in NUMBERED or not is_complete(found.message, kind):
+            continue
+        ending = outcome(found)
+        if ending not in {"+".join(FACTS_OF[kind]), "orders-without-examination"}:
+            refused.add((kind, ending))
+    assert refused <= BY_RULE
+
+
+BY_RULE = {
+    ("MDM", "AA, then DataTypeInvalid OBX[4]-5"),
+    ("OML", "AE SegmentMissing OBR"),
+    ("ORU", "AE DataTypeInvalid PID-7"),
+    ("ORU", "AE SegmentMissing MSH[2]"),
+    ("ORU", "AR UnsupportedEvent MSH-9.2"),
+    ("ORU", "AR UnsupportedMessageType FHS"),
+}
+"""Content not in its encoding, an order of nothing, a date that is none, several messages in a frame, no event."""
+
+
 def test_every_answer_can_be_read_and_names_its_message():
     """Each answer is an ACK in the sender's delimiters with the sender's control ID."""
     for name, raw in frames():
