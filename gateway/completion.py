@@ -49,7 +49,8 @@ _Told = TypeVar("_Told", AppointmentReported, DocumentReported, OrderReported)
 
 
 def _filled(fact: _Told, known: _Told) -> _Told:
-    empty = {f.name: getattr(known, f.name) for f in fields(fact) if getattr(fact, f.name) in _UNSAID}
+    unsaid = (f.name for f in fields(fact) if getattr(fact, f.name) in _UNSAID and f.name != "remarks")
+    empty = {name: getattr(known, name) for name in unsaid}
     return replace(fact, **empty)
 
 

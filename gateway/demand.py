@@ -16,6 +16,7 @@ from gateway.facts import (
     DocumentReported,
     OrderReported,
     Priority,
+    Remark,
     ResultReported,
     ResultStatus,
     VisitReported,
@@ -40,6 +41,7 @@ class Demand:
         content: what a reader would see; a change of it makes a new version and reopens what was done.
         warns: where it is not needed, whoever has acted on it must be told (a letter sent, a result read).
         copies: units that are to receive a copy, wherever the item itself goes.
+        remarks: what whoever works on it must know of how it was understood.
         of_object: the object has come; False: what waits for it is shown, and nobody has acted on the object itself.
 
     """
@@ -53,6 +55,7 @@ class Demand:
     content: tuple[object, ...]
     warns: bool = False
     copies: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     of_object: bool = True
 
 
@@ -76,6 +79,7 @@ def _of_appointment(fact: AppointmentReported, source: str) -> Demand:
         fact.service_text or fact.service_code,
         (title, fact.start, fact.end, fact.location, fact.practitioner, fact.service_code, fact.notes),
         warns=cancelled,
+        remarks=fact.remarks,
     )
 
 
@@ -105,6 +109,7 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
         (withdrawn, fact.abnormality, fact.notes, *content),
         warns=withdrawn,
         copies=fact.copies,
+        remarks=fact.remarks,
     )
 
 
@@ -139,6 +144,7 @@ def _of_document(fact: DocumentReported, source: str) -> Demand:
         (fact.key, fact.sha256, withdrawn, _LOOP_TITLES.get(fact.completion), fact.undelivered),
         warns=withdrawn,
         copies=fact.copies,
+        remarks=(*fact.remarks, Remark.RESTRICTED) if fact.restrictions else fact.remarks,
     )
 
 

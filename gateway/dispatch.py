@@ -75,6 +75,7 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
         version=1,
         created_at=act.now,
         updated_at=act.now,
+        remarks=tuple(map(str, wanted.remarks)),
     )
     act.state.put_item(item)
     _record(act, AuditAction.ITEM_CREATED, item)
@@ -92,6 +93,7 @@ def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route
         rule=where.rule,
         reason=where.label,
         identity=focus.identity,
+        remarks=tuple(map(str, wanted.remarks)),
     )
     if changed != item or reads_new:
         _change(act, changed, AuditAction.ITEM_UPDATED)

@@ -165,6 +165,21 @@ class VisitReported:
     corrects: bool = False
 
 
+class Remark(StrEnum):
+    """What whoever works on an item must know of how its message was understood."""
+
+    STATUS_CONTRADICTED = "status-contradicted"
+    """The status told contradicts the event, or the report its lines: which was taken is a rule's choice."""
+    START_CONTRADICTED = "start-contradicted"
+    """Several starts of one appointment were told."""
+    REPLACES_NOTHING = "replaces-nothing"
+    """A replacement names no other document."""
+    UNAVAILABLE = "unavailable"
+    """The document is obsolete, or not for patient care (TXA-19)."""
+    RESTRICTED = "restricted"
+    """Something limits the document's being sent (MASQUE_PS, INVISIBLE_PATIENT ...)."""
+
+
 class AppointmentStatus(StrEnum):
     """FHIR R4 appointmentstatus."""
 
@@ -237,6 +252,7 @@ class AppointmentReported:
         taken_off: resources that are no longer of it.
         partial: the resources are told as changes to those known, not as all there are.
         reason: why it came to be so, for people (a cancellation's reason).
+        remarks: what was odd in what was told last.
 
     """
 
@@ -257,6 +273,7 @@ class AppointmentReported:
     taken_off: tuple[Resource, ...] = ()
     partial: bool = False
     reason: str = ""
+    remarks: tuple[Remark, ...] = ()
 
     def named(self, kind: ResourceKind) -> tuple[Resource, ...]:
         """Give its resources of one kind."""
@@ -379,6 +396,7 @@ class ResultReported:
         copies: units that are to receive a copy (PRT that direct it elsewhere as well, OBR-28 organisations).
         specimen: what was examined, as shown to people (SPM-4, OBR-15).
         notes: comments on the report as a whole (NTE behind the OBR), one a line.
+        remarks: what was odd in what was told last.
 
     """
 
@@ -399,6 +417,7 @@ class ResultReported:
     copies: tuple[str, ...] = ()
     specimen: str = ""
     notes: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 class DocumentAct(StrEnum):
@@ -445,6 +464,7 @@ class DocumentReported:
             CONNEXION_SECRETE); nothing is hidden from its author's secretary by them.
         copies: units to which it is directed beside its own (PRT).
         carried_by: the message that carried it, by which its business acknowledgments name it.
+        remarks: what was odd in what was told last.
         undelivered: who answered that it did not arrive, and has not answered otherwise since.
 
     """
@@ -468,6 +488,7 @@ class DocumentReported:
     copies: tuple[str, ...] = ()
     carried_by: Identifier | None = None
     undelivered: frozenset[Carrier] = frozenset()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

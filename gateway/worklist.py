@@ -52,6 +52,7 @@ class WorkItem:
         version: rises with each change; consumers drop older ones.
         created_at: aware instant.
         updated_at: aware instant.
+        remarks: keys of the text catalogue: what to know of how its message was understood.
 
     """
 
@@ -70,6 +71,7 @@ class WorkItem:
     version: int
     created_at: datetime
     updated_at: datetime
+    remarks: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:

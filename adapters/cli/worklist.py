@@ -106,6 +106,7 @@ def item_json(view: ItemView) -> dict[str, Any]:
         "focus": item.focus,
         "rule": item.rule,
         "reason": reason(item),
+        "remarks": list(item.remarks),
         "source_message": item.source_message,
         "version": item.version,
         "created_at": item.created_at,
@@ -168,6 +169,8 @@ def show(item: str, *, as_json: bool) -> None:
     )
     click.echo(person_line(view.person))
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
+    for remark in view.item.remarks:
+        click.echo(f"! {text('remark', remark)}")
     shown = [{**step, "title": text("title", str(step["title"]))} for step in steps]
     print_table(
         ("version", "at", "state", "priority", "title", "message", "by"), shown, current.assembly.site.time_zone

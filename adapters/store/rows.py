@@ -188,6 +188,7 @@ def item_row(item: WorkItem) -> Row:
         "version": item.version,
         "created_at": item.created_at,
         "updated_at": item.updated_at,
+        "remarks": list(item.remarks),
     }
 
 
@@ -209,4 +210,5 @@ def item(row: Found) -> WorkItem:
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        remarks=tuple(row["remarks"]),
     )

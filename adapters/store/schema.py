@@ -305,6 +305,7 @@ work_item = Table(
     Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("remarks", Json, nullable=False, server_default="[]"),
     UniqueConstraint("focus_id", "secretariat"),
     Index(None, "secretariat", "state", "created_at"),
     Index(None, "identity_id"),

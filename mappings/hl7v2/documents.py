@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway.er7 import Message, Segment
 from gateway.errors import DataTypeInvalid, DocumentIncoherent, FieldMissing, LimitExceeded
-from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier, IdentifierKind
+from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier, IdentifierKind, Remark
 from mappings.cda import CdaHeader, Instance, header_of
 from mappings.hl7v2 import times
 from mappings.hl7v2.content import content_of, media_type, pieces_of
@@ -225,7 +225,11 @@ def _document(reading: Reading, order: Order, line: Line) -> DocumentReported:
     act = CDA_ACTS.get(line.segment.text(11).strip().upper(), DocumentAct.CREATE)
     replaced = key_of(reading, header.replaces, path) if header.replaces and act is DocumentAct.REPLACE else None
     if act is DocumentAct.REPLACE and replaced is None:
-        reading.flag(path, "a replacement whose document names no other (relatedDocument RPLC): the same is replaced")
+        reading.flag(
+            path,
+            "a replacement whose document names no other (relatedDocument RPLC): the same is replaced",
+            Remark.REPLACES_NOTHING,
+        )
     return DocumentReported(
         patient=patient_of(reading, order.pid),
         key=key_of(reading, header.id, path),
@@ -244,4 +248,5 @@ def _document(reading: Reading, order: Order, line: Line) -> DocumentReported:
         restrictions=restrictions(reading, lines),
         copies=directed[1:],
         carried_by=carrier_of(reading),
+        remarks=reading.remarked(),
     )

@@ -4,7 +4,7 @@ import re
 
 from gateway.er7 import Message, Segment
 from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded, SegmentMissing
-from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier
+from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier, Remark
 from mappings.cda import CdaHeader
 from mappings.hl7v2 import documents
 from mappings.hl7v2.content import content_of
@@ -62,6 +62,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             restrictions=documents.restrictions(reading, lines),
             copies=tuple(copies),
             carried_by=documents.carrier_of(reading),
+            remarks=reading.remarked(),
         ),
     )
 
@@ -110,7 +111,9 @@ def _act(reading: Reading, txa: Segment, key: Identifier) -> tuple[DocumentAct, 
         return act, replaced
     if reading.event in EDITS:
         return DocumentAct.STATUS, None
-    reading.flag("TXA-13", "a replacement that names no other document: the same one is replaced")
+    reading.flag(
+        "TXA-13", "a replacement that names no other document: the same one is replaced", Remark.REPLACES_NOTHING
+    )
     return act, None
 
 
@@ -159,9 +162,9 @@ def _availability(reading: Reading, txa: Segment, act: DocumentAct) -> str:
     """TXA-19 (table 0273); what contradicts the event is flagged, and the event wins."""
     code = txa.text(19).strip().upper()
     if code == DELETED and act is not DocumentAct.WITHDRAW:
-        reading.flag("TXA-19", "the availability contradicts the event: the event wins")
+        reading.flag("TXA-19", "the availability contradicts the event: the event wins", Remark.STATUS_CONTRADICTED)
     if code in UNAVAILABLE:
-        reading.flag("TXA-19", "the document is obsolete or not for patient care")
+        reading.flag("TXA-19", "the document is obsolete or not for patient care", Remark.UNAVAILABLE)
     return code
 
 

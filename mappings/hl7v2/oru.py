@@ -12,6 +12,7 @@ from gateway.facts import (
     Identifier,
     Observation,
     Priority,
+    Remark,
     ResultReported,
     ResultStatus,
     graver,
@@ -148,6 +149,7 @@ def _report(reading: Reading, key: Identifier, of_report: list[Order]) -> Result
         copies=tuple(unit for unit in dict.fromkeys((*directed, *_copies(order))) if unit != ordering_unit),
         specimen=_specimen(of_report),
         notes=_notes(of_report),
+        remarks=reading.remarked(),
     )
 
 
@@ -220,7 +222,8 @@ def _status(reading: Reading, of_report: list[Order], lines: list[Line]) -> Resu
     if set(of_lines) - {ResultStatus.UNOBTAINABLE}:
         of_lines = [s for s in of_lines if s is not ResultStatus.UNOBTAINABLE]
     if ResultStatus.FINAL in told and ResultStatus.PRELIMINARY in of_lines:
-        reading.flag("OBR-25", "the report is final and a line preliminary: the worse is taken")
+        rule = "the report is final and a line preliminary: the worse is taken"
+        reading.flag("OBR-25", rule, Remark.STATUS_CONTRADICTED)
     return max([*told, *of_lines], key=_WORSE.index, default=ResultStatus.UNKNOWN)
 
 

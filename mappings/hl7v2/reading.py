@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.er7 import Message, Repetition, Segment
 from gateway.errors import DataTypeInvalid
-from gateway.facts import Flag, Identifier, IdentifierKind, Patient, Priority
+from gateway.facts import Flag, Identifier, IdentifierKind, Patient, Priority, Remark
 from gateway.site import Site, Source
 from mappings.hl7v2 import times
 from mappings.hl7v2.tables import PRIORITIES
@@ -30,6 +30,7 @@ class Reading:
         site: the establishment.
         event: trigger event.
         flags: what was odd and tolerated, so far.
+        remarks: what whoever works on the fact being read must know of that.
         patients: patients read so far, by the place of their PID.
 
     """
@@ -39,6 +40,7 @@ class Reading:
     site: Site
     event: str
     flags: list[Flag] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     patients: dict[int, Patient] = field(default_factory=dict)
     _places: list[int] = field(default_factory=list)
 
@@ -47,9 +49,17 @@ class Reading:
         """The zone of times without offset."""
         return times.zone(self.site.time_zone)
 
-    def flag(self, path: str, rule: str) -> None:
-        """Keep in mind something odd that was tolerated."""
+    def flag(self, path: str, rule: str, remark: Remark | None = None) -> None:
+        """Keep in mind something odd that was tolerated, and what is to be remarked on the item that follows."""
         self.flags.append(Flag(path, rule))
+        if remark is not None:
+            self.remarks.append(remark)
+
+    def remarked(self) -> tuple[Remark, ...]:
+        """Give the remarks on the fact that was read last, each once; the next starts without any."""
+        found = tuple(dict.fromkeys(self.remarks))
+        self.remarks.clear()
+        return found
 
     def path(self, segment: Segment, number: int) -> str:
         """Give the terser path of a field of this segment."""

@@ -13,6 +13,7 @@ from gateway.facts import (
     Fact,
     Identifier,
     Priority,
+    Remark,
     Resource,
     ResourceKind,
 )
@@ -82,6 +83,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             taken_off=tuple(map(_resource, named.gone)),
             partial=named.incremental,
             reason=coded_text(sch, 6),
+            remarks=reading.remarked(),
         ),
     )
 
@@ -167,7 +169,7 @@ def _status(reading: Reading, sch: Segment, rule: SiuRule) -> AppointmentStatus:
         reading.flag("SCH-25", "a status that FHIR does not have: the event's own is taken")
         return rule.status
     if told not in rule.allowed:
-        reading.flag("SCH-25", "the status contradicts the event: the event wins")
+        reading.flag("SCH-25", "the status contradicts the event: the event wins", Remark.STATUS_CONTRADICTED)
         return rule.status
     return told
 
@@ -190,7 +192,7 @@ def _start(reading: Reading, sch: Segment, named: _Resources) -> datetime | None
     path, start = found[0]
     for other, moment in found[1:]:
         if moment != start:
-            reading.flag(other, f"another start than {path}, which is taken")
+            reading.flag(other, f"another start than {path}, which is taken", Remark.START_CONTRADICTED)
     if path == "SCH-11.4" and not times.has_time_of_day(sch.text(11, 4).strip()):
         reading.flag(path, "a date without time of day: midnight is taken")
     return start

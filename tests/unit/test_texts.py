@@ -15,6 +15,7 @@ from gateway.facts import (
     Carrier,
     DocumentAct,
     Priority,
+    Remark,
     ResultStatus,
     Traits,
     VisitState,
@@ -77,7 +78,13 @@ def test_no_title_is_left_over():
 
 @pytest.mark.parametrize(
     ("section", "enumeration"),
-    [("audit", AuditAction), ("kind", ItemKind), ("state", ItemState), ("priority", Priority)],
+    [
+        ("audit", AuditAction),
+        ("kind", ItemKind),
+        ("state", ItemState),
+        ("priority", Priority),
+        ("remark", Remark),
+    ],
 )
 def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
     """Audit actions, kinds, states and priorities: exactly those that exist."""
@@ -100,7 +107,7 @@ def test_every_strict_trait_has_a_text():
 
 def test_texts_of_one_section_differ():
     """Two codes with one text cannot be told apart."""
-    for section in ("title", "audit", "kind", "state", "priority", "trait"):
+    for section in ("title", "audit", "kind", "state", "priority", "remark", "trait"):
         texts = [text(section, key) for key in keys(section)]
         assert len(set(texts)) == len(texts), section
 

@@ -1,9 +1,9 @@
-"""Practitioners and units as their master files tell them."""
+"""Practitioners and units as their master files tell them; items say what was odd in what they are about."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.store.schema import Instant
+from adapters.store.schema import Instant, Json
 
 revision = "0006"
 down_revision = "0004"
@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the schema here."""
+    op.add_column("work_item", sa.Column("remarks", Json, nullable=False, server_default="[]"))
     op.create_table(
         "directory_entry",
         sa.Column("kind", sa.String(16), nullable=False),
@@ -31,3 +32,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back: what master files told is forgotten."""
     op.drop_table("directory_entry")
+    op.drop_column("work_item", "remarks")
