@@ -200,7 +200,7 @@ def _kind(echoed: _Echo, examination: Examination, *, by_record: bool) -> list[s
 
 
 def _answers_by_record(examination: Examination, code: AckCode) -> bool:
-    """Whether it is an MFK, record by record (2.5.1 §8.4): on a master file whose records are at hand; no accept one."""
+    """Whether it is an MFK, record by record (2.5.1 §8.4): no accept acknowledgment, and the records are at hand."""
     kind, _, event = examination.message_type.partition("^")
     understood = kind == "MFN" and event in MASTER_FILES and code not in {AckCode.CA, AckCode.CE, AckCode.CR}
     return understood and examination.message is not None and examination.message.first("MFI") is not None

@@ -106,13 +106,14 @@ def test_what_names_its_patient_and_numbers_its_object_is_understood():
 
 BY_RULE = {
     ("MDM", "AA, then DataTypeInvalid OBX[4]-5"),
+    ("OML", "AE FieldMissing MSH-10"),
     ("OML", "AE SegmentMissing OBR"),
     ("ORU", "AE DataTypeInvalid PID-7"),
     ("ORU", "AE SegmentMissing MSH[2]"),
     ("ORU", "AR UnsupportedEvent MSH-9.2"),
     ("ORU", "AR UnsupportedMessageType FHS"),
 }
-"""Content not in its encoding, an order of nothing, a date that is none, several messages in a frame, no event."""
+"""Content that is not what it claims, an order of nothing, no date, no event, no control ID, several messages."""
 
 
 def test_every_answer_can_be_read_and_names_its_message():

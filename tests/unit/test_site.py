@@ -216,7 +216,7 @@ MISTAKES = [
     ("sources.toml", '"accept-and-quarantine"', '"accept"', "on_error"),
     ("sources.toml", '"ORU^R01"', '"ORU^R99"', "messages"),
     ("sources.toml", '"MDM"', '"MDM^"', "messages"),
-    ("sources.toml", '"DFT"', '"ORM"', "messages"),
+    ("sources.toml", '"DFT"', '"RDE"', "messages"),
     ("sources.toml", '["P", "D"]', '["X"]', "processing_ids"),
     ("sources.toml", '["P", "D"]', "[]", "processing_ids"),
     ("sources.toml", '"10.1.2.0/24"', '"10.1.2.7/24"', "addresses"),
