@@ -68,8 +68,11 @@ def mode_of(header: Message) -> Mode:
     A value that table 0155 does not have counts as AL: nobody waits in vain. An acknowledgment is never acknowledged,
     but for an accept acknowledgment that it asks for: two who answered each other's answers would never end.
     """
-    accept, application = (header.text(f"MSH-{number}").strip().upper() for number in (15, 16))
-    if header.text("MSH-9.1").strip().upper() == "ACK":
+    msh = header.first("MSH")
+    if msh is None:
+        return ORIGINAL
+    accept, application = msh.text(15).strip().upper(), msh.text(16).strip().upper()
+    if msh.text(9).strip().upper() == "ACK":
         return Mode(enhanced=True, accept=_wanted(accept))
     if not accept + application:
         return ORIGINAL
