@@ -149,21 +149,24 @@ def _of_document(fact: DocumentReported, source: str) -> Demand:
 
 
 def _of_visit(fact: VisitReported, source: str) -> Demand:
+    """What a stay asks for: nothing where only its history is known, or only what leaves it where it was (A54)."""
     titles = {
         VisitState.PLANNED: "admission.planned",
         VisitState.ADMITTED: "admission.arrived",
+        VisitState.ON_LEAVE: "admission.on-leave",
         VisitState.DISCHARGED: "admission.left",
         VisitState.CANCELLED: "admission.cancelled",
     }
+    state = None if fact.historic else fact.state
     return Demand(
         Subject(ItemKind.ADMISSION, source, fact.unit, fact.location, patient_class=fact.patient_class),
         ItemKind.ADMISSION,
-        fact.state is not VisitState.CANCELLED,
+        state not in {None, VisitState.CANCELLED},
         Priority.ROUTINE,
-        titles[fact.state],
+        titles[state] if state else "admission.history",
         fact.location,
-        (fact.state, fact.unit, fact.location),
-        warns=fact.state is VisitState.CANCELLED,
+        (state, fact.unit, fact.location),
+        warns=state is VisitState.CANCELLED,
     )
 
 
@@ -207,10 +210,10 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
 
 
 def demand(focus: Focus) -> Demand | None:
-    """Give what the object asks for; None while it is a placeholder in its time, an order, or only enters history."""
+    """Give what the object asks for; None while it is a placeholder in its time, or an order."""
     match focus.fact:
         case None:
             return _of_what_waits(focus)
-        case OrderReported() | VisitReported(historic=True):
+        case OrderReported():
             return None
     return _DEMANDS[type(focus.fact)](focus.fact, focus.told.source)

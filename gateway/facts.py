@@ -128,18 +128,67 @@ class VisitState(StrEnum):
 
     PLANNED = "planned"
     ADMITTED = "admitted"
+    ON_LEAVE = "on-leave"
+    """Admitted, and out for a while (A21, permission)."""
     DISCHARGED = "discharged"
     CANCELLED = "cancelled"
 
 
+class MovementAct(StrEnum):
+    """What a message does to a movement (ZBE-4, else by its event)."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    CANCEL = "cancel"
+    """The movement never was; what is told with it is where the stay stands again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A movement of a stay as one message tells it.
+
+    Attributes:
+        source: who told it.
+        message: in which message.
+        told_at: when it was told; its reception where the message says nothing.
+        act: what the message does to the movement.
+        id: the movement's key (ZBE-1); empty where the sender numbers none.
+        event: event that made the movement (ZBE-6 of a correction).
+        state: where the stay stands after it; None: it leaves that as it was (A54).
+        patient_class: PV1-2.
+        unit: medically responsible unit.
+        care_unit: unit responsible for the care.
+        location: point of care.
+        start: begin, or planned date of a pre-admission.
+        moved_at: when the stay came to stand so.
+        historic: ZBE-5 = Y.
+
+    """
+
+    source: str
+    message: int
+    told_at: datetime
+    act: MovementAct
+    id: str
+    event: str
+    state: VisitState | None
+    patient_class: str
+    unit: str
+    care_unit: str
+    location: str
+    start: datetime | None
+    moved_at: datetime | None
+    historic: bool
+
+
 @dataclass(frozen=True, slots=True)
 class VisitReported:
-    """A stay or an out-patient visit began, moved, ended or was cancelled.
+    """A stay or an out-patient visit began, moved, ended or was cancelled; kept, how the stay stands now.
 
     Attributes:
         patient: the patient.
         visit: visit number (PID-18 NDA, else PV1-19).
-        state: where the stay stands now.
+        state: where the stay stands now; None: the message leaves that as it was (A54), or it is not known.
         patient_class: PV1-2 (I, O, E, ...).
         unit: responsible unit code (ZBE-7, else PV1-3.1, PV1-10).
         location: point of care as sent (PV1-3).
@@ -147,14 +196,16 @@ class VisitReported:
         movement: the movement's key (ZBE-1), if any.
         historic: ZBE-5 = Y: enters history without re-routing.
         moved_at: when the stay came to stand so; orders a source's movements of one stay (promise P3).
-        corrects: takes back or changes an earlier movement (CANCEL, UPDATE): what is told after it counts by reception,
-            for its movement's time is that of what it corrects.
+        act: what the message does to the movement.
+        event: event that made the movement.
+        care_unit: unit responsible for the care (ZBE-8).
+        movements: what was told of the stay's movements, in the order of telling; empty in a message.
 
     """
 
     patient: Patient
     visit: Identifier
-    state: VisitState
+    state: VisitState | None
     patient_class: str = ""
     unit: str = ""
     location: str = ""
@@ -162,7 +213,10 @@ class VisitReported:
     movement: str = ""
     historic: bool = False
     moved_at: datetime | None = None
-    corrects: bool = False
+    act: MovementAct = MovementAct.INSERT
+    event: str = ""
+    care_unit: str = ""
+    movements: tuple[Movement, ...] = ()
 
 
 class Remark(StrEnum):

@@ -34,6 +34,7 @@ from gateway.facts import (
     Fact,
     Identifier,
     IdentifierKind,
+    Movement,
     OrderReported,
     Patient,
     PatientMerged,
@@ -51,6 +52,7 @@ from gateway.reception import State as MessageState
 from gateway.reconciliation import ask_about_filing, merge, reconcile
 from gateway.site import Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
+from gateway.stay import movement_told, stands, stood, with_movement
 from gateway.told import NEVER
 from gateway.worklist import WorkItem
 
@@ -452,10 +454,11 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
         found = act.state.foci_with(kind, keys)
     _require_condition(act, fact, found)
     known = _gather(act, found)
+    if isinstance(fact, VisitReported):
+        _follow(act, fact, known, identity, keys)
+        return
     if known is not None and known.fact is not None and _is_stale(act, known, fact):
-        act.count("stale")
-        act.objects.setdefault(f"{kind}/{known.id}", False)
-        act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
+        _leave(act, known, identity)
         if known.held:
             _settle(act, known, replace(known, held=()), keys)
         return
@@ -559,19 +562,55 @@ def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
     ask_about_filing(act, identity, known.identity)
 
 
+def _leave(act: Act, known: Focus, identity: Identity) -> None:
+    """Say that an object stands as it did: what came is older, or of its past."""
+    about = f"{known.kind}/{known.id}"
+    act.count("stale")
+    act.objects.setdefault(about, False)
+    act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(about,))
+
+
+def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
+    """Let a movement take its place among those of its stay; the stay is shown otherwise only if it stands otherwise.
+
+    Where two sources tell of one stay, it stands where the one says whose word changed its place last (promise P3).
+    """
+    stay = known.fact if known is not None and isinstance(known.fact, VisitReported) else None
+    told_at = act.told_at or act.received_at or act.now
+    movements = with_movement(_movements(known), movement_told(fact, act.source.id, act.message, told_at))
+    now = stands(movements, act.source.id)
+    other = known is not None and stay is not None and known.told.source != act.source.id
+    decides = now is not None and now.message == act.message
+    if known is not None and stay is not None and other and (not decides or act.message < known.told.message):
+        now = stands(movements, known.told.source)
+        decides = False
+    after = stood(fact if stay is None or decides else stay, now, movements)
+    if known is not None and stay is not None and not decides:
+        if replace(after, movements=()) == replace(stay, movements=()):
+            _leave(act, known, identity)
+        shown = replace(known, fact=after, version=known.version + (after != stay))
+        _settle(act, known, shown, keys)
+        return
+    _place(act, after, known, identity, keys)
+
+
+def _movements(known: Focus | None) -> tuple[Movement, ...]:
+    """The movements that are known of a stay; one that was stored without them stands where its last one left it."""
+    if known is None or not isinstance(known.fact, VisitReported):
+        return ()
+    told, stay = known.told, known.fact
+    if stay.movements:
+        return stay.movements
+    return (movement_told(stay, told.source, known.message, told.times.get(told.source) or known.updated_at),)
+
+
 def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
     """Whether the fact is older than what is known.
 
-    A historic movement never changes where a stay stands (ZBE-5); what is told of a document that was replaced never
-    touches its replacement.
+    What is told of a document that was replaced never touches its replacement.
     """
-    historic = isinstance(fact, VisitReported) and fact.historic
-    return (
-        historic
-        or _is_superseded(fact, known)
-        or known.told.makes_stale(
-            act.source.id, act.message, _own_time(fact, act.told_at), _own_time(fact, act.claimed_at)
-        )
+    return _is_superseded(fact, known) or known.told.makes_stale(
+        act.source.id, act.message, act.told_at, act.claimed_at
     )
 
 
@@ -579,15 +618,6 @@ def _is_superseded(fact: ObjectFact, known: Focus) -> bool:
     if not isinstance(fact, DocumentReported) or not isinstance(known.fact, DocumentReported):
         return False
     return fact.act is not DocumentAct.REPLACE and fact.key != known.fact.key
-
-
-def _own_time(fact: ObjectFact, told_at: datetime | None) -> datetime | None:
-    """The fact's own time: a movement's, else the message's; none for what corrects an earlier movement."""
-    if not isinstance(fact, VisitReported):
-        return told_at
-    if fact.corrects:
-        return None
-    return min(filter(None, (fact.moved_at, told_at)), default=None)
 
 
 def _waits(fact: ObjectFact) -> bool:
@@ -620,8 +650,6 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
     kind, _ = keys_of(fact)
     told = known.told if known and known.fact else NEVER
     fact = completed(fact, known.fact if known else None)
-    if isinstance(fact, VisitReported) and fact.corrects:
-        told = told.without_time_of(act.source.id)
     placed = Focus(
         id=known.id if known else act.new_id(),
         kind=kind,
@@ -629,7 +657,7 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
         version=known.version + (known.fact != fact) if known else 1,
         fact=fact,
         message=act.message,
-        told=told.then(act.source.id, act.message, _own_time(fact, act.told_at)),
+        told=told.then(act.source.id, act.message, act.told_at),
         updated_at=act.now,
     )
     act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)

@@ -57,10 +57,6 @@ class Told:
         times = {s: max(filter(None, (self.times.get(s), other.times.get(s)))) for s in {*self.times, *other.times}}
         return Told(self.source, max(self.message, other.message), times)
 
-    def without_time_of(self, source: str) -> "Told":
-        """Give the telling after which this source's facts count by reception until it gives a time again."""
-        return Told(self.source, self.message, {s: at for s, at in self.times.items() if s != source})
-
 
 NEVER = Told("", 0)
 """What has not been told yet."""

@@ -185,7 +185,7 @@ def document(
 def visit(who: Patient, state: VisitState = VisitState.ADMITTED, key: str = "NDA1", **changes: Any) -> VisitReported:
     """Give an A01, A03, A11 ..."""
     number = Identifier(IPP, key, IdentifierKind.OTHER)
-    return replace(VisitReported(who, number, state, "I", "3010", "CARDIO", at(0)), **changes)
+    return replace(VisitReported(who, number, state, "I", "3010", "CARDIO", at(0), event="A01"), **changes)
 
 
 # -- a gateway in memory -----------------------------------------------------------------------------------------------

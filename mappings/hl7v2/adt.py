@@ -11,6 +11,7 @@ from gateway.facts import (
     Fact,
     Identifier,
     IdentifierKind,
+    MovementAct,
     Patient,
     PatientMerged,
     PatientReported,
@@ -19,10 +20,19 @@ from gateway.facts import (
 )
 from mappings.hl7v2.patient import identifiers_of, patient_identifiers, patient_of
 from mappings.hl7v2.reading import Reading, first_of, is_true, place_shown, unit_of_visit
-from mappings.hl7v2.tables import ADT_EVENTS, CANCELLED_BY, LINKS, MOVEMENT_ACTIONS, AdtRule
+from mappings.hl7v2.tables import (
+    ADT_EVENTS,
+    CANCELLED_BY,
+    LINKS,
+    MADE_AS,
+    MOVEMENT_ACTIONS,
+    MOVEMENT_NATURES,
+    AdtRule,
+)
 
 _ACTION = 4
-_CORRECTED = "Z99"
+_CORRECTION = "Z99"
+_ADMITS = "A01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +54,30 @@ def groups(message: Message) -> tuple[Group, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class Zbe:
     """A ZBE (PAM.FR): which movement, since when, and whose responsibility.
 
     Attributes:
-        id: ZBE-1.
+        id: ZBE-1, with the domain that it names.
         start: ZBE-2.
-        action: ZBE-4: INSERT, UPDATE, CANCEL.
+        act: ZBE-4; None if it is empty or none of the three.
         historic: ZBE-5 = Y.
         original_event: ZBE-6.
         unit: medically responsible unit (ZBE-7.10).
+        care_unit: unit responsible for the care (ZBE-8.10).
 
     """
 
     id: str = ""
     start: datetime | None = None
-    action: str = ""
+    act: MovementAct | None = None
     historic: bool = False
     original_event: str = ""
     unit: str = ""
+    care_unit: str = ""
 
 
-def movement_of(reading: Reading) -> Movement:
+def zbe_of(reading: Reading) -> Zbe:
     """Give the message's movement.
 
     ZBE-3 is forbidden by PAM.FR; some fill it and shift what follows by one: the fields are read where
@@ -73,17 +85,17 @@ def movement_of(reading: Reading) -> Movement:
     """
     zbe = reading.message.first("ZBE")
     if zbe is None:
-        return Movement()
+        return Zbe()
     shift = _shift(zbe)
-    if shift:
-        reading.flag("ZBE-3", "ZBE-4 stands in another field: the fields behind ZBE-3 are read shifted by one")
-    return Movement(
-        id=zbe.text(1).strip(),
+    _flag_movement(reading, zbe, shift)
+    return Zbe(
+        id="^".join(part for part in (zbe.text(1).strip(), first_of(zbe.text(1, 2), zbe.text(1, 3))) if part),
         start=reading.instant(zbe, 2),
-        action=zbe.text(_ACTION + shift).strip().upper(),
+        act=MOVEMENT_ACTIONS.get(zbe.text(_ACTION + shift).strip().upper()),
         historic=is_true(zbe.text(5 + shift)),
         original_event=zbe.text(6 + shift).strip().upper(),
         unit=first_of(zbe.text(7 + shift, 10), zbe.text(7 + shift, 1)),
+        care_unit=first_of(zbe.text(8 + shift, 10), zbe.text(8 + shift, 1)),
     )
 
 
@@ -92,6 +104,21 @@ def _shift(zbe: Segment) -> int:
         if zbe.text(_ACTION + shift).strip().upper() in MOVEMENT_ACTIONS:
             return shift
     return 0
+
+
+def _flag_movement(reading: Reading, zbe: Segment, shift: int) -> None:
+    """Flag what a ZBE has that the profile does not (PAM.FR, ZBE)."""
+    if shift:
+        reading.flag("ZBE-3", "ZBE-4 stands in another field: the fields behind ZBE-3 are read shifted by one")
+    elif zbe.text(3).strip():
+        reading.flag("ZBE-3", "PAM.FR forbids the end of a movement: it is not read")
+    if not zbe.text(1).strip():
+        reading.flag("ZBE-1", "without a number a movement is told from others by its event and time")
+    action, nature = zbe.text(_ACTION + shift).strip().upper(), zbe.text(9 + shift).strip().upper()
+    if action not in MOVEMENT_ACTIONS:
+        reading.flag("ZBE-4", "INSERT, UPDATE or CANCEL: read by the event")
+    if nature and nature not in MOVEMENT_NATURES:
+        reading.flag("ZBE-9", "a nature that PAM.FR does not hold is not read")
 
 
 def facts(reading: Reading) -> tuple[Fact, ...]:
@@ -108,9 +135,9 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise PersonNeeded(rule.by_hand, path="MRG")
     if rule.merge:
         return tuple(fact for group in groups(reading.message) for fact in _merges(reading, group))
-    movement = movement_of(reading)
-    state_rule = ADT_EVENTS[_effective_event(reading, movement)]
-    return tuple(fact for group in _told(reading) for fact in _told_facts(reading, group, movement, rule, state_rule))
+    zbe = zbe_of(reading)
+    done = _done(reading, zbe)
+    return tuple(fact for group in _told(reading) for fact in _told_facts(reading, group, rule, zbe, done))
 
 
 def _told(reading: Reading) -> tuple[Group, ...]:
@@ -123,55 +150,80 @@ def _told(reading: Reading) -> tuple[Group, ...]:
     return found
 
 
-def corrects(reading: Reading, movement: Movement) -> bool:
-    """Whether the message takes back or changes an earlier movement: by its event, or by ZBE-4."""
-    by_event = reading.event == _CORRECTED or reading.event in CANCELLED_BY.values()
-    return by_event or movement.action in {"CANCEL", "UPDATE"}
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a message does to a movement.
+
+    Attributes:
+        act: whether it makes it, changes it or takes it back.
+        event: event that made the movement; A04 under A01, for one event takes back both.
+        rule: what the event that the message amounts to says.
+
+    """
+
+    act: MovementAct
+    event: str
+    rule: AdtRule
 
 
-def _effective_event(reading: Reading, movement: Movement) -> str:
-    """The event that decides the stay's state: Z99 corrects the one of ZBE-6, CANCEL makes it its cancellation."""
+def _done(reading: Reading, zbe: Zbe) -> Done:
+    """The event and the action (ZBE-4) together; Z99 speaks for the event of ZBE-6, and the event wins a contradiction.
+
+    PAM.FR, ITI-31: an event that cancels has the action CANCEL, Z99 UPDATE, and any other INSERT. Some senders cancel
+    by the action alone.
+    """
     event = reading.event
-    if event == _CORRECTED and movement.original_event in ADT_EVENTS:
-        event = movement.original_event
-    elif event == _CORRECTED:
-        reading.flag("ZBE-6", "a correction names the event that it corrects; the stay is left as it is")
-    return CANCELLED_BY.get(event, event) if movement.action == "CANCEL" else event
+    if event == _CORRECTION:
+        event = zbe.original_event
+        if event not in ADT_EVENTS or not ADT_EVENTS[event].movement:
+            reading.flag("ZBE-6", "a correction names the event that it corrects; the stay is left as it is")
+            return Done(MovementAct.UPDATE, "", ADT_EVENTS[_CORRECTION])
+    act = zbe.act or (MovementAct.UPDATE if reading.event == _CORRECTION else MovementAct.INSERT)
+    if act is MovementAct.CANCEL:
+        event = CANCELLED_BY.get(event, event)
+    rule = ADT_EVENTS[event]
+    if rule.cancels:
+        if zbe.act not in {None, MovementAct.CANCEL} and reading.event != _CORRECTION:
+            reading.flag("ZBE-4", "the event cancels and the action does not: the event is taken")
+        made_by = zbe.original_event if zbe.original_event in rule.cancels else rule.cancels[0]
+        return Done(MovementAct.CANCEL, MADE_AS.get(made_by, made_by), rule)
+    if reading.event == _CORRECTION and act is MovementAct.INSERT:
+        reading.flag("ZBE-4", "a correction inserts nothing: read as UPDATE")
+        act = MovementAct.UPDATE
+    return Done(act, MADE_AS.get(event, event), rule)
 
 
-def _told_facts(
-    reading: Reading, group: Group, movement: Movement, rule: AdtRule, state_rule: AdtRule
-) -> Iterator[Fact]:
+def _told_facts(reading: Reading, group: Group, rule: AdtRule, zbe: Zbe, done: Done) -> Iterator[Fact]:
     patient = patient_of(reading, group.pid)
     yield PatientReported(patient, correction=rule.correction)
     if rule.change:
         yield from _changes(reading, group, patient)
-    if state_rule.state is not None:
-        yield from _visits(reading, group, patient, movement, state_rule.state)
+    if done.rule.movement:
+        yield from _visits(reading, group, patient, zbe, done)
 
 
-def _visits(
-    reading: Reading, group: Group, patient: Patient, movement: Movement, state: VisitState
-) -> Iterator[VisitReported]:
-    pv1 = group.first("PV1")
+def _visits(reading: Reading, group: Group, patient: Patient, zbe: Zbe, done: Done) -> Iterator[VisitReported]:
+    pv1, state = group.first("PV1"), done.rule.state
     visit = visit_number(reading, group.pid, pv1)
     if visit is None:
         reading.flag("PID-18", "without a visit number (PID-18, PV1-19) the movement is not followed")
         return
-    if state is VisitState.CANCELLED and pv1 is not None and pv1.text(5).strip():
+    if state is VisitState.CANCELLED and pv1 is not None and pv1.text(5).strip() and done.event == _ADMITS:
         state = VisitState.PLANNED  # 2.5.1 §3.3.11: the pre-admission that was there before stands again
     yield VisitReported(
         patient=patient,
         visit=visit,
         state=state,
         patient_class=pv1.text(2).strip() if pv1 else "",
-        unit=first_of(movement.unit, unit_of_visit(pv1)),
+        unit=first_of(zbe.unit, unit_of_visit(pv1)),
+        care_unit=zbe.care_unit,
         location=place_shown(pv1, 3),
-        start=_start(reading, group, movement, state),
-        movement=movement.id,
-        historic=movement.historic,
-        moved_at=movement.start,
-        corrects=corrects(reading, movement),
+        start=_start(reading, group, zbe, state),
+        movement=zbe.id,
+        historic=zbe.historic,
+        moved_at=zbe.start,
+        act=done.act,
+        event=done.event,
     )
 
 
@@ -183,13 +235,13 @@ def visit_number(reading: Reading, pid: Segment, pv1: Segment | None) -> Identif
     return number and Identifier(number.authority, number.value, IdentifierKind.OTHER)
 
 
-def _start(reading: Reading, group: Group, movement: Movement, state: VisitState) -> datetime | None:
+def _start(reading: Reading, group: Group, zbe: Zbe, state: VisitState | None) -> datetime | None:
     """Begin of the movement: PV2-8 of a planned one, else ZBE-2, else admission or discharge time."""
     pv1, pv2 = group.first("PV1"), group.first("PV2")
     if state is VisitState.PLANNED:
-        return reading.instant(pv2, 8) or movement.start or reading.readable_instant(pv1, 44)
+        return reading.instant(pv2, 8) or zbe.start or reading.readable_instant(pv1, 44)
     told = 45 if state is VisitState.DISCHARGED else 44
-    return movement.start or reading.readable_instant(pv1, told)
+    return zbe.start or reading.readable_instant(pv1, told)
 
 
 def _retired(reading: Reading, mrg: Segment) -> tuple[Identifier, ...]:

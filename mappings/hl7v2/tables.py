@@ -15,6 +15,7 @@ from gateway.facts import (
     Carrier,
     DocumentAct,
     EntryKind,
+    MovementAct,
     OrderAct,
     Priority,
     ResourceKind,
@@ -174,7 +175,9 @@ class AdtRule:
 
     Attributes:
         correction: it is meant to change traits.
-        state: where the stay stands after it; None: the stay is not touched.
+        movement: it makes, changes or takes back a movement of the stay.
+        state: where the stay stands after it; None: it leaves that as it was.
+        cancels: events one of which it takes back, the usual one first; empty if it makes a movement.
         merge: the identifiers of MRG are retired.
         change: the identifiers of MRG were replaced by those of PID-3.
         by_hand: why a person must do it; empty if the gateway can.
@@ -183,19 +186,23 @@ class AdtRule:
     """
 
     correction: bool = False
+    movement: bool = False
     state: VisitState | None = None
+    cancels: tuple[str, ...] = ()
     merge: bool = False
     change: bool = False
     by_hand: str = ""
     ignored: str = ""
 
 
+def _moves(state: VisitState | None, *cancels: str) -> AdtRule:
+    return AdtRule(movement=True, state=state, cancels=cancels)
+
+
 _PATIENT = AdtRule()
 _CORRECTION = AdtRule(correction=True)
-_PLANNED = AdtRule(state=VisitState.PLANNED)
-_ADMITTED = AdtRule(state=VisitState.ADMITTED)
-_DISCHARGED = AdtRule(state=VisitState.DISCHARGED)
-_CANCELLED = AdtRule(state=VisitState.CANCELLED)
+_PLANNED = _moves(VisitState.PLANNED)
+_ADMITTED = _moves(VisitState.ADMITTED)
 _MERGE = AdtRule(merge=True)
 _CHANGE = AdtRule(correction=True, change=True)
 _MOVE = AdtRule(by_hand="stays or identifiers move from one patient to another: a person does it")
@@ -206,7 +213,7 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
     {
         "A01": _ADMITTED,
         "A02": _ADMITTED,
-        "A03": _DISCHARGED,
+        "A03": _moves(VisitState.DISCHARGED),
         "A04": _ADMITTED,
         "A05": _PLANNED,
         "A06": _ADMITTED,
@@ -214,21 +221,21 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A08": _CORRECTION,
         "A09": _TRACKING,
         "A10": _TRACKING,
-        "A11": _CANCELLED,
-        "A12": _ADMITTED,
-        "A13": _ADMITTED,
+        "A11": _moves(VisitState.CANCELLED, "A01", "A04"),
+        "A12": _moves(VisitState.ADMITTED, "A02"),
+        "A13": _moves(VisitState.ADMITTED, "A03"),
         "A14": _PLANNED,
         "A15": _PATIENT,
         "A16": _PATIENT,
         "A17": _ADMITTED,
         "A18": _MERGE,
         "A20": AdtRule(ignored="adt-bed-status"),
-        "A21": _ADMITTED,
+        "A21": _moves(VisitState.ON_LEAVE),
         "A22": _ADMITTED,
         "A24": _PATIENT,
         "A25": _PATIENT,
         "A26": _PATIENT,
-        "A27": _CANCELLED,
+        "A27": _moves(VisitState.CANCELLED, "A14"),
         "A28": _PATIENT,
         "A30": _MERGE,
         "A31": _CORRECTION,
@@ -238,7 +245,7 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A35": _RENUMBER,
         "A36": _MERGE,
         "A37": _PATIENT,
-        "A38": _CANCELLED,
+        "A38": _moves(VisitState.CANCELLED, "A05"),
         "A39": _MERGE,
         "A40": _MERGE,
         "A41": _RENUMBER,
@@ -252,40 +259,41 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A49": _RENUMBER,
         "A50": _RENUMBER,
         "A51": _RENUMBER,
-        "A52": _ADMITTED,
-        "A53": _ADMITTED,
-        "A54": _PATIENT,
-        "A55": _PATIENT,
+        "A52": _moves(VisitState.ADMITTED, "A21"),
+        "A53": _moves(VisitState.ON_LEAVE, "A22"),
+        "A54": _moves(None),
+        "A55": _moves(None, "A54"),
         "A60": AdtRule(ignored="adt-allergies"),
         "A61": _PATIENT,
         "A62": _PATIENT,
         "Z99": _PATIENT,
     }
 )
-"""2.5.1 §3.3 and PAM.FR 2.11. Absent on purpose, so refused: A23 and A29 delete what a transit must not delete."""
+"""2.5.1 §3.3 and PAM.FR 2.11. Absent on purpose, so refused: A23 and A29 delete what a transit must not delete.
+
+A54 and A55 change the physician, in PAM.FR with the responsible units (ZBE-7, ZBE-8), and leave where the stay stands.
+"""
 
 LINKS: Final = frozenset({"A24", "A37"})
 """Events that link or unlink the patients of two PID segments (2.5.1 §3.3.24, §3.3.37)."""
 
 CANCELLED_BY: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "A01": "A11",
-        "A02": "A12",
-        "A03": "A13",
-        "A04": "A11",
-        "A05": "A38",
-        "A14": "A27",
-        "A15": "A26",
-        "A16": "A25",
-        "A21": "A52",
-        "A22": "A53",
-        "A54": "A55",
-    }
+    {cancelled: event for event, rule in ADT_EVENTS.items() for cancelled in rule.cancels}
+    | {"A15": "A26", "A16": "A25"}
 )
-"""The event that ZBE-4 = CANCEL makes of another (PAM.FR, ITI-31)."""
+"""The event that ZBE-4 = CANCEL makes of another (PAM.FR, ITI-31); what has none is taken back as it was made."""
 
-MOVEMENT_ACTIONS: Final = frozenset({"INSERT", "UPDATE", "CANCEL"})
+MADE_AS: Final[Mapping[str, str]] = MappingProxyType({"A04": "A01"})
+"""Events under which a movement is kept with those that the same event (A11) takes back."""
+
+MOVEMENT_ACTIONS: Final[Mapping[str, MovementAct]] = MappingProxyType(
+    {"INSERT": MovementAct.INSERT, "UPDATE": MovementAct.UPDATE, "CANCEL": MovementAct.CANCEL}
+)
 """ZBE-4 (PAM.FR)."""
+
+MOVEMENT_NATURES: Final = frozenset({"S", "H", "M", "L", "D", "SM", "SH", "MH", "LD", "HMS", "C", "MC", "MHC", "HMSC"})
+"""ZBE-9 (PAM.FR): what changes, of M the medical responsibility, S care, H lodging, L bed, D the administrative terms;
+C corrects the stay without a movement (Z99); its compounds are not of the profile, and sent all the same."""
 
 # Scheduling ---------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,15 @@ from sites import ADMISSIONS, IPP, PID, demo_site, frame, header
 
 from gateway import er7
 from gateway.errors import UndecidedError
-from gateway.facts import Identifier, IdentifierKind, PatientMerged, PatientReported, VisitReported, VisitState
+from gateway.facts import (
+    Identifier,
+    IdentifierKind,
+    MovementAct,
+    PatientMerged,
+    PatientReported,
+    VisitReported,
+    VisitState,
+)
 from mappings.hl7v2 import translate
 from mappings.hl7v2.tables import ADT_EVENTS
 
@@ -39,10 +47,14 @@ STATES = [
     ("A12", VisitState.ADMITTED),
     ("A13", VisitState.ADMITTED),
     ("A14", VisitState.PLANNED),
-    ("A21", VisitState.ADMITTED),
+    ("A21", VisitState.ON_LEAVE),
     ("A27", VisitState.CANCELLED),
     ("A38", VisitState.CANCELLED),
-    ("A53", VisitState.ADMITTED),
+    ("A22", VisitState.ADMITTED),
+    ("A52", VisitState.ADMITTED),
+    ("A53", VisitState.ON_LEAVE),
+    ("A54", None),
+    ("A55", None),
 ]
 
 
@@ -65,7 +77,7 @@ def test_corrections_are_told_as_such(event):
     assert reported.correction
 
 
-@pytest.mark.parametrize("event", ["A28", "A15", "A16", "A25", "A26", "A54", "A55", "A61"])
+@pytest.mark.parametrize("event", ["A28", "A15", "A16", "A25", "A26", "A61"])
 def test_events_that_touch_no_stay_report_the_patient(event):
     """What changes nothing of the stay that is kept here still tells who the patient is."""
     (reported,) = said(event, STAY, PV1).facts
@@ -79,7 +91,7 @@ def test_a_movement_in_full():
         "3020",
         "3010 12 2",
         "I",
-        "MVT1",
+        "MVT1^GAM",
         False,
     )
     assert visit.start == datetime.fromisoformat("2026-03-10T08:00:00+01:00")
@@ -142,6 +154,65 @@ def test_a_correction_without_original_event_leaves_the_stay():
     found = said("Z99", STAY, PV1, zbe(action="UPDATE"))
     assert [type(f) for f in found.facts] == [PatientReported]
     assert "ZBE-6" in {flag.path for flag in found.flags}
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "original", "act", "made_by"),
+    [
+        ("A01", "INSERT", "", MovementAct.INSERT, "A01"),
+        ("A04", "INSERT", "", MovementAct.INSERT, "A01"),
+        ("A01", "UPDATE", "A01", MovementAct.UPDATE, "A01"),
+        ("A11", "CANCEL", "A04", MovementAct.CANCEL, "A01"),
+        ("A11", "", "", MovementAct.CANCEL, "A01"),
+        ("A12", "CANCEL", "A02", MovementAct.CANCEL, "A02"),
+        ("A53", "CANCEL", "", MovementAct.CANCEL, "A22"),
+        ("A55", "CANCEL", "A54", MovementAct.CANCEL, "A54"),
+        ("A06", "CANCEL", "A06", MovementAct.CANCEL, "A06"),
+        ("Z99", "UPDATE", "A06", MovementAct.UPDATE, "A06"),
+        ("Z99", "CANCEL", "A22", MovementAct.CANCEL, "A22"),
+        ("Z99", "", "A54", MovementAct.UPDATE, "A54"),
+    ],
+)
+def test_event_and_action_say_which_movement_is_made_changed_or_taken_back(event, action, original, act, made_by):
+    """ZBE-4 and ZBE-6 with the event (PAM.FR, ITI-31); without them the event alone says it (2.5.1 §3.3)."""
+    visit = visit_of(event, STAY, PV1, zbe(action=action, original=original))
+    assert (visit.act, visit.event) == (act, made_by)
+
+
+@pytest.mark.parametrize(
+    ("event", "changes", "path"),
+    [
+        ("A12", {"action": "INSERT"}, "ZBE-4"),
+        ("A01", {"action": "CREATE"}, "ZBE-4"),
+        ("Z99", {"action": "INSERT", "original": "A02"}, "ZBE-4"),
+        ("Z99", {"action": "UPDATE", "original": "A31"}, "ZBE-6"),
+    ],
+)
+def test_an_action_that_contradicts_its_event_is_flagged_and_the_event_taken(event, changes, path):
+    """The message is read by its event, and that it contradicts itself is not silent."""
+    assert path in {flag.path for flag in said(event, STAY, PV1, zbe(**changes)).flags}
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        ("ZBE||20260310080000||INSERT|N", "ZBE-1"),
+        ("ZBE|M1|20260310080000|20260311|INSERT|N", "ZBE-3"),
+        ("ZBE|M1|20260310080000||INSERT|N||||Q", "ZBE-9"),
+    ],
+)
+def test_what_the_profile_does_not_have_is_flagged(sent, path):
+    """A ZBE without number, with an end or of an unknown nature is read, and flagged."""
+    found = said("A02", STAY, PV1, sent)
+    assert path in {flag.path for flag in found.flags}
+    assert isinstance(found.facts[1], VisitReported)
+
+
+def test_both_responsible_units_are_told():
+    """ZBE-7 is the medical, ZBE-8 the care unit; the code is in XON-10."""
+    sent = "ZBE|M1^^1.2.3^ISO|20260310080000||INSERT|N||Cardio^^^^^^^^^3020|Soins^^^^^^^^^3021|HMS"
+    visit = visit_of("A02", STAY, PV1, sent)
+    assert (visit.unit, visit.care_unit, visit.movement) == ("3020", "3021", "M1^1.2.3")
 
 
 def test_a_cancelled_admission_falls_back_to_its_pre_admission():

@@ -5,6 +5,7 @@ from sites import ADMISSIONS, PID, demo_site, frame, header
 
 from gateway import er7
 from gateway.errors import MessageIncoherent, ProductionGuard, UnsupportedMessageType
+from gateway.facts import MovementAct
 from gateway.site import Environment
 from mappings.hl7v2 import translate
 
@@ -30,19 +31,19 @@ def test_the_facts_own_time(segments, iso):
 
 
 @pytest.mark.parametrize(
-    ("event", "zbe", "corrects"),
+    ("event", "zbe", "act"),
     [
-        ("ADT^A02", "ZBE|1|202603100800||INSERT|N", False),
-        ("ADT^A12", "ZBE|1|202603100800||CANCEL|N|A02", True),
-        ("ADT^Z99", "ZBE|1|202603100800||UPDATE|N|A02", True),
-        ("ADT^A11", "ZBE|1|202603100800", True),
+        ("ADT^A02", "ZBE|1|202603100800||INSERT|N", MovementAct.INSERT),
+        ("ADT^A12", "ZBE|1|202603100800||CANCEL|N|A02", MovementAct.CANCEL),
+        ("ADT^Z99", "ZBE|1|202603100800||UPDATE|N|A02", MovementAct.UPDATE),
+        ("ADT^A11", "ZBE|1|202603100800", MovementAct.CANCEL),
     ],
 )
-def test_a_movement_has_a_time_of_its_own(event, zbe, corrects):
+def test_a_movement_has_a_time_of_its_own(event, zbe, act):
     """ZBE-2 orders movements; what takes one back or changes it says so, for its ZBE-2 is that of what it corrects."""
     visit = told(header(event), PID, "PV1|1|I|2110" + "|" * 16 + "V1", zbe).facts[-1]
     assert visit.moved_at == datetime.fromisoformat("2026-03-10T08:00:00+01:00")
-    assert visit.corrects is corrects
+    assert visit.act is act
 
 
 def test_a_message_may_have_no_time():

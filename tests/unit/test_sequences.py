@@ -21,7 +21,16 @@ from facts import (
     visit,
 )
 
-from gateway.facts import Abnormality, DocumentAct, IdentityStatus, Observation, Priority, ResultStatus, VisitState
+from gateway.facts import (
+    Abnormality,
+    DocumentAct,
+    IdentityStatus,
+    MovementAct,
+    Observation,
+    Priority,
+    ResultStatus,
+    VisitState,
+)
 from gateway.worklist import ItemKind, ItemState
 
 ANNE_1 = patient(ipp("1"))
@@ -41,7 +50,7 @@ def test_an_admission_entered_again_after_its_cancellation_stands():
     """A01, A11, and the A01 again under the same hour in another unit: the patient is shown there."""
     gateway = Gateway()
     gateway.send(moved("3010", 0), minute=1)
-    gateway.send(moved("3010", 0, state=VisitState.CANCELLED, corrects=True), minute=60)
+    gateway.send(moved("3010", 0, state=VisitState.CANCELLED, act=MovementAct.CANCEL), minute=60)
     gateway.send(moved("3020", 0), minute=65)
     assert where(gateway) == ["pneumologie"]
 
@@ -50,9 +59,9 @@ def test_a_transfer_entered_again_after_its_cancellation_stands():
     """A01, A02 to the wrong unit, A12, A02 under the same hour to the right one."""
     gateway = Gateway()
     gateway.send(moved("3010", 0), minute=1)
-    gateway.send(moved("9999", 120), minute=121)
-    gateway.send(moved("3010", 120, corrects=True), minute=180)
-    gateway.send(moved("3020", 120), minute=185)
+    gateway.send(moved("9999", 120, event="A02"), minute=121)
+    gateway.send(moved("3010", 120, act=MovementAct.CANCEL, event="A02"), minute=180)
+    gateway.send(moved("3020", 120, event="A02"), minute=185)
     assert where(gateway) == ["pneumologie"]
 
 
@@ -60,7 +69,7 @@ def test_a_movement_whose_hour_is_corrected_to_an_earlier_one_stands():
     """A Z99 that moves the admission to an earlier hour and another unit is news, not stale."""
     gateway = Gateway()
     gateway.send(moved("3010", 60), minute=61)
-    gateway.send(moved("3020", 30, corrects=True), minute=90)
+    gateway.send(moved("3020", 30, act=MovementAct.UPDATE), minute=90)
     assert where(gateway) == ["pneumologie"]
 
 

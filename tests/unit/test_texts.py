@@ -35,6 +35,7 @@ EVERY_FACT = [
     *(document(ANNE_1, completion=completion) for completion in COMPLETIONS),
     document(ANNE_1, undelivered=frozenset({Carrier.MAIL})),
     *(visit(ANNE_1, state) for state in VisitState),
+    visit(ANNE_1, historic=True),
     *(Question(doubt, answered=answered) for doubt in Doubt for answered in (True, False)),
 ]
 
