@@ -84,6 +84,9 @@ class Patient:
         status: RNIV status that the sender declares (PID-32 with INS, FHIR identityStatus).
         attributes: RNIV and table 0445 attributes (HOMA, DOUT, FICT, CACH ...).
         deceased: PID-30 = Y, or a date of death.
+        mother: the mother's identifiers, of a newborn (PID-21).
+        lunar_birth_date: day/month/year of a date of birth in a lunar calendar, as sent (ZFD-1).
+        sms_consent: whether the patient takes short messages (ZFD-3); None: not told, so no.
 
     """
 
@@ -92,6 +95,9 @@ class Patient:
     status: IdentityStatus = IdentityStatus.PROVISOIRE
     attributes: frozenset[str] = frozenset()
     deceased: bool = False
+    mother: tuple[Identifier, ...] = ()
+    lunar_birth_date: str = ""
+    sms_consent: bool | None = None
 
     def of_kind(self, kind: IdentifierKind) -> tuple[Identifier, ...]:
         """The identifiers of one kind, in the sender's order."""
@@ -106,6 +112,19 @@ class Priority(StrEnum):
     ROUTINE = "routine"
 
 
+class IdentifierChange(StrEnum):
+    """What a change of identifiers means (A47; PAM.FR 4.1, 4.4)."""
+
+    NUMBER_REPLACED = "number-replaced"
+    """Another IPP; the old one is retired by a fact of its own."""
+    INS_REPLACED = "ins-replaced"
+    """Another matricule INS."""
+    INS_REMOVED = "ins-removed"
+    """No matricule INS any more; the status is what the message says."""
+    DEMOTED = "demoted"
+    """No matricule INS any more, for the identity is no longer qualifiée but récupérée."""
+
+
 @dataclass(frozen=True, slots=True)
 class PatientReported:
     """Admissions or a department told who a patient is (A28, A31, A04 ..., A08)."""
@@ -113,6 +132,8 @@ class PatientReported:
     patient: Patient
     correction: bool = False
     """The message is meant to change traits (A31, A08, A47), so a difference is no contradiction."""
+    change: IdentifierChange | None = None
+    """What it means of the identifiers (A47)."""
 
 
 @dataclass(frozen=True, slots=True)

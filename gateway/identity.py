@@ -110,10 +110,21 @@ def _solid(name: str) -> str:
     return normalise(name).replace(" ", "")
 
 
+_NO_NAME = frozenset({"SANSPRENOM", "SANSNOM"})
+"""What stands for a name where there is none, or none yet (RNIV 1, annexe III): a newborn's given name, mostly."""
+
+
+def _says_nothing(value: str) -> bool:
+    return value in _UNSAID or _solid(value) in _NO_NAME
+
+
 def _given_names_agree(a: Traits, b: Traits) -> bool:
-    """EXI SI 29: the first given name begins the list of given names; hyphen and space are one."""
+    """EXI SI 29: the first given name begins the list of given names; hyphen and space are one.
+
+    A newborn without a given name yet (SANS PRENOM) is not another one than who has it now.
+    """
     first, second = normalise(a.first_given_name), normalise(b.first_given_name)
-    if _solid(first) == _solid(second):
+    if _solid(first) == _solid(second) or {_solid(first), _solid(second)} & _NO_NAME:
         return True
     return _together(first, normalise(b.given_names) or second) and _together(second, normalise(a.given_names) or first)
 
@@ -172,7 +183,7 @@ def corrected_by(told: Traits, held: Traits) -> Traits:
 def told_with(told: Traits, held: Traits) -> Traits:
     """Give what is told, and where that says nothing or less, what is held; the two do not contradict each other."""
     every = {f.name: getattr(told, f.name) for f in fields(Traits)}
-    filled = {name: getattr(held, name) or value for name, value in every.items() if value in _UNSAID}
+    filled = {name: getattr(held, name) or value for name, value in every.items() if _says_nothing(value)}
     date = max(told.birth_date, held.birth_date, key=len)
     return Traits(**(every | filled | {"birth_date": date}))
 

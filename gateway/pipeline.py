@@ -355,6 +355,8 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
     """
     match fact:
         case PatientReported():
+            if fact.change is not None:
+                act.count(fact.change)
             return reconcile(act, fact.patient, correction=fact.correction)
         case PatientMerged():
             return merge(act, fact)

@@ -165,7 +165,17 @@ def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correct
 
 
 def _corrected(patient: Patient, held: Patient) -> Patient:
-    return replace(patient, traits=corrected_by(patient.traits, held.traits))
+    return _with_circumstances(replace(patient, traits=corrected_by(patient.traits, held.traits)), patient, held)
+
+
+def _with_circumstances(told: Patient, patient: Patient, held: Patient) -> Patient:
+    """What a message leaves unsaid beside the identity stays as it was, in a correction too (HL7 2.5.1 §2.5.3)."""
+    return replace(
+        told,
+        mother=patient.mother or held.mother,
+        lunar_birth_date=patient.lunar_birth_date or held.lunar_birth_date,
+        sms_consent=held.sms_consent if patient.sms_consent is None else patient.sms_consent,
+    )
 
 
 def _completed(patient: Patient, held: Patient) -> Patient:
@@ -175,12 +185,13 @@ def _completed(patient: Patient, held: Patient) -> Patient:
     """
     traits = told_with(patient.traits, held.traits)
     lower = STATUS_ORDER.index(patient.status) > STATUS_ORDER.index(held.status)
-    return replace(
+    told = replace(
         held if lower else patient,
         traits=traits,
         attributes=held.attributes | patient.attributes,
         deceased=held.deceased or patient.deceased,
     )
+    return _with_circumstances(told, patient, held)
 
 
 def _admitted_after_all(act: Act, patient: Patient, record: Identity, contradicted: tuple[str, ...]) -> Identity:

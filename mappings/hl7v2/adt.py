@@ -1,7 +1,7 @@
 """ADT into facts: who the patient is, where the stay stands, which identifiers were merged (PAM.FR ITI-30, ITI-31)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -10,7 +10,9 @@ from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
 from gateway.facts import (
     Fact,
     Identifier,
+    IdentifierChange,
     IdentifierKind,
+    IdentityStatus,
     MovementAct,
     Patient,
     PatientMerged,
@@ -27,6 +29,7 @@ from mappings.hl7v2.tables import (
     MADE_AS,
     MOVEMENT_ACTIONS,
     MOVEMENT_NATURES,
+    PROVISIONAL_ATTRIBUTES,
     AdtRule,
 )
 
@@ -195,7 +198,10 @@ def _done(reading: Reading, zbe: Zbe) -> Done:
 
 def _told_facts(reading: Reading, group: Group, rule: AdtRule, zbe: Zbe, done: Done) -> Iterator[Fact]:
     patient = patient_of(reading, group.pid)
-    yield PatientReported(patient, correction=rule.correction)
+    change = _change(reading, group, patient) if rule.change else None
+    if change is IdentifierChange.DEMOTED:
+        patient = replace(patient, status=IdentityStatus.RECUPEREE)
+    yield PatientReported(patient, correction=rule.correction, change=change)
     if rule.change:
         yield from _changes(reading, group, patient)
     if done.rule.movement:
@@ -289,6 +295,29 @@ def _merges(reading: Reading, group: Group) -> Iterator[PatientMerged]:
     patient = patient_of(reading, group.pid)
     for identifier in retired_by(reading, group):
         yield PatientMerged(patient, identifier)
+
+
+def _change(reading: Reading, group: Group, patient: Patient) -> IdentifierChange | None:
+    """Tell the four meanings of A47 apart (PAM.FR 4.1, 4.4).
+
+    An INS in MRG-1 was replaced if PID-3 has one, and removed if PID-3 has none or a null one; of what was removed,
+    PROV says that the identity is récupérée now, unless it is doubtful or fictive (RNIV 1, EXI SI 09).
+    """
+    mrg = group.first("MRG")
+    if mrg is not None and _has_ins(reading, mrg, 1):
+        if _has_ins(reading, group.pid, 3):
+            return IdentifierChange.INS_REPLACED
+        codes = {r.text(1).strip().upper() for r in group.pid.repetitions(32)}
+        recovered = "PROV" in codes and not codes & PROVISIONAL_ATTRIBUTES
+        return IdentifierChange.DEMOTED if recovered else IdentifierChange.INS_REMOVED
+    if mrg is not None and any(i not in patient.identifiers for i in _retired(reading, mrg)):
+        return IdentifierChange.NUMBER_REPLACED
+    reading.flag("MRG-1", "a change of identifiers names the one that was replaced or removed: read as a correction")
+    return None
+
+
+def _has_ins(reading: Reading, segment: Segment, field: int) -> bool:
+    return any(i.kind is IdentifierKind.INS for i in identifiers_of(reading, segment, field))
 
 
 def _changes(reading: Reading, group: Group, patient: Patient) -> Iterator[PatientMerged]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypedDict
 
 from gateway.er7 import Repetition, Segment
 from gateway.errors import DataTypeInvalid
@@ -89,19 +90,52 @@ def patient_of(reading: Reading, pid: Segment) -> Patient:
 def _patient(reading: Reading, pid: Segment) -> Patient:
     identifiers = patient_identifiers(reading, pid)
     status, attributes = _declared(reading, pid)
+    zfd = _zfd(reading, pid)
     ins = tuple(i for i in identifiers if i.kind is IdentifierKind.INS)
-    if ins and status is IdentityStatus.VALIDEE:
+    if zfd is not None and is_true(zfd.text(4)) and ins:
+        reading.flag("ZFD-4", "an INS of an identity whose date of birth was corrected is left out (PAM.FR, PID-7)")
+        identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
+    elif ins and status is IdentityStatus.VALIDEE:
         status = IdentityStatus.QUALIFIEE
         _check_keys(reading, pid, ins)
     elif ins:
         reading.flag(reading.path(pid, 3), "an INS of an identity that is not VALI is left out (PAM.FR 6.6.15)")
         identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
-    patient = Patient(identifiers, _traits(reading, pid), status, attributes, _deceased(pid))
+    patient = Patient(
+        identifiers, _traits(reading, pid), status, attributes, _deceased(pid), **_circumstances(reading, pid, zfd)
+    )
     if ins and not patient.of_kind(IdentifierKind.PATIENT) and qualified_ins(patient) is None:
         # Alone it still numbers the record, among this sender's own: what is not qualifiée joins no other's.
         others = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
         return replace(patient, identifiers=(Identifier(f"{reading.source.id}/ins", ins[0].value), *others))
     return patient
+
+
+def _zfd(reading: Reading, pid: Segment) -> Segment | None:
+    """The ZFD of the patient: behind the PID, and before the next one."""
+    for segment in reading.message.segments[pid.position :]:
+        if segment.name == "PID":
+            return None
+        if segment.name == "ZFD":
+            return segment
+    return None
+
+
+class _Circumstances(TypedDict):
+    mother: tuple[Identifier, ...]
+    lunar_birth_date: str
+    sms_consent: bool | None
+
+
+def _circumstances(reading: Reading, pid: Segment, zfd: Segment | None) -> _Circumstances:
+    """PID-21 (a newborn's mother, IPP and NDA), ZFD-1 (lunar date, day^month^year) and ZFD-3 (PAM.FR)."""
+    lunar = [zfd.text(1, part).strip() for part in (1, 2, 3)] if zfd is not None else []
+    consent = zfd.text(3).strip() if zfd is not None else ""
+    return {
+        "mother": identifiers_of(reading, pid, 21),
+        "lunar_birth_date": "/".join(lunar) if any(lunar) else "",
+        "sms_consent": is_true(consent) if consent else None,
+    }
 
 
 def _check_keys(reading: Reading, pid: Segment, matricules: tuple[Identifier, ...]) -> None:

@@ -82,7 +82,7 @@ MOST_SHARED_NOTES: Final = 20
 """Comments on a specimen that are shown with each report on it (promise P9); all are kept with the message."""
 
 REPEATED_FIELDS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
-    {"PID": (3, 5, 11, 18, 32), "MRG": (1, 4), "SCH": (1, 2), "STF": (2,)}
+    {"PID": (3, 5, 11, 18, 21, 32), "MRG": (1, 4), "SCH": (1, 2), "STF": (2,)}
 )
 
 # Identity -----------------------------------------------------------------------------------------------------------
@@ -573,7 +573,7 @@ NATIONAL_TYPES: Final = frozenset({"RPPS", "ADELI"})
 
 READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE"}),
+        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE", "ZFD"}),
         "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
         **dict.fromkeys(
             ("ORU", "OUL"),

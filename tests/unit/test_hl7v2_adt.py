@@ -7,7 +7,9 @@ from gateway import er7
 from gateway.errors import UndecidedError
 from gateway.facts import (
     Identifier,
+    IdentifierChange,
     IdentifierKind,
+    IdentityStatus,
     MovementAct,
     PatientMerged,
     PatientReported,
@@ -260,6 +262,40 @@ def test_a_removed_ins_leaves_the_patient_without_it():
     pid = PID.replace("^PI|", f'^PI~""^^^{oid}|')
     (reported,) = said("A47", pid, f"MRG|260058815400233^^^{oid}").facts
     assert reported.patient.of_kind(IdentifierKind.INS) == ()
+
+
+OLD_INS, NEW_INS = "260058815400233", "279035121518989"
+INS = "^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO^INS"
+
+
+@pytest.mark.parametrize(
+    ("pid_3", "pid_32", "mrg", "change", "status"),
+    [
+        ("", "VALI", "4700^^^CHU^PI", IdentifierChange.NUMBER_REPLACED, IdentityStatus.VALIDEE),
+        (f"~{NEW_INS}{INS}", "VALI", OLD_INS + INS, IdentifierChange.INS_REPLACED, IdentityStatus.QUALIFIEE),
+        (f'~""{INS}', "VALI", OLD_INS + INS, IdentifierChange.INS_REMOVED, IdentityStatus.VALIDEE),
+        (f'~""{INS}', "PROV~DOUT", OLD_INS + INS, IdentifierChange.INS_REMOVED, IdentityStatus.PROVISOIRE),
+        (f'~""{INS}', "PROV", OLD_INS + INS, IdentifierChange.DEMOTED, IdentityStatus.RECUPEREE),
+        ("", "PROV", OLD_INS + INS, IdentifierChange.DEMOTED, IdentityStatus.RECUPEREE),
+    ],
+)
+def test_the_four_meanings_of_a_change_of_identifiers(pid_3, pid_32, mrg, change, status):
+    """A47 (PAM.FR 4.1, 4.4): another IPP, another INS, no INS, no longer qualifiée; only an IPP is retired."""
+    pid = PID.replace("^PI|", f"^PI{pid_3}|").replace("|PROV", f"|{pid_32}")
+    reported, *merged = said("A47", pid, f"MRG|{mrg}").facts
+    assert (reported.change, reported.patient.status) == (change, status)
+    assert reported.correction
+    assert len(merged) == (change is IdentifierChange.NUMBER_REPLACED)
+    kept = [i.value for i in reported.patient.of_kind(IdentifierKind.INS)]
+    assert kept == ([NEW_INS] if change is IdentifierChange.INS_REPLACED else [])
+
+
+@pytest.mark.parametrize("mrg", [(), ("MRG|4711^^^CHU^PI",)])
+def test_a_change_that_changes_nothing_is_a_correction_and_flagged(mrg):
+    """An A47 without MRG, or that names the number in force, tells the patient."""
+    found = said("A47", PID, *mrg)
+    assert [type(f) for f in found.facts] == [PatientReported]
+    assert "MRG-1" in {flag.path for flag in found.flags}
 
 
 @pytest.mark.parametrize("event", ["A43", "A44", "A45", "A35", "A41", "A42", "A49", "A50", "A51"])

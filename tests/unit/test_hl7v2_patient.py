@@ -192,3 +192,29 @@ def test_odd_traits_are_tolerated_and_flagged(field, value, path):
 def test_a_death_is_told_by_its_indicator_or_date(fields, deceased):
     """PID-30 = Y, or any date in PID-29."""
     assert told(pid(**fields))[0].deceased is deceased
+
+
+def test_a_newborn_names_its_mother():
+    """PID-21 holds the mother's IPP and NDA (PAM.FR)."""
+    patient, flags = told(pid(f5="DURAND^SANS PRENOM^^^^^L", f21="4710^^^CHU^PI~NDA1^^^CHU^AN"))
+    assert patient.mother == (Identifier(IPP, "4710"), Identifier(IPP, "NDA1", IdentifierKind.OTHER))
+    assert patient.traits.first_given_name == "SANS PRENOM"
+    assert not flags
+
+
+@pytest.mark.parametrize(
+    ("zfd", "lunar", "consent"),
+    [("ZFD|32^13^1958||Y", "32/13/1958", True), ("ZFD|||N", "", False), ("ZFD|", "", None), ("ZFA|1", "", None)],
+)
+def test_lunar_date_and_consent_come_from_zfd(zfd, lunar, consent):
+    """ZFD-1 is kept as sent, for no calendar of ours holds it; nobody consents who did not say so (ZFD-3)."""
+    patient, _ = told(pid(), zfd)
+    assert (patient.lunar_birth_date, patient.sms_consent) == (lunar, consent)
+
+
+def test_a_corrected_date_of_birth_has_no_ins():
+    """ZFD-4 = Y: the identity can be validée, not qualifiée (PAM.FR, PID-7)."""
+    patient, flags = told(pid(f3=f"4711^^^CHU^PI~{INS}", f32="VALI"), "ZFD||||Y")
+    assert patient.status is IdentityStatus.VALIDEE
+    assert patient.of_kind(IdentifierKind.INS) == ()
+    assert {path for path, _ in flags} == {"ZFD-4"}

@@ -24,9 +24,11 @@ from facts import (
 from gateway.facts import (
     Abnormality,
     DocumentAct,
+    IdentifierChange,
     IdentityStatus,
     MovementAct,
     Observation,
+    PatientReported,
     Priority,
     ResultStatus,
     VisitState,
@@ -196,3 +198,39 @@ def test_an_ordinary_message_takes_no_ins_away():
     person = gateway.person(ipp("1"))
     assert (person.status, person.attributes) == (IdentityStatus.QUALIFIEE, {"CACH"})
     assert ins() in person.identifiers
+
+
+def test_a_newborn_that_gets_its_name_is_the_same_person():
+    """Told as SANS PRENOM, named by an A28 later: no question, and the name is never lost again."""
+    gateway = Gateway()
+    mother = (ipp("9"),)
+    nameless = patient(ipp("1"), first_given_name="SANS PRENOM", given_names="", mother=mother, sms_consent=True)
+    gateway.send(told(nameless), minute=1)
+    gateway.send(told(ANNE_1), minute=2)
+    gateway.send(told(nameless), minute=3)
+    assert gateway.questions() == []
+    assert gateway.person(ipp("1")).traits.first_given_name == "ANNE"
+
+
+def test_a_correction_that_says_nothing_of_mother_and_consent_keeps_them():
+    """An A31 without PID-21 and ZFD leaves what was told."""
+    gateway = Gateway()
+    gateway.send(
+        told(patient(ipp("1"), mother=(ipp("9"),), lunar_birth_date="32/13/1958", sms_consent=False)), minute=1
+    )
+    gateway.send(told(ANNE_1, correction=True), minute=2)
+    held = gateway.identity(ipp("1")).patient
+    assert (held.mother, held.lunar_birth_date, held.sms_consent) == ((ipp("9"),), "32/13/1958", False)
+
+
+def test_a_demoted_identity_is_recovered_and_without_ins():
+    """A47 that takes the INS of a qualified identity away is followed whole, and counted by its meaning."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())), minute=1)
+    demoted = PatientReported(
+        patient(ipp("1"), status=IdentityStatus.RECUPEREE), change=IdentifierChange.DEMOTED, correction=True
+    )
+    changes = gateway.send(demoted, minute=2)
+    person = gateway.person(ipp("1"))
+    assert (person.status, person.identifiers) == (IdentityStatus.RECUPEREE, (ipp("1"),))
+    assert changes.endings[0].notes["demoted"] == 1
