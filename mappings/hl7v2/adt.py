@@ -138,6 +138,8 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise PersonNeeded(rule.by_hand, path="MRG")
     if rule.merge:
         return tuple(fact for group in groups(reading.message) for fact in _merges(reading, group))
+    if reading.event == "A08" and reading.message.text("MSH-12.2").strip().upper() == "FRA":
+        reading.flag("MSH-9.2", "PAM.FR has no A08: read as the correction of traits that others send by it (A31)")
     zbe = zbe_of(reading)
     done = _done(reading, zbe)
     return tuple(fact for group in _told(reading) for fact in _told_facts(reading, group, rule, zbe, done))

@@ -10,6 +10,7 @@ from sites import demo_site
 from gateway import er7
 from gateway.errors import AckCode, SenderError, UndecidedError
 from mappings.hl7v2 import acknowledge, examine, translate
+from mappings.hl7v2.tables import ADT_EVENTS
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 SITE = demo_site()
@@ -114,6 +115,36 @@ BY_RULE = {
     ("ORU", "AR UnsupportedMessageType FHS"),
 }
 """Content that is not what it claims, an order of nothing, no date, no event, no control ID, several messages."""
+
+
+def _admissions():
+    for name, raw in frames():
+        found, _ = answered(raw)
+        if found.error is None and found.message_type.startswith("ADT^"):
+            yield name, found, ADT_EVENTS[found.message_type.removeprefix("ADT^")]
+
+
+def test_every_admission_is_told_by_its_rule():
+    """An ADT that is taken tells what its event's rule says, or is left to a rule or a person that the table names."""
+    seen = Counter()
+    for name, found, rule in _admissions():
+        ending = outcome(found)
+        seen[ending] += 1
+        if rule.ignored:
+            assert ending == rule.ignored, name
+        elif rule.by_hand or (len(found.message.all("PID")) > 1 and not rule.merge):
+            assert ending.startswith("AA, then PersonNeeded"), name
+        elif rule.merge:
+            assert ending == "PatientMerged", name
+        else:
+            assert "PatientReported" in ending, name
+            assert ("VisitReported" in ending) is (rule.movement and _numbers_a_stay(found.message)), name
+    assert {"PatientReported", "PatientReported+VisitReported", "PatientMerged"} <= set(seen)
+
+
+def _numbers_a_stay(message):
+    places = (("PID", 18), ("PV1", 19), ("PV1", 50))
+    return any(segment.text(field).strip() for segment_name, field in places for segment in message.all(segment_name))
 
 
 def test_every_answer_can_be_read_and_names_its_message():
