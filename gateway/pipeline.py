@@ -590,6 +590,7 @@ def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identi
     if known is not None and stay is not None and not decides:
         if replace(after, movements=()) == replace(stay, movements=()):
             _leave(act, known, identity)
+        act.objects.setdefault(f"{known.kind}/{known.id}", False)
         shown = replace(known, fact=after, version=known.version + (after != stay))
         _settle(act, known, shown, keys)
         return
