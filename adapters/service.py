@@ -29,6 +29,7 @@ from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.fhir.app import create_app
 from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
+from adapters.mllps import certificate, renewing
 from adapters.ops import observation
 from adapters.ops.commit import WatchedCommit
 from adapters.ops.endpoints import observed
@@ -254,11 +255,13 @@ class _Service:
             group.start().add_done_callback(_end_on_fault)
             listeners.push_async_callback(group.stop)
             http = await listeners.enter_async_context(self._http(group)) if self._role.does(Role.WEB) else None
-            mllp = await listeners.enter_async_context(self._mllp(group)) if self._role.does(Role.INTAKE) else None
-            yield {"mllp": mllp, "http": http}
+            mllp, mllps = None, None
+            if self._role.does(Role.INTAKE):
+                mllp, mllps = await listeners.enter_async_context(self._mllp(group))
+            yield {"mllp": mllp, "mllps": mllps, "http": http}
 
     @asynccontextmanager
-    async def _mllp(self, group: WatchedCommit) -> AsyncIterator[str]:
+    async def _mllp(self, group: WatchedCommit) -> AsyncIterator[tuple[str | None, str | None]]:
         settings = self._assembly.settings
         due = DueAcknowledgments(self._assembly.inbox.outcomes)
         intake = Hl7Intake(self._assembly.site, group, self._recorded, due)
@@ -266,14 +269,20 @@ class _Service:
         meter = self._watch.meter
         listener = Listener(meter.timed(intake.receive), meter.counted(intake.refuse_oversize), limits)
         self._watch.probes.connections = lambda: listener.connections_open
-        try:
-            await listener.start(settings.mllp_host, settings.mllp_port, shared=settings.mllp_shared)
-        except OSError as error:
-            raise ConfigurationError(_unbindable(error), path="GATEWAY_MLLP_PORT") from None
+        renewal = certificate(settings)
         telling = asyncio.create_task(due.run(), name="due-acknowledgments")
         telling.add_done_callback(_end_on_fault)
         try:
-            yield "{}:{}".format(*listener.address)
+            listen = partial(listener.start, shared=settings.mllp_shared)
+            plain = secure = None
+            if settings.mllp_plain:
+                plain = await _bound(listen(settings.mllp_host, settings.mllp_port), "GATEWAY_MLLP_PORT")
+            if renewal:
+                listening = listen(settings.mllps_host, settings.mllps_port, renewal.current)
+                secure = await _bound(listening, "GATEWAY_MLLPS_PORT")
+                self._watch.probes.certificate = renewal
+            async with renewing(renewal, _end_on_fault):
+                yield plain, secure
         finally:
             await listener.stop(GRACE_SECONDS)
             telling.cancel()
@@ -296,6 +305,13 @@ class _Service:
             finally:
                 server.should_exit = True
                 await serving
+
+
+async def _bound(listening: Coroutine[Any, Any, tuple[str, int]], setting: str) -> str:
+    try:
+        return "{}:{}".format(*await listening)
+    except OSError as error:
+        raise ConfigurationError(_unbindable(error), path=setting) from None
 
 
 def _end_work(worker: Worker, stopping: threading.Event) -> None:

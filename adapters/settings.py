@@ -40,6 +40,19 @@ class Settings(BaseModel):
         default=False,
         description="let several intake processes of this host listen on the one port",
     )
+    mllp_plain: bool = Field(default=True, description="listen for MLLP in clear; false: for MLLPS only")
+    mllps_host: str = Field(default="127.0.0.1", min_length=1, description="address the MLLPS (TLS) listener binds")
+    mllps_port: int = Field(default=2576, ge=0, le=65535, description="MLLPS port; 0: any free one")
+    mllps_certificate: str = Field(
+        default="", description="PEM file: our certificate, then those between it and its authority; empty: no MLLPS"
+    )
+    mllps_key: str = Field(default="", description="PEM file: its private key; empty: in the certificate's file")
+    mllps_client_ca: str = Field(
+        default="", description="PEM file: authorities of client certificates; empty: none is asked for"
+    )
+    mllps_client_certificate: Literal["required", "optional"] = Field(
+        default="required", description="required, or optional: a sender may do without one"
+    )
     http_host: str = Field(default="127.0.0.1", min_length=1, description="address the HTTP server binds")
     http_port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0: any free one")
     max_frame_bytes: int = Field(default=33_554_432, ge=1024, description="largest MLLP frame, in bytes")

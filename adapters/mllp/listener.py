@@ -9,12 +9,14 @@ import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from ssl import SSLContext
+from ssl import SSLError
 from typing import Any, Protocol
 
 import structlog
 
 from adapters.mllp.framing import Frame, FrameEvent, FrameReader, Junk, Oversize, Truncated, frame
+from adapters.mllp.quiet import Quiet
+from adapters.mllp.tls import Tls, subject_of
 
 log = structlog.get_logger()
 
@@ -31,7 +33,7 @@ class Peer:
     Attributes:
         address: its IP address.
         connection: number of the connection, rising from 1 while the listener lives.
-        subject: whom its TLS client certificate names; None without one.
+        subject: whom its TLS client certificate names (RFC 4514); None without one.
         line: takes what is told it later, beside the answers to its frames.
 
     """
@@ -64,7 +66,8 @@ class Limits:
         connections: connections open at a time.
         idle_seconds: longest time between the end of a frame (or its answer) and the start of the next.
         frame_seconds: longest time from a frame's first byte to its last.
-        write_seconds: longest time that the peer may leave an answer unread; also for a TLS handshake or shutdown.
+        handshake_seconds: longest time for a TLS handshake.
+        write_seconds: longest time that the peer may leave an answer unread; also for the end of a TLS session.
         pipelined: frames that may await their answer on one connection; no more are read until some are answered.
         settle_seconds: silence after which an FS without its CR ends the frame.
 
@@ -74,6 +77,7 @@ class Limits:
     connections: int = 256
     idle_seconds: float = 300
     frame_seconds: float = 30
+    handshake_seconds: float = 10
     write_seconds: float = 10
     pipelined: int = 64
     settle_seconds: float = 0.2
@@ -91,7 +95,7 @@ OversizeAnswer = Callable[[int, Peer], bytes]
 
 
 class Listener:
-    """An MLLP listener, open between `start` and `stop`.
+    """An MLLP listener, open between `start` and `stop`, on as many addresses as it was started on.
 
     Attributes:
         connections_open: connections now open.
@@ -99,19 +103,18 @@ class Listener:
         oversize: frames refused for their size.
         truncated: frames cut before their end.
         junk_bytes: bytes that belonged to no frame.
+        unheard: keeps the log of failed handshakes short.
 
     """
 
-    def __init__(
-        self, handler: Handler, oversize: OversizeAnswer, limits: Limits | None = None, *, ssl: SSLContext | None = None
-    ) -> None:
+    def __init__(self, handler: Handler, oversize: OversizeAnswer, limits: Limits | None = None) -> None:
         self.handler = handler
         self.oversize_answer = oversize
         self.limits = limits or Limits()
         self.frames = self.oversize = self.truncated = self.junk_bytes = 0
-        self._ssl = ssl
+        self.unheard = Quiet()
         self._numbers = itertools.count(1)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._connections: dict[_Connection, asyncio.Task[None]] = {}
 
     @property
@@ -121,56 +124,60 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The address and port listened on; RuntimeError while the listener is stopped."""
-        if self._server is None or not self._server.sockets:
+        """The address and port first listened on; RuntimeError while the listener is stopped."""
+        if not self._servers:
             raise RuntimeError("the listener is not started")
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
+        return _address(self._servers[0])
 
-    async def start(self, host: str, port: int, *, shared: bool = False) -> None:
-        """Connections are accepted on this address; port 0 takes a free one. OSError if it cannot be had.
+    async def start(self, host: str, port: int, tls: Tls | None = None, *, shared: bool = False) -> tuple[str, int]:
+        """Connections are accepted on this address too; give it. OSError if it cannot be had.
 
-        Shared, the kernel deals connections out to all listeners of the address that are (SO_REUSEPORT).
+        Args:
+            host: address or name to bind.
+            port: TCP port; 0 takes a free one.
+            tls: makes it TLS.
+            shared: let the kernel deal connections out to all listeners of the address that are (SO_REUSEPORT).
+
         """
-        tls_seconds = self.limits.write_seconds if self._ssl else None
-        self._server = await asyncio.start_server(
-            self._accept,
-            host,
-            port,
-            limit=BUFFER,
-            reuse_port=shared or None,
-            ssl=self._ssl,
-            ssl_handshake_timeout=tls_seconds,
-            ssl_shutdown_timeout=tls_seconds,
+        server = await asyncio.start_server(
+            lambda r, w: self._accept(r, w, tls), host, port, limit=BUFFER, reuse_port=shared or None
         )
-        log.info("mllp.listening", address=self.address[0], port=self.address[1], tls=self._ssl is not None)
+        self._servers.append(server)
+        bound = _address(server)
+        log.info("mllp.listening", address=bound[0], port=bound[1], tls=tls is not None)
+        return bound
 
     async def stop(self, grace: float) -> None:
         """Nothing is accepted or read any more, frames in hand are answered, all connections are closed.
 
         Frames not answered within ``grace`` seconds get no answer: their senders will send them again.
         """
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
         for connection in self._connections:
             connection.stop_reading()
         await _ended_within(self._connections.values(), grace)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.limits.write_seconds):
-                await server.wait_closed()
+        for server in servers:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.write_seconds):
+                    await server.wait_closed()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: Tls | None) -> None:
         peer = Peer((writer.get_extra_info("peername") or ("",))[0], next(self._numbers))
-        if self._server is None or self.connections_open >= self.limits.connections:
+        if not self._servers or self.connections_open >= self.limits.connections:
             log.warning("mllp.refused", peer=peer.address, connection=peer.connection, open=self.connections_open)
             writer.transport.abort()
             return
-        connection = _Connection(self, peer, reader, writer)
+        connection = _Connection(self, peer, reader, writer, tls)
         task = asyncio.create_task(connection.serve())
         self._connections[connection] = task
         task.add_done_callback(lambda _: self._connections.pop(connection))
+
+
+def _address(server: asyncio.Server) -> tuple[str, int]:
+    host, port = server.sockets[0].getsockname()[:2]
+    return host, port
 
 
 async def _ended_within(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
@@ -221,7 +228,12 @@ class _Connection:
     """One peer: a task that reads frames, a task that writes their answers, and the handlers between them."""
 
     def __init__(
-        self, listener: Listener, peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        listener: Listener,
+        peer: Peer,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        tls: Tls | None,
     ) -> None:
         self._listener = listener
         self._limits = listener.limits
@@ -236,10 +248,11 @@ class _Connection:
         self._handling: set[asyncio.Task[bytes | None]] = set()
         self._since = self._now()
         self._frames = self._truncated = self._junk = 0
-        # A drain then waits until the kernel has all of it, which is how an unread answer is noticed. (Not 0: asyncio's
-        # TLS transport would pause with nothing to write.)
-        writer.transport.set_write_buffer_limits(high=1)
-        self._reading = asyncio.create_task(self._read_frames())
+        self._heard = False
+        if tls:
+            assert isinstance(writer.transport, asyncio.Transport)
+            writer.transport.pause_reading()  # the handshake's first bytes are TLS's, not the reader's
+        self._reading = asyncio.create_task(self._read_frames(tls))
 
     def stop_reading(self) -> None:
         """No more frames are taken; those in hand are answered and the connection closes."""
@@ -256,7 +269,6 @@ class _Connection:
 
     async def serve(self) -> None:
         """The connection is closed, and every handler that it started has ended."""
-        self._log.info("mllp.connected")
         answering = asyncio.create_task(self._write_answers())
         try:
             await asyncio.wait({self._reading, answering}, return_when=asyncio.FIRST_COMPLETED)
@@ -268,7 +280,8 @@ class _Connection:
         finally:
             self._writer.transport.abort()
             await self._stop(*(t for t in (self._reading, answering, *self._handling) if not t.done()))
-            self._log.info("mllp.closed", frames=self._frames, truncated=self._truncated, junk_bytes=self._junk)
+            if self._heard:
+                self._log.info("mllp.closed", frames=self._frames, truncated=self._truncated, junk_bytes=self._junk)
 
     async def _stop(self, *tasks: asyncio.Task[Any]) -> None:
         for task in tasks:
@@ -291,7 +304,28 @@ class _Connection:
             async with asyncio.timeout(self._limits.write_seconds):
                 await self._writer.wait_closed()
 
-    async def _read_frames(self) -> None:
+    async def _secured(self, tls: Tls) -> bool:
+        """Whether the handshake was done; the peer's certificate is known then."""
+        try:
+            await self._writer.start_tls(tls(), ssl_handshake_timeout=self._limits.handshake_seconds)
+        except OSError as error:
+            reason = error.reason if isinstance(error, SSLError) else None
+            if (unheard := self._listener.unheard.told(self._peer.address, self._now())) is not None:
+                self._log.warning("mllps.unheard", reason=reason or type(error).__name__, since_last=unheard)
+            return False
+        certificate = self._writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        self._peer = replace(self._peer, subject=subject_of(certificate))
+        return True
+
+    async def _read_frames(self, tls: Tls | None) -> None:
+        if tls and not await self._secured(tls):
+            return
+        self._heard = True
+        self._since = self._now()
+        self._log.info("mllp.connected", **({"tls": True, "subject": self._peer.subject} if tls else {}))
+        # A drain then waits until the kernel has all of it, which is how an unread answer is noticed. (Not 0: asyncio's
+        # TLS transport would pause with nothing to write.)
+        self._writer.transport.set_write_buffer_limits(high=1)
         try:
             ended = await self._read_to_the_end()
         except OSError:

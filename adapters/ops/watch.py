@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from adapters.mllp.tls import Renewal
 from adapters.ops.meter import Meter, Metrics, counters, gauge, gauges
 from adapters.ops.readings import INTAKE_OPEN, Readings, age, broker_up, free_bytes
 from adapters.store.database import Database, SessionLock
@@ -51,6 +52,7 @@ class Probes:
         broker: whether the relay has its broker; None while another process relays.
         worker: whether the worker is alive.
         takes_in: whether the process takes messages in, by MLLP or HTTP.
+        certificate: what the MLLPS listener shows.
 
     """
 
@@ -58,6 +60,7 @@ class Probes:
     broker: Callable[[], bool | None] = lambda: None
     worker: Callable[[], bool] | None = None
     takes_in: bool = False
+    certificate: Renewal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,11 @@ class Watch:
         yield from gauge("gateway_intake_open", "Whether this process takes messages in", self._pressure is None)
         connections = self.probes.connections
         yield from gauge("gateway_connections", "MLLP connections open", connections() if connections else None)
+        if certificate := self.probes.certificate:
+            said = "Days that the MLLPS certificate in use has left"
+            yield from gauge("gateway_mllps_certificate_days", said, certificate.days_left())
+            said = "Whether the certificate's files as they are now cannot be used, so that older ones serve"
+            yield from gauge("gateway_mllps_certificate_refused", said, float(certificate.refused))
         yield from gauge("gateway_disk_free_bytes", "Bytes free where the SQLite database is", self._free)
         if vitals is not None:
             yield from self._of_vitals(vitals)

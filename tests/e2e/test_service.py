@@ -70,7 +70,7 @@ def only(rows):
 
 def test_the_ready_file_tells_where_it_serves(gateway):
     """The file is there whole once both listeners take connections, and names the process."""
-    assert set(gateway.ready) == {"mllp", "http", "pid"}
+    assert set(gateway.ready) == {"mllp", "mllps", "http", "pid"}
     assert gateway.ready["pid"] == gateway.process.pid
     assert re.fullmatch(r"127\.0\.0\.1:\d+", gateway.ready["mllp"])
     assert httpx.get(gateway.http + "/fhir/metadata").json()["resourceType"] == "CapabilityStatement"

@@ -31,8 +31,8 @@ def too_large(limit, peer):
 
 @asynccontextmanager
 async def listening(handler=echo, oversize=too_large, *, tls=None, grace=1.0, **limits):
-    listener = Listener(handler, oversize, Limits(**{"settle_seconds": 0.05} | limits), ssl=tls)
-    await listener.start("127.0.0.1", 0)
+    listener = Listener(handler, oversize, Limits(**{"settle_seconds": 0.05} | limits))
+    await listener.start("127.0.0.1", 0, (lambda: tls) if tls else None)
     try:
         yield listener
     finally:
@@ -755,7 +755,7 @@ async def test_a_sender_without_a_certificate_is_not_heard(tls):
 
 async def test_a_peer_that_stops_in_its_tls_handshake_delays_no_other(tls):
     server, known, _ = tls
-    async with listening(tls=server, write_seconds=0.3) as listener, connected(listener) as stuck:
+    async with listening(tls=server, handshake_seconds=0.3) as listener, connected(listener) as stuck:
         async with Client(*listener.address, ssl=known) as client:
             assert await client.send(b"1", 5) == b"ACK 1"
         assert await stuck.answer() is None
