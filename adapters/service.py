@@ -265,7 +265,11 @@ class _Service:
         settings = self._assembly.settings
         due = DueAcknowledgments(self._assembly.inbox.outcomes)
         intake = Hl7Intake(self._assembly.site, group, self._recorded, due)
-        limits = Limits(max_frame=settings.max_frame_bytes, connections=settings.max_connections)
+        limits = Limits(
+            max_frame=settings.max_frame_bytes,
+            connections=settings.max_connections,
+            per_address=settings.max_connections_per_address,
+        )
         meter = self._watch.meter
         listener = Listener(meter.timed(intake.receive), meter.counted(intake.refuse_oversize), limits)
         self._watch.probes.connections = lambda: listener.connections_open

@@ -57,6 +57,9 @@ class Settings(BaseModel):
     http_port: int = Field(default=8080, ge=0, le=65535, description="HTTP port; 0: any free one")
     max_frame_bytes: int = Field(default=33_554_432, ge=1024, description="largest MLLP frame, in bytes")
     max_connections: int = Field(default=256, ge=1, description="MLLP connections at one time")
+    max_connections_per_address: int = Field(
+        default=64, ge=0, description="MLLP connections at one time from one IP address; 0: as many as there are"
+    )
     workers: int = Field(
         default=1, ge=0, le=64, description="worker processes beside the listening one (PostgreSQL); 0: it works itself"
     )

@@ -6,6 +6,7 @@ order. Nothing here looks into a payload or logs one (promise P6); every wait an
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,7 @@ class Limits:
     Attributes:
         max_frame: largest payload, in bytes; also the sum of payloads that may await their answer on one connection.
         connections: connections open at a time.
+        per_address: connections open at a time from one IP address; 0: as many as there are.
         idle_seconds: longest time between the end of a frame (or its answer) and the start of the next.
         frame_seconds: longest time from a frame's first byte to its last.
         handshake_seconds: longest time for a TLS handshake.
@@ -75,6 +77,7 @@ class Limits:
 
     max_frame: int = 32 * 1024 * 1024
     connections: int = 256
+    per_address: int = 0
     idle_seconds: float = 300
     frame_seconds: float = 30
     handshake_seconds: float = 10
@@ -104,6 +107,7 @@ class Listener:
         truncated: frames cut before their end.
         junk_bytes: bytes that belonged to no frame.
         unheard: keeps the log of failed handshakes short.
+        refused: keeps the log of connections beyond a limit short.
 
     """
 
@@ -112,7 +116,8 @@ class Listener:
         self.oversize_answer = oversize
         self.limits = limits or Limits()
         self.frames = self.oversize = self.truncated = self.junk_bytes = 0
-        self.unheard = Quiet()
+        self.unheard, self.refused = Quiet(), Quiet()
+        self._by_address: Counter[str] = Counter()
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._connections: dict[_Connection, asyncio.Task[None]] = {}
@@ -165,14 +170,33 @@ class Listener:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: Tls | None) -> None:
         peer = Peer((writer.get_extra_info("peername") or ("",))[0], next(self._numbers))
-        if not self._servers or self.connections_open >= self.limits.connections:
-            log.warning("mllp.refused", peer=peer.address, connection=peer.connection, open=self.connections_open)
+        limit = self._limit_reached(peer.address)
+        if limit or not self._servers:
+            self._tell_refused(peer, limit)
             writer.transport.abort()
             return
         connection = _Connection(self, peer, reader, writer, tls)
         task = asyncio.create_task(connection.serve())
         self._connections[connection] = task
-        task.add_done_callback(lambda _: self._connections.pop(connection))
+        self._by_address[peer.address] += 1
+        task.add_done_callback(lambda _: self._gone(connection, peer.address))
+
+    def _limit_reached(self, address: str) -> str:
+        if self.connections_open >= self.limits.connections:
+            return "connections"
+        most = self.limits.per_address
+        return "per_address" if most and self._by_address[address] >= most else ""
+
+    def _tell_refused(self, peer: Peer, limit: str) -> None:
+        untold = self.refused.told(peer.address, asyncio.get_running_loop().time())
+        if untold is not None:
+            log.warning("mllp.refused", peer=peer.address, limit=limit, open=self.connections_open, since_last=untold)
+
+    def _gone(self, connection: "_Connection", address: str) -> None:
+        del self._connections[connection]
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
 
 
 def _address(server: asyncio.Server) -> tuple[str, int]:

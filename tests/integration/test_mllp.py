@@ -433,6 +433,28 @@ async def test_a_connection_beyond_the_limit_is_closed_at_once_and_room_is_given
             assert await third.answer() == b"ACK 3"
 
 
+async def test_one_address_takes_no_more_than_its_share_and_others_are_served():
+    async with listening(connections=3, per_address=2) as listener:
+        async with (
+            connected(listener, local_addr=("127.0.0.2", 0)) as first,
+            connected(listener, local_addr=("127.0.0.2", 0)) as second,
+        ):
+            await until(lambda: listener.connections_open == 2)
+            with capture_logs() as logs:
+                for _ in range(5):
+                    async with connected(listener, local_addr=("127.0.0.2", 0)) as third:
+                        assert await third.answer(1) is None
+            assert [(entry["event"], entry["limit"]) for entry in logs] == [("mllp.refused", "per_address")]
+            async with connected(listener) as other:
+                for n, sender in enumerate((first, second, other)):
+                    await sender.write(frame(b"%d" % n))
+                    assert await sender.answer() == b"ACK %d" % n
+        await until(lambda: listener.connections_open == 0)
+        async with connected(listener, local_addr=("127.0.0.2", 0)) as again:
+            await again.write(frame(b"1"))
+            assert await again.answer() == b"ACK 1"
+
+
 # Failures of ours
 
 
