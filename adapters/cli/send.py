@@ -12,6 +12,7 @@ import click
 
 from adapters.cli.output import json_option, print_json, printable
 from adapters.mllp.client import Client, PeerUnavailable
+from adapters.mllp.tls import TlsFiles, sender_context
 from gateway import er7
 from gateway.errors import POSITIVE, GatewayError
 from mappings.hl7v2.batch import is_batch, read_file
@@ -25,13 +26,33 @@ HIGHEST_PORT = 65_535
 _PORT = re.compile("[1-9][0-9]{0,4}")
 
 
+PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "address", required=True, metavar="HOST:PORT", help="The MLLP listener.")
+@click.option("--tls", is_flag=True, help="Send by TLS, to a receiver whose certificate the system trusts.")
+@click.option("--tls-ca", type=PEM, help="By TLS; PEM file of the authorities that the receiver's must come from.")
+@click.option("--tls-cert", type=PEM, help="By TLS; PEM file of our certificate.")
+@click.option("--tls-key", type=PEM, help="PEM file of its private key, if it is not in the certificate's file.")
+@click.option("--tls-name", metavar="NAME", help="Name that the receiver's certificate bears, if it is not HOST.")
 @click.option("--timeout", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds an answer.")
 @json_option
 @click.pass_context
-def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float, *, as_json: bool) -> None:
+def send(
+    ctx: click.Context,
+    files: Sequence[Path],
+    address: str,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_name: str | None,
+    timeout: float,
+    *,
+    tls: bool,
+    as_json: bool,
+) -> None:
     """Send HL7 v2 messages by MLLP and print each acknowledgment.
 
     A file that holds several messages (each begins with MSH at the beginning of a line) is sent as several frames;
@@ -43,11 +64,17 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
     Examples:
       gateway send admission.hl7 --to 127.0.0.1:2575
       gateway send results/*.hl7 --to 127.0.0.1:2575 --json
+      gateway send admission.hl7 --to gateway.chu.example:2576 --tls-ca ca.pem --tls-cert lis.pem --tls-key lis.key
     """
     host, _, port = address.rpartition(":")
     if not host or not _PORT.fullmatch(port) or int(port) > HIGHEST_PORT:
         raise click.BadParameter("HOST:PORT is expected", ctx, param_hint="--to")
-    answers = asyncio.run(_send(files, host.strip("[]"), int(port), timeout, quiet=as_json))
+    if tls_key and not tls_cert:
+        raise click.BadParameter("a certificate (--tls-cert) is expected with it", ctx, param_hint="--tls-key")
+    by_tls = tls or tls_ca or tls_cert or tls_name
+    context = sender_context(TlsFiles(tls_cert, tls_key, tls_ca)) if by_tls else None
+    client = Client(host.strip("[]"), int(port), ssl=context, server_hostname=tls_name)
+    answers = asyncio.run(_send(files, client, timeout, quiet=as_json))
     refused = sum(not POSITIVE.issuperset({a["code"], a.get("application")} - {None}) for a in answers)
     unanswered = sum(a["code"] is None and a["error"] is not None for a in answers)
     if as_json:
@@ -57,10 +84,10 @@ def send(ctx: click.Context, files: Sequence[Path], address: str, timeout: float
     ctx.exit(3 if unanswered else 1 if refused else 0)
 
 
-async def _send(files: Sequence[Path], host: str, port: int, timeout: float, *, quiet: bool) -> list[dict[str, Any]]:  # noqa: ASYNC109 - handed on
+async def _send(files: Sequence[Path], connection: Client, timeout: float, *, quiet: bool) -> list[dict[str, Any]]:  # noqa: ASYNC109 - handed on
     parts = [(file, n, part) for file in files for n, part in enumerate(split(file.read_bytes()), start=1)]
     answers: list[dict[str, Any]] = []
-    async with Client(host, port) as client, aclosing(_told(client, [p for *_, p in parts], timeout)) as arriving:
+    async with connection as client, aclosing(_told(client, [p for *_, p in parts], timeout)) as arriving:
         places = iter(parts)
         async for told in arriving:
             file, n, _ = next(places)

@@ -1,10 +1,13 @@
-"""An MLLP sender: one connection at a time, made when it is needed, given up whenever an answer is in doubt."""
+"""An MLLP sender: one connection at a time, made when it is needed, given up whenever an answer is in doubt.
+
+`Client` is for asyncio, `BlockingClient` for everybody else.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
-from ssl import SSLContext
+from ssl import SSLCertVerificationError, SSLContext, SSLError
 from typing import Self
 
 from adapters.mllp.framing import Frame, FrameEvent, FrameReader, Junk, frame
@@ -17,6 +20,13 @@ SETTLE_SECONDS = 0.2
 
 TLS_CLOSE_SECONDS = 2
 """How long a receiver may take to agree to the end of a TLS session."""
+
+
+CONNECT_SECONDS = 10.0
+"""Longest time that a connection and its TLS handshake may take."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before the second attempt, doubled before each further one up to the longest."""
 
 
 class PeerUnavailable(TroubleError):
@@ -35,7 +45,13 @@ class Client:
     """
 
     def __init__(
-        self, host: str, port: int, *, ssl: SSLContext | None = None, server_hostname: str | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        ssl: SSLContext | None = None,
+        server_hostname: str | None = None,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         """Keep where to send.
 
@@ -44,8 +60,10 @@ class Client:
             port: its TCP port.
             ssl: TLS settings, with our certificate for mutual TLS; None sends in clear.
             server_hostname: name that the receiver's certificate must bear, if it is not ``host``.
+            connect_seconds: longest time that a connection and its TLS handshake may take.
 
         """
+        self._connect_seconds = connect_seconds
         self._host = host
         self._port = port
         self._ssl = ssl
@@ -106,12 +124,12 @@ class Client:
         message, framing, answers = frame(payload), FrameReader(MAX_ANSWER), list[bytes]()
         name = (self._server_hostname or self._host) if self._ssl else None
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(min(timeout, self._connect_seconds)):
                 reader, writer = await asyncio.open_connection(
                     self._host, self._port, ssl=self._ssl, server_hostname=name
                 )
         except OSError as error:  # TimeoutError is one
-            raise PeerUnavailable("the receiver cannot be reached") from error
+            raise PeerUnavailable(_why_unreachable(error)) from error
         with suppress(OSError):
             async with asyncio.timeout(timeout):
                 writer.write(message)
@@ -123,6 +141,37 @@ class Client:
         with suppress(OSError):
             await writer.wait_closed()
         return answers
+
+    async def deliver(
+        self,
+        payload: bytes,
+        timeout: float,  # noqa: ASYNC109 - as send
+        attempts: int = 5,
+        first_pause: float = FIRST_PAUSE,
+    ) -> bytes:
+        """Give the receiver's answer, asked for again after growing pauses while none comes.
+
+        Only for receivers that know a message again by its control ID: an answer may have been lost on its way.
+
+        Args:
+            payload: one message, without frame.
+            timeout: seconds for each attempt.
+            attempts: how often it is sent at most, at least 1.
+            first_pause: seconds before the second attempt; doubled before each further one, up to `LONGEST_PAUSE`.
+
+        Raises:
+            PeerUnavailable: no attempt was answered.
+            ValueError: the payload holds a frame boundary.
+
+        """
+        pause = first_pause
+        for _ in range(attempts - 1):
+            try:
+                return await self.send(payload, timeout)
+            except PeerUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        return await self.send(payload, timeout)
 
     async def send_all(
         self,
@@ -178,12 +227,59 @@ class Client:
             name = (self._server_hostname or self._host) if self._ssl else None
             seconds = TLS_CLOSE_SECONDS if self._ssl else None
             try:
-                _, self._link = await asyncio.get_running_loop().create_connection(
-                    _Link, self._host, self._port, ssl=self._ssl, server_hostname=name, ssl_shutdown_timeout=seconds
-                )
-            except OSError as error:
-                raise PeerUnavailable("the receiver cannot be reached") from error
+                async with asyncio.timeout(self._connect_seconds):
+                    _, self._link = await asyncio.get_running_loop().create_connection(
+                        _Link, self._host, self._port, ssl=self._ssl, server_hostname=name, ssl_shutdown_timeout=seconds
+                    )
+            except OSError as error:  # TimeoutError is one
+                raise PeerUnavailable(_why_unreachable(error)) from error
         return self._link
+
+
+def _why_unreachable(error: OSError) -> str:
+    if isinstance(error, SSLCertVerificationError):
+        return f"the receiver's certificate is not accepted: {error.verify_message}"
+    if isinstance(error, SSLError):
+        return f"the receiver cannot be reached by TLS: {error.reason}"
+    return "the receiver cannot be reached"
+
+
+class BlockingClient:
+    """A sender to one receiver for programs without an event loop, by one thread: a `Client` with a loop of its own.
+
+    Closed, it is of no more use.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        ssl: SSLContext | None = None,
+        server_hostname: str | None = None,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        self._client = Client(host, port, ssl=ssl, server_hostname=server_hostname, connect_seconds=connect_seconds)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The connection is closed."""
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    def send(self, payload: bytes, timeout: float) -> bytes:
+        """Give the payload of the receiver's answer; see `Client.send`."""
+        return self._runner.run(self._client.send(payload, timeout))
+
+    def deliver(self, payload: bytes, timeout: float, attempts: int = 5, first_pause: float = FIRST_PAUSE) -> bytes:
+        """Give the answer, asked for again while none comes; see `Client.deliver`."""
+        return self._runner.run(self._client.deliver(payload, timeout, attempts, first_pause))
 
 
 class _Link(asyncio.Protocol):
@@ -248,7 +344,8 @@ class _Link(asyncio.Protocol):
         last = self._framing.eof()
         if exc is None and last:
             self._take([last])
-        self._fail("the receiver closed the connection")
+        refused = f": {exc.reason}" if isinstance(exc, SSLError) else ""  # our certificate, most likely
+        self._fail(f"the receiver closed the connection{refused}")
         self._lost.set()
 
     def _settled(self) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from adapters.mllp.client import Client, PeerUnavailable
+from adapters.mllp.client import BlockingClient, Client, PeerUnavailable
 from adapters.mllp.framing import Frame, FrameReader, frame
 from adapters.mllp.listener import Limits, Listener, Peer
 
@@ -687,6 +687,41 @@ async def test_a_receiver_that_is_not_there_is_unavailable():
             await client.send(b"1", 1)
         with pytest.raises(PeerUnavailable):
             [answer async for answer in client.send_all([b"1"], 2, 1)]
+
+
+async def test_delivering_asks_again_until_an_answer_comes():
+    asked = []
+
+    async def handler(payload, peer):
+        asked.append(payload)
+        if len(asked) < 3:
+            raise RuntimeError
+        return b"ACK"
+
+    async with listening(handler) as listener, Client(*listener.address) as client:
+        assert await client.deliver(b"1", 2, first_pause=0.01) == b"ACK"
+        assert asked == [b"1"] * 3
+        asked.clear()
+        with pytest.raises(PeerUnavailable):
+            await client.deliver(b"2", 2, attempts=2, first_pause=0.01)
+        assert asked == [b"2"] * 2
+
+
+async def test_a_connection_that_is_never_ready_is_given_up_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # TCP is made by the kernel, and nobody shakes hands
+        client = Client(*mute.getsockname(), ssl=ssl.create_default_context(), connect_seconds=0.2)
+        async with asyncio.timeout(10):
+            with pytest.raises(PeerUnavailable):
+                await client.send(b"1", 30)
+
+
+async def test_the_blocking_client_serves_a_program_without_a_loop():
+    def ask(address):
+        with BlockingClient(*address) as client:
+            return [client.send(b"%d" % n, 2) for n in range(3)] + [client.deliver(b"3", 2)]
+
+    async with listening() as listener:
+        assert await asyncio.to_thread(ask, listener.address) == [b"ACK %d" % n for n in range(4)]
 
 
 async def test_pipelined_answers_come_in_the_order_of_the_messages():

@@ -2,14 +2,17 @@
 
 import asyncio
 import datetime as dt
+import json
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 import trustme
+from click.testing import CliRunner
 from structlog.testing import capture_logs
 
+from adapters.cli import main
 from adapters.mllp.client import Client, PeerUnavailable
 from adapters.mllp.listener import Limits, Listener
 from adapters.mllp.tls import Renewal, TlsFiles, days_left, listener_context, sender_context
@@ -189,6 +192,50 @@ async def test_plain_and_tls_share_one_listener(hospital):
         async with sender(listener, hospital) as secure, Client(*plain) as clear:
             assert [await c.send(b"1", 5) for c in (secure, clear)] == [b"ACK 1"] * 2
             assert listener.connections_open == 2
+
+
+# The client
+
+
+async def test_a_refusal_by_tls_is_told_to_the_sender_with_its_reason(hospital, stranger):
+    """Whose certificate is not accepted, and by whom, is clear from the error."""
+    files = TlsFiles(hospital.issue("gateway"), authorities=hospital.file)
+    async with listening(files) as (listener, _):
+        said = []
+        for context, name in (
+            (sender_context(TlsFiles(authorities=stranger.file)), None),
+            (sender_context(TlsFiles(hospital.issue("lis"), authorities=hospital.file)), "other.example"),
+            (sender_context(TlsFiles(authorities=hospital.file)), None),
+        ):
+            async with Client(*listener.address, ssl=context, server_hostname=name) as client:
+                with pytest.raises(PeerUnavailable) as refused:
+                    await client.send(b"1", 5)
+                said.append(refused.value.rule)
+    assert said[0].startswith("the receiver's certificate is not accepted: ")
+    assert "other.example" in said[1]
+    assert said[2].startswith("the receiver closed the connection")
+
+
+async def test_gateway_send_shows_its_certificate(hospital, tmp_path):
+    """The options name the files; exit codes are those of sending in clear."""
+    heard = Heard()
+    message = tmp_path / "message.hl7"
+    message.write_bytes(b"MSH|^~\\&|A|B|C|D|20260302||ADT^A01|1|P|2.5\r")
+
+    async def accept(payload, peer):
+        await heard(payload, peer)
+        return b"MSH|^~\\&|C|D|A|B|20260302||ACK|2|P|2.5\rMSA|AA|1\r"
+
+    files = TlsFiles(hospital.issue("gateway"), authorities=hospital.file)
+    async with listening(files, accept) as (listener, _):
+        to = ["send", str(message), "--json", "--to", "{}:{}".format(*listener.address)]
+        trusting = [*to, "--tls-ca", str(hospital.file)]
+        shown = [*trusting, "--tls-cert", str(hospital.issue("lis"))]
+        with capture_logs():  # the commands' standard output is theirs alone
+            done = [await asyncio.to_thread(CliRunner().invoke, main, given) for given in (shown, trusting, to)]
+    assert [result.exit_code for result in done] == [0, 3, 3]
+    assert json.loads(done[0].stdout)[0]["code"] == "AA"
+    assert [subject.split(",")[0] for subject in heard.subjects] == ["CN=lis"]
 
 
 # Renewal
