@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from secrets import token_hex
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -225,6 +225,13 @@ def _file_of(frame: bytes) -> File | SenderError:
         return error
 
 
+class Group(Protocol):
+    """What takes receptions into the next commit."""
+
+    def submit(self, reception: Reception) -> "asyncio.Future[Recorded]":
+        """Put a reception in its place; the future is done once it is on disk, or fails."""
+
+
 class Hl7Intake:
     """What the MLLP listener calls with each frame.
 
@@ -232,13 +239,22 @@ class Hl7Intake:
         site: the establishment.
         group: puts receptions on disk.
         recorded: told of each commit, so that the pipeline wakes.
-        due: sends the application acknowledgments that follow the pipeline.
+        due: sends the application acknowledgments that follow the pipeline; None: nobody waits for them.
+        transport: how frames come; what comes in a file is one message, from no address.
 
     """
 
-    def __init__(self, site: Site, group: GroupCommit, recorded: Callable[[], None], due: DueAcknowledgments) -> None:
+    def __init__(
+        self,
+        site: Site,
+        group: Group,
+        recorded: Callable[[], None],
+        due: DueAcknowledgments | None,
+        transport: Transport = Transport.MLLP,
+    ) -> None:
         self._site = site
         self._group = group
+        self._transport = transport
         self._recorded = recorded
         self._due = due
         self._traffic = Traffic()
@@ -253,7 +269,8 @@ class Hl7Intake:
 
         """
         async with self._turn(peer):
-            file = await self._in_time(frame, _file_of) if is_batch(frame) else None
+            batch = self._transport is not Transport.FILE and is_batch(frame)
+            file = await self._in_time(frame, _file_of) if batch else None
             if isinstance(file, File):
                 several = await self._take_all(file, peer)
             else:
@@ -274,7 +291,9 @@ class Hl7Intake:
         self, message: bytes, peer: Peer, *, first: bool = True, refused: SenderError | None = None
     ) -> "_Taken":
         """Examine a message and put it in line for the commit, the first of a frame when its source's rate allows."""
-        examination = _admitted(await self._in_time(message, self._examined), peer)
+        examination = await self._in_time(message, self._examined)
+        if self._transport is not Transport.FILE:
+            examination = _admitted(examination, peer)
         if refused is not None:
             examination = replace(examination, error=refused)
         if await self._traffic.turn(examination, waits=first):
@@ -344,12 +363,12 @@ class Hl7Intake:
 
     def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
         error, verdict = examination.error, examination.verdict
-        if examination.mode.follows(verdict) and self._due.full:
+        if self._due and self._due.full and examination.mode.follows(verdict):
             return _refused("too many application acknowledgments are due: nothing was kept, send again later")
         code = examination.mode.at_once(verdict)
         reception = Reception(
             raw=frame,
-            transport=Transport.MLLP,
+            transport=self._transport,
             format=Format.HL7V2,
             source=examination.source.id if examination.source else "",
             control_id=storable(examination.control_id),
@@ -365,7 +384,7 @@ class Hl7Intake:
 
     def _owe(self, recorded: Recorded, examination: Examination, peer: Peer) -> None:
         """The application acknowledgment follows on the connection, if one is wanted; a repetition gets the first's."""
-        if peer.line is not None and examination.mode.follows(examination.verdict):
+        if self._due and peer.line is not None and examination.mode.follows(examination.verdict):
             answer = partial(self._acknowledge_end, examination.header_alone())
             self._due.owe(recorded.duplicate_of or recorded.message, peer.line, answer)
 

@@ -27,6 +27,7 @@ from adapters.bus.relay import Publisher, Relay
 from adapters.bus.turn import RelayTurn
 from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.fhir.app import create_app
+from adapters.files.watcher import Watcher
 from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
 from adapters.mllps import certificate, renewing
@@ -258,6 +259,7 @@ class _Service:
             mllp, mllps = None, None
             if self._role.does(Role.INTAKE):
                 mllp, mllps = await listeners.enter_async_context(self._mllp(group))
+                await listeners.enter_async_context(self._folders(group))
             yield {"mllp": mllp, "mllps": mllps, "http": http}
 
     @asynccontextmanager
@@ -290,6 +292,20 @@ class _Service:
         finally:
             await listener.stop(GRACE_SECONDS)
             telling.cancel()
+
+    @asynccontextmanager
+    async def _folders(self, group: WatchedCommit) -> AsyncIterator[None]:
+        """The folders of the sources that send files."""
+        site, most = self._assembly.site, self._assembly.settings.max_frame_bytes
+        watchers = [
+            Watcher(source, site, group, self._recorded, max_bytes=most) for source in site.sources if source.folder
+        ]
+        parts = [_Part("folder", watcher.run(), watcher.stop) for watcher in watchers]
+        try:
+            yield
+        finally:
+            for part in parts:
+                await part.stop()
 
     @asynccontextmanager
     async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:

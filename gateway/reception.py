@@ -22,6 +22,8 @@ class Transport(StrEnum):
 
     MLLP = "mllp"
     HTTP = "http"
+    FILE = "file"
+    """A file in a source's folder."""
     OPERATOR = "operator"
     """An operator edited what had come before."""
 

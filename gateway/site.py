@@ -70,6 +70,7 @@ class Source:
         subjects: subjects of TLS client certificates that it may send HL7 v2 under; empty: any or none.
         messages_per_second: HL7 v2 messages that are taken from it in a second; None: any number.
         silence_minutes: a source that sends nothing for so long raises an alarm; None: it may be silent.
+        folder: where its HL7 v2 files appear; empty: it sends none.
 
     """
 
@@ -92,6 +93,7 @@ class Source:
     subjects: tuple[str, ...] = ()
     messages_per_second: float | None = None
     silence_minutes: int | None = None
+    folder: str = ""
 
     def sends(self, application: str, facility: str) -> bool:
         """Whether MSH-3.1 and MSH-4.1 are this source's; a source known only by its HTTP clients sends no HL7 v2."""

@@ -96,6 +96,7 @@ class _SourceTable(_Strict):
     subjects: tuple[str, ...] = ()
     messages_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     silence_minutes: Annotated[int, Field(ge=1)] | None = None
+    folder: Annotated[str, Field(pattern="^(/.*)?$")] = ""
 
 
 class _SourcesFile(_Strict):
@@ -242,6 +243,8 @@ def _check_sources(path: Path, sources: _SourcesFile) -> None:
     for place, source in enumerate(sources.source):
         if source.role is SourceRole.ADMISSIONS and not source.authority:
             refuse(path, ("source", place), "authority: the domain that admissions vouches for is expected")
+        if source.folder and source.folder in [other.folder for other in sources.source[:place]]:
+            refuse(path, ("source", place, "folder"), "folder: one of its own is expected, no other source's")
         try:
             codec_of(source.charset or "ASCII")
         except CharsetUndecodable as error:

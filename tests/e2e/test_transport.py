@@ -1,11 +1,12 @@
-"""Other ways in than MLLP in clear, through the real process: TLS with a certificate renewed by SIGHUP."""
+"""Other ways in than MLLP in clear, through the real process: TLS with a certificate renewed by SIGHUP, and files."""
 
 import asyncio
+import random
 import signal
 import time
 
 import trustme
-from gateways import gateway_in
+from gateways import Gateway, gateway_in, write_site
 
 from adapters.mllp.client import Client
 from adapters.mllp.tls import TlsFiles, sender_context
@@ -50,3 +51,39 @@ def test_mllps_alone_is_served_and_sighup_renews_its_certificate(tmp_path):
 
         asyncio.run(talk())
         assert gateway.terminate() == 0
+
+
+def test_files_end_once_however_often_the_service_is_killed(tmp_path):
+    """Killed at random moments and started again: each file is in done, each message processed once, each answered."""
+    folder, site = tmp_path / "in", write_site(tmp_path / "site")
+    folder.mkdir()
+    sources = site / "sources.toml"
+    named = f'id = "admissions"\nfolder = "{folder}"\n'
+    sources.write_text(sources.read_text("utf-8").replace('id = "admissions"\n', named, 1), "utf-8")
+    moments = random.Random(20260302)
+    gateway, files = Gateway(tmp_path, site=site), 0
+    try:
+        for kill in (True, True, False):
+            for _ in range(12):
+                partial = tmp_path / "partial"
+                partial.write_bytes(b"".join(HELLO % b"%d-%d" % (files, n) for n in range(3)))
+                partial.rename(folder / f"{files}.hl7")
+                files += 1
+            gateway.start()
+            if kill:
+                done = len(list((folder / "done").iterdir()))
+                until(lambda done=done: len(list((folder / "done").iterdir())) > done)
+                time.sleep(moments.uniform(0, 0.3))
+                gateway.kill()
+        until(lambda: len(list((folder / "done").iterdir())) == files, 60)
+        summary = gateway.settled()
+        assert (summary["received"] - summary["duplicate"], summary["quarantined"]) == (3 * files, 0)
+        assert {path.name for path in (folder / "done").iterdir()} == {f"{n}.hl7" for n in range(files)}
+        assert not list((folder / "error").iterdir())
+        for n in range(files):
+            answer = (folder / f"{n}.hl7.ack").read_bytes()
+            assert [b"MSA|AA|%d-%d" % (n, k) in answer for k in range(3)] == [True] * 3
+        assert not [path for path in folder.iterdir() if path.is_file() and path.suffix != ".ack"]
+        assert '"hl7' not in gateway.log
+    finally:
+        gateway.kill()

@@ -1,0 +1,1 @@
+"""HL7 v2 as files: a folder for each source, watched."""
