@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from gateway import terser
 from gateway.errors import CharsetUndecodable, HeaderInvalid, LimitExceeded, NotHl7
 from gateway.facts import Flag
 
@@ -56,10 +57,6 @@ _CHARSET_FIELD: Final = 18
 _NOT_C1: Final = bytes(set(range(256)) - set(range(0x80, 0xA0)))
 _HEADER_LINE: Final = re.compile(rb"(?:MSH|FHS|BHS)[^\r\n]*", re.IGNORECASE)
 _MSH_LINE: Final = re.compile(rb"(?<![^\r\n])MSH[^\r\n]*", re.IGNORECASE)
-_PATH: Final = re.compile(
-    r"([A-Za-z][A-Za-z0-9]{2})(?:\[([1-9][0-9]{0,5})\])?-([1-9][0-9]{0,3})"
-    r"(?:\[([1-9][0-9]{0,5})\])?(?:\.([1-9][0-9]{0,5}))?(?:\.([1-9][0-9]{0,5}))?"
-)
 _HEXADECIMAL: Final = re.compile(r"X([0-9A-Fa-f]+)")
 _COMMAND: Final = re.compile(r"\.(br|ce|fi|nf|in|ti|sp|sk)[+-]?([0-9]{0,4})", re.IGNORECASE)
 
@@ -268,20 +265,22 @@ def _lines(text: str, limits: Limits, flags: list[Flag]) -> list[str]:
 def _segments(lines: list[str], separators: Separators, flags: list[Flag]) -> tuple["Segment", ...]:
     """Every line that is not blank, in order; one flag for the first of each oddity."""
     found: list[Segment] = []
+    counts: dict[str, int] = {}
     lower = stray = False
     for line in lines:
         if not line or line.isspace():
             continue
         sent = _name(line, separators.field)
         name = sent.upper()
-        position = len(found) + 1
-        found.append(Segment(name, position, line, separators))
+        counts[name] = occurrence = counts.get(name, 0) + 1
+        segment = Segment(name, occurrence, len(found) + 1, line, separators)
+        found.append(segment)
         if name != sent and not lower:
             lower = True
-            flags.append(Flag(name, "a segment name is written in lower case"))
+            flags.append(Flag(segment.path(), "a segment name is written in lower case"))
         if not name and not stray:
             stray = True
-            flags.append(Flag(f"#{position}", "a line is no segment; it is kept as text"))
+            flags.append(Flag(segment.path(), "a line is no segment; it is kept as text"))
     return tuple(found)
 
 
@@ -299,7 +298,7 @@ def _check(segments: Iterable["Segment"], separators: Separators, limits: Limits
         if len(segment.raw) < smallest:
             continue
         if _many(segment.raw, separators.field, limits.fields + 1):  # the name is a part too
-            raise LimitExceeded(f"at most {limits.fields} fields in a segment are read", path=segment.name)
+            raise LimitExceeded(f"at most {limits.fields} fields in a segment are read", path=segment.path())
         _check_fields(segment, separators.repetition, limits.repetitions, "repetitions")
         _check_fields(segment, separators.component, limits.components, "components")
         _check_fields(segment, separators.subcomponent, limits.components, "sub-components")
@@ -311,7 +310,7 @@ def _check_fields(segment: "Segment", separator: str, limit: int, parts: str) ->
         return
     for number in range(1, segment.field_count + 1):
         if not segment.opaque(number) and _many(segment.whole(number), separator, limit):
-            raise LimitExceeded(f"at most {limit} {parts} in a field are read", path=f"{segment.name}-{number}")
+            raise LimitExceeded(f"at most {limit} {parts} in a field are read", path=segment.path(number))
 
 
 def _many(text: str, separator: str, limit: int) -> bool:
@@ -386,22 +385,20 @@ class Message:
             ValueError: the path is none.
 
         """
-        name, occurrence, field, repetition, component, subcomponent = _steps(path)
-        found = self._by_name.get(name, ())
-        if occurrence > len(found):
+        place = terser.parse(path)
+        if not place.field:
+            raise ValueError("a path is that of a field here, such as PID-3")
+        segment = self.at(place)
+        if segment is None:
             return ""
-        return found[occurrence - 1].text(field, component, subcomponent, repetition=repetition)
+        return segment.text(
+            place.field, place.component or 1, place.subcomponent or 1, repetition=place.repetition or 1
+        )
 
-
-@lru_cache(maxsize=1024)
-def _steps(path: str) -> tuple[str, int, int, int, int, int]:
-    """Segment, occurrence, field, repetition, component, sub-component."""
-    found = _PATH.fullmatch(path)
-    if found is None:
-        raise ValueError("a path is a segment name and a field, such as PID-3[2].4.1")
-    numbers = [int(n or 1) for n in found.groups()[1:]]
-    occurrence, field, repetition, component, subcomponent = numbers
-    return found[1].upper(), occurrence, field, repetition, component, subcomponent
+    def at(self, place: terser.Place) -> "Segment | None":
+        """The segment of a place, if it came; the first of its name where the place does not say which."""
+        found = self._by_name.get(place.segment, ())
+        return found[(place.occurrence or 1) - 1] if place.occurrence <= len(found) > 0 else None
 
 
 class Segment:
@@ -409,15 +406,17 @@ class Segment:
 
     Attributes:
         name: in capitals; ``""`` for a line that is no segment.
+        occurrence: place among the segments of its name, from 1.
         position: place in the message, from 1.
         raw: the line, decoded, without its end.
 
     """
 
-    __slots__ = ("_fields", "_separators", "name", "position", "raw")
+    __slots__ = ("_fields", "_separators", "name", "occurrence", "position", "raw")
 
-    def __init__(self, name: str, position: int, raw: str, separators: Separators) -> None:
+    def __init__(self, name: str, occurrence: int, position: int, raw: str, separators: Separators) -> None:
         self.name = name
+        self.occurrence = occurrence
         self.position = position
         self.raw = raw
         self._separators = separators
@@ -425,6 +424,14 @@ class Segment:
 
     def __repr__(self) -> str:
         return f"<Segment {self.name or 'unnamed'} #{self.position} of {len(self.raw)} characters>"
+
+    def path(self, field: int = 0, component: int = 0, subcomponent: int = 0, *, repetition: int = 0) -> str:
+        """The terser path of a place in it, as short as can be; ``#n`` for the n-th line, which is no segment."""
+        if not self.name:
+            return f"#{self.position}"
+        occurrence = self.occurrence if self.occurrence > 1 else 0
+        again = repetition if repetition > 1 else 0
+        return str(terser.Place(self.name, occurrence, field, again, component, subcomponent))
 
     @property
     def field_count(self) -> int:

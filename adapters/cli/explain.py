@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from adapters.cli.output import json_option, print_json, print_segments
+from adapters.cli.output import json_option, path_option, print_json, print_segments
 from adapters.cli.reason import reveal_option
 from adapters.cli.send import split
 from adapters.cli.session import Session, session
@@ -21,6 +21,7 @@ from gateway.errors import AckCode, ConfigurationError, GatewayError, LimitExcee
 from gateway.pipeline import Changes
 from gateway.reception import Format
 from gateway.state import State
+from gateway.terser import Place
 from mappings.hl7v2 import examine
 from mappings.texts import text
 
@@ -34,8 +35,9 @@ _IDENTITY = "gateway:identity:"
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", default="", help="FHIR: the source that would send it; HL7 v2 says so itself.")
 @reveal_option
+@path_option
 @json_option
-def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
+def explain(file: Path, source: str, reveal: str, place: Place | None, *, as_json: bool) -> None:
     """Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.
 
     FILE holds one HL7 v2 message or one FHIR Appointment. Nothing is changed but the audit trail, which keeps that it
@@ -44,34 +46,35 @@ def explain(file: Path, source: str, reveal: str, *, as_json: bool) -> None:
     \b
     Examples:
       gateway explain admission.hl7
+      gateway explain admission.hl7 --path PV1-3
       gateway explain appointment.json --source agenda-fhir --json
     """
     raw = file.read_bytes()
     sent = split(raw)
     raw = sent[0] if len(sent) == 1 else raw
     with session() as current:
-        told = current.operations.explain(lambda: _explain(current, raw, source, reveal=bool(reveal)), reveal)
+        told = current.operations.explain(lambda: _explain(current, raw, source, place, reveal=bool(reveal)), reveal)
     if as_json:
         print_json(told)
     else:
         _print(told)
 
 
-def _explain(current: Session, raw: bytes, source: str, *, reveal: bool) -> dict[str, Any]:
+def _explain(current: Session, raw: bytes, source: str, place: Place | None, *, reveal: bool) -> dict[str, Any]:
     if raw.lstrip()[:1] == b"{":
         return _explain_fhir(current, raw, source)
     if len(raw) > (limit := current.assembly.settings.max_frame_bytes):
         error = LimitExceeded(f"a frame of at most {limit} bytes is taken")
         return {"format": "hl7v2", "answer": AckCode.AR, "error": _error(error)}
     examination = examine(raw, current.assembly.site)
-    message = read_for_display(raw)
+    message = read_for_display(raw, examination.source.charset if examination.source else "")
     told: dict[str, Any] = {
         "format": "hl7v2",
         "source": examination.source.id if examination.source else None,
         "type": examination.message_type,
         "answer": examination.mode.at_once(examination.verdict),
         "error": _error(examination.error),
-        "segments": describe(message, reveal=reveal) if message else [],
+        "segments": describe(message, reveal=reveal, place=place) if message else [],
     }
     if examination.error or not examination.source:
         return told

@@ -11,7 +11,7 @@ import click
 from adapters.cli import message_acts
 from adapters.cli.message_filter import asked_filter, filter_options
 from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, reused_control_id, waiting_facts
-from adapters.cli.output import NUMBER, json_option, print_json, print_segments, print_table, said
+from adapters.cli.output import NUMBER, json_option, path_option, print_json, print_segments, print_table, said
 from adapters.cli.reason import reveal_option
 from adapters.cli.session import Session, session
 from adapters.cli.worklist import item_json
@@ -22,6 +22,7 @@ from adapters.store.search import Page
 from adapters.store.worklist import ItemView
 from gateway.errors import ResourcePurged
 from gateway.reception import Format
+from gateway.terser import Place
 from mappings.texts import text
 
 _before = click.option("--before", type=click.IntRange(1), metavar="ID", help="Only those before this number.")
@@ -134,29 +135,33 @@ def _say_more(page: Page) -> None:
 @click.argument("number", type=NUMBER)
 @reveal_option
 @click.option("--raw", is_flag=True, help="Only the bytes as received, e.g. to edit them; needs --reveal.")
+@path_option
 @json_option
-def show(number: int, reveal: str, *, raw: bool, as_json: bool) -> None:
+def show(number: int, reveal: str, place: Place | None, *, raw: bool, as_json: bool) -> None:
     """Show one message: how it ended, its segments (values masked), the items that it changed.
 
     \b
     Examples:
       gateway messages show 12
+      gateway messages show 12 --path PID-3
       gateway messages show 12 --reveal "ticket 4711: accents lost in the name"
       gateway messages show 12 --raw --reveal "ticket 4711: to be edited" > edited.hl7
     """
     if raw and not reveal:
         raise click.UsageError("--raw shows values: give the reason with --reveal")
     with session() as current:
-        shown, zone = current.operations.show_message(number, reveal), current.assembly.site.time_zone
+        shown, site = current.operations.show_message(number, reveal), current.assembly.site
     if raw:
         _give(shown)
         return
-    content = [] if shown.raw is None else _content(shown.stored, shown.raw, reveal=bool(reveal))
+    source = site.source(shown.stored.source)
+    charset = source.charset if source else ""
+    content = [] if shown.raw is None else _content(shown.stored, shown.raw, charset, place, reveal=bool(reveal))
     told = {**message_json(shown.stored), "edited_as": shown.edits}
     if as_json:
         print_json({**told, "content": content, "items": [item_json(view) for view in shown.items]})
         return
-    _tell(shown.stored, told, zone)
+    _tell(shown.stored, told, site.time_zone)
     print_segments(content)
     for view in shown.items:
         click.echo(_item_line(view))
@@ -183,9 +188,11 @@ def _tell(stored: StoredMessage, told: dict[str, Any], zone: str) -> None:
         click.echo(f"{PURGED}; the record above and the audit trail remain")
 
 
-def _content(stored: StoredMessage, raw: bytes, *, reveal: bool) -> list[dict[str, Any]]:
-    if stored.format == Format.HL7V2 and (message := read_for_display(raw)):
-        return describe(message, reveal=reveal)
+def _content(
+    stored: StoredMessage, raw: bytes, charset: str, place: Place | None, *, reveal: bool
+) -> list[dict[str, Any]]:
+    if stored.format == Format.HL7V2 and (message := read_for_display(raw, charset)):
+        return describe(message, reveal=reveal, place=place)
     value = raw.decode("utf-8", "backslashreplace") if reveal else f"({len(raw)} bytes)"
     return [{"segment": "body", "label": stored.format, "fields": [{"path": "", "label": "", "value": value}]}]
 

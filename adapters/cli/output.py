@@ -13,12 +13,23 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from gateway import terser
+
 NUMBER = click.IntRange(1, 2**63 - 1)
 """Number of a received message."""
 
 NARROWEST = 16
 """Characters that a column keeps in a narrow terminal."""
 
+
+def _place(_ctx: click.Context, _option: click.Parameter, path: str | None) -> terser.Place | None:
+    try:
+        return None if path is None else terser.parse(path)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+path_option = click.option("--path", "place", callback=_place, help="Only this: PV1, OBX[2]-5, PID-3.4.2.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 

@@ -1,10 +1,9 @@
 """The general acknowledgment (2.5.1 §2.14.1, ACK): in the sender's version, delimiters and character set."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 
-from gateway import er7
+from gateway import er7, terser
 from gateway.er7 import DEFAULT_SEPARATORS, Message, Segment, Separators
 from gateway.errors import AckCode, CharsetUndecodable, GatewayError
 from gateway.reception import CONTROL_ID_LENGTH
@@ -26,7 +25,6 @@ APPLICATION = "SECRETARIAT"
 
 DEFAULT_VERSION = "2.5"
 
-_PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?)?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EVENT = re.compile(r"[A-Z]\d\d", re.ASCII)
 _LONGEST_ECHO = 250
@@ -243,25 +241,10 @@ def location(path: str) -> tuple[str, ...]:
 
     ``PID-3[2].4.1`` is PID, 1, 3, 2, 4, 1; what the path leaves out behind the last is left out. () if it is no path.
     """
-    found = _PATH.fullmatch(path)
-    return tuple(_steps(*found.groups())) if found else ()
-
-
-def _steps(
-    segment: str,
-    sequence: str | None,
-    field: str | None,
-    repetition: str | None,
-    component: str | None,
-    subcomponent: str | None,
-) -> Iterator[str]:
-    yield segment
-    yield sequence or "1"
-    if field:
-        yield field
-    if repetition or component:
-        yield repetition or "1"
-    if component:
-        yield component
-    if subcomponent:
-        yield subcomponent
+    try:
+        place = terser.parse(path)
+    except ValueError:
+        return ()
+    steps = (place.field, place.repetition, place.component, place.subcomponent)
+    told = max((n for n, step in enumerate(steps, 1) if step), default=0)
+    return (place.segment, *(str(step or 1) for step in (place.occurrence, *steps[:told])))

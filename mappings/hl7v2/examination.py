@@ -34,7 +34,7 @@ from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
 from mappings.hl7v2.patient import birth_date, patient_identifiers
-from mappings.hl7v2.reading import Reading, field_path
+from mappings.hl7v2.reading import Reading
 from mappings.hl7v2.tables import (
     ADT_EVENTS,
     ESSENTIAL_TIMES,
@@ -184,10 +184,10 @@ def _check_amounts(message: Message) -> None:
         segments = message.all(name)
         if len(segments) > most:
             raise LimitExceeded(f"at most {most} {name} segments in a message", path=name)
-        for place, segment in enumerate(segments, 1):
+        for segment in segments:
             for field in REPEATED_FIELDS.get(name, ()):
                 if segment.whole(field).count(message.separators.repetition) >= MOST_REPETITIONS:
-                    raise LimitExceeded(f"at most {MOST_REPETITIONS} repetitions", path=field_path(name, place, field))
+                    raise LimitExceeded(f"at most {MOST_REPETITIONS} repetitions", path=segment.path(field))
 
 
 def _check_header(message: Message, found: Header, source: Source) -> None:
@@ -276,9 +276,9 @@ def _required_segments(found: Header) -> Iterator[str]:
 def _check_fields(reading: Reading, found: Header) -> None:
     message = reading.message
     for name, number in REQUIRED_FIELDS[found.type]:
-        for place, segment in enumerate(message.all(name), 1):
+        for segment in message.all(name):
             if not _holds_value(segment, number):
-                raise FieldMissing(f"{found.message_type} has a value here", path=field_path(name, place, number))
+                raise FieldMissing(f"{found.message_type} has a value here", path=segment.path(number))
     for pid in message.all("PID"):
         if all(i.kind is IdentifierKind.OTHER for i in patient_identifiers(reading, pid)):
             raise FieldMissing("a patient identifier (type PI, MR, PT or none) or an INS", path=reading.path(pid, 3))

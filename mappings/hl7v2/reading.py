@@ -1,6 +1,5 @@
 """One message being read: what surrounds it, what was odd so far, and the HL7 data types in the hospital's terms."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,7 +41,6 @@ class Reading:
     flags: list[Flag] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     patients: dict[int, Patient] = field(default_factory=dict)
-    _places: list[int] = field(default_factory=list)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -63,12 +61,7 @@ class Reading:
 
     def path(self, segment: Segment, number: int) -> str:
         """Give the terser path of a field of this segment."""
-        if not self._places:
-            counts: Counter[str] = Counter()
-            for each in self.message.segments:
-                counts[each.name] += 1
-                self._places.append(counts[each.name])
-        return field_path(segment.name, self._places[segment.position - 1], number)
+        return segment.path(number)
 
     def instant(self, segment: Segment | None, number: int, component: int = 1) -> datetime | None:
         """Give the instant that a field holds; None if it is empty.
@@ -83,7 +76,7 @@ class Reading:
         try:
             return times.instant(text, self.zone)
         except ValueError:
-            path = self.path(segment, number) + (f".{component}" if component > 1 else "")
+            path = segment.path(number, component if component > 1 else 0)
             raise DataTypeInvalid("a time, YYYYMMDDHHMMSS+ZZZZ or a part of it", path=path) from None
 
     def readable_instant(self, segment: Segment | None, number: int, component: int = 1) -> datetime | None:
@@ -137,11 +130,6 @@ class Reading:
             value, universal = universal, ""
         authority = self.site.authority(universal, namespace) or own
         return Identifier(authority, value, IdentifierKind.OTHER) if value else None
-
-
-def field_path(name: str, place: int, number: int) -> str:
-    """Give the terser path of a field in the n-th segment of a name."""
-    return f"{name}-{number}" if place == 1 else f"{name}[{place}]-{number}"
 
 
 def is_true(text: str) -> bool:

@@ -12,7 +12,7 @@ from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
 from mappings.hl7v2.examination import check_type, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
-from mappings.hl7v2.reading import Reading, field_path
+from mappings.hl7v2.reading import Reading
 from mappings.hl7v2.tables import ORDERS, READ_SEGMENTS, TEST_PROCESSING_IDS
 from mappings.ins import is_test_ins
 
@@ -64,12 +64,10 @@ def _guard(reading: Reading, found: Header) -> None:
     if found.processing_id in TEST_PROCESSING_IDS:
         raise ProductionGuard("P in production", path="MSH-11")
     for name, number in (("PID", 3), ("MRG", 1)):
-        for place, segment in enumerate(reading.message.all(name), 1):
+        for segment in reading.message.all(name):
             sent = (identifier_of(r, reading.source, reading.site) for r in segment.repetitions(number))
             if any(i is not None and is_test_ins(i) for i in sent):
-                raise ProductionGuard(
-                    "no INS of test or demonstration in production", path=field_path(name, place, number)
-                )
+                raise ProductionGuard("no INS of test or demonstration in production", path=segment.path(number))
 
 
 def _flag_header(reading: Reading, found: Header) -> None:
