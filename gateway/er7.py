@@ -54,6 +54,8 @@ _MOST_ENCODING_CHARACTERS: Final = 5
 _NAME_LENGTH: Final = 3
 _ENCODING_FIELD: Final = 2
 _CHARSET_FIELD: Final = 18
+_SHORT_ESCAPE: Final = 8
+_MOST_MEANINGS: Final = 1_000
 _NOT_C1: Final = bytes(set(range(256)) - set(range(0x80, 0xA0)))
 _HEADER_LINE: Final = re.compile(rb"(?:MSH|FHS|BHS)[^\r\n]*", re.IGNORECASE)
 _MSH_LINE: Final = re.compile(rb"(?<![^\r\n])MSH[^\r\n]*", re.IGNORECASE)
@@ -71,6 +73,7 @@ class Limits:
         fields: fields in one segment.
         repetitions: repetitions in one field.
         components: components in one field, all repetitions together; the same for sub-components.
+        escapes: escape characters in the frame: an escape takes a hundred times as long to read as plain text.
 
     """
 
@@ -79,6 +82,7 @@ class Limits:
     fields: int = 1_000
     repetitions: int = 10_000
     components: int = 100_000
+    escapes: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,8 @@ def read(raw: bytes, *, charset: str = "", limits: Limits = DEFAULT_LIMITS) -> "
         flags.append(Flag("", "blank lines stand before the header"))
     separators = _separators(stripped)
     text, read_as = _decoded(stripped, _label(stripped, separators), charset, flags, marked=len(body) < len(raw))
+    if len(text) > limits.escapes and text.count(separators.escape) > limits.escapes:
+        raise LimitExceeded(f"at most {limits.escapes} escape characters in a frame are read")
     segments = _segments(_lines(text, limits, flags), separators, flags)
     _check(segments, separators, limits)
     return Message(raw, separators, read_as, tuple(flags), segments)
@@ -207,10 +213,12 @@ def _decoded(body: bytes, label: str, override: str, flags: list[Flag], *, marke
         return body.decode("ascii"), Charset(label, codec, guessed=False)
     if codec == "ascii" or (marked and codec != "utf-8" and not override):
         return _guessed(body, label, flags)
+    if codec != "utf-8" and _is_utf8(body):
+        flags.append(Flag("MSH-18", f"read as {codec} as labelled, though every byte also fits UTF-8"))
     if codec in {"iso8859-1", "cp1252"}:
-        if _is_utf8(body):
-            flags.append(Flag("MSH-18", f"read as {codec} as labelled, though every byte also fits UTF-8"))
         return _western(body, label, codec, flags)
+    if codec == "iso8859-15" and body.translate(None, _NOT_C1):
+        flags.append(Flag("MSH-18", "bytes 0x80-0x9F are no text in 8859/15; they are kept as control characters"))
     try:
         return body.decode(codec), Charset(label, codec, guessed=False)
     except UnicodeDecodeError as error:
@@ -582,14 +590,25 @@ def unescape(text: str, separators: Separators = DEFAULT_SEPARATORS) -> str:
     """
     if separators.escape not in text:
         return text
-    pattern, delimiters = _escape_syntax(separators)
-    return pattern.sub(lambda found: _meaning(found[1], found[0], delimiters), text)
+    pattern, meanings, delimiters = _escape_syntax(separators)
+
+    def meaning(found: re.Match[str]) -> str:
+        as_sent = found[0]
+        known = meanings.get(as_sent)
+        if known is None:
+            known = _meaning(found[1], as_sent, delimiters)
+            if len(as_sent) <= _SHORT_ESCAPE and len(meanings) < _MOST_MEANINGS:
+                meanings[as_sent] = known
+        return known
+
+    return pattern.sub(meaning, text)
 
 
-@lru_cache(maxsize=256)
-def _escape_syntax(separators: Separators) -> tuple[re.Pattern[str], dict[str, str]]:
+@lru_cache(maxsize=64)
+def _escape_syntax(separators: Separators) -> tuple[re.Pattern[str], dict[str, str], dict[str, str]]:
+    """How escapes are found, what short ones were seen to mean, and what the delimiters' mean."""
     mark = re.escape(separators.escape)
-    return re.compile(rf"{mark}((?!{mark})[A-Z.][^{mark}\s]*){mark}"), _delimiters(separators)
+    return re.compile(rf"{mark}((?!{mark})[A-Z.][^{mark}\s]*){mark}"), {}, _delimiters(separators)
 
 
 def _meaning(code: str, as_sent: str, delimiters: dict[str, str]) -> str:

@@ -302,8 +302,16 @@ def test_a_western_label_on_utf_8_bytes_is_obeyed_and_flagged():
     """A western label is obeyed even over bytes that fit UTF-8, so that a setting decides, not chance; a flag tells."""
     message = read(labelled("8859/15", "Élise".encode("iso8859-15")))
     assert message.flags == ()
-    message = read(labelled("8859/1", "é".encode()))
-    assert message.text("PID-5") == "Ã©"
+    for label in ("8859/1", "8859/15", "CP1252"):
+        message = read(labelled(label, "é".encode()))
+        assert message.text("PID-5") == "Ã©"
+        assert [f.path for f in message.flags] == ["MSH-18"]
+
+
+def test_windows_characters_under_8859_15_are_kept_and_flagged():
+    """8859/15 has a euro of its own, so bytes 0x80-0x9F under it are nobody's guess: kept as control characters."""
+    message = read(labelled("8859/15", "œ €".encode("cp1252")))
+    assert (message.text("PID-5"), message.charset.codec) == ("\x9c \x80", "iso8859-15")
     assert [f.path for f in message.flags] == ["MSH-18"]
 
 
@@ -381,6 +389,15 @@ def test_escapes_mean_what_the_standard_says(sent, meant):
     assert read(frame(f"OBX|1|FT|||{sent}")).text("OBX-5") == meant
 
 
+def test_an_escape_means_the_same_however_often_it_is_met():
+    """What an escape means is remembered for its delimiters alone, and never for others."""
+    sent = r"\F\ \E\ \X41\ \Zx\ \F\ \E\ \X41\ \Zx\ "
+    assert unescape(sent) == unescape(sent) == "| \\ A \\Zx\\ " * 2
+    assert unescape(sent, Separators(field="#")) == "# \\ A \\Zx\\ " * 2
+    for n in range(3_000):
+        assert unescape(f"\\X{n:04X}\\x") == unescape(f"\\X{n:04X}\\") + "x"
+
+
 def test_an_escaped_delimiter_divides_nothing():
     """Fields are split before escapes are read, and the field as sent keeps them."""
     segment = read(frame(r"OBX|a\S\b^c\T\d&e")).segments[1]
@@ -415,6 +432,8 @@ def test_the_nulls_characters_as_text_are_no_null():
         (Limits(repetitions=5), frame("PID||" + "~" * 5), "PID-2"),
         (Limits(components=5), frame("PID||" + "^" * 5), "PID-2"),
         (Limits(components=5), frame("PID||a^b&&&&&"), "PID-2"),
+        (Limits(components=5), frame("PID||a", "PID||a^^^^^^"), "PID[2]-2"),
+        (Limits(escapes=4), frame("OBX|\\F\\", "OBX|\\F\\"), ""),
     ],
 )
 def test_what_is_larger_than_the_limits_is_refused(limits, raw, path):
@@ -433,6 +452,7 @@ def test_what_is_larger_than_the_limits_is_refused(limits, raw, path):
         (Limits(fields=20), frame("PID" + "|" * 20)),
         (Limits(repetitions=5), frame("PID|~~~~|~~~~")),
         (Limits(components=5), frame("PID|^^^^|^^^^|&&&&")),
+        (Limits(escapes=5), frame("OBX|\\F\\", "OBX|\\F\\")),
     ],
 )
 def test_what_just_fits_the_limits_is_read(limits, raw):
