@@ -15,6 +15,8 @@ import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.exceptions import HL7apyException
 from hl7apy.parser import parse_message
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.hl7v2.dictionary import field_name, segment_name
 from gateway import er7
@@ -132,8 +134,13 @@ def test_python_hl7_reads_the_same_fields(lines):
 @pytest.mark.parametrize("lines", OWN.values(), ids=OWN)
 def test_python_hl7_reads_the_same_values(lines):
     """Every value of our own messages, down to the sub-component, decoded and unescaped, is python-hl7's."""
-    message = er7.read("\r".join(lines).encode(), charset="UTF-8")
-    theirs = hl7.parse("\r".join(lines))
+    assert same_values_as_python_hl7("\r".join(lines)) > 10
+
+
+def same_values_as_python_hl7(text: str) -> int:
+    """How many values were found, each the same as python-hl7's."""
+    message = er7.read(text.encode(), charset="UTF-8")
+    theirs = hl7.parse(text)
     compared = 0
     for segment in message.segments[1:]:
         for field in range(1, segment.field_count + 1):
@@ -141,15 +148,11 @@ def test_python_hl7_reads_the_same_values(lines):
                 parts = repetition.whole.split(message.separators.component)
                 for component, part in enumerate(parts, 1):
                     for subcomponent in range(1, part.count(message.separators.subcomponent) + 2):
-                        place = (segment.name, occurrence(message, segment), field, at, component, subcomponent)
+                        place = (segment.name, segment.occurrence, field, at, component, subcomponent)
                         value = theirs.extract_field(*place)
                         assert repetition.text(component, subcomponent) == ("" if value == '""' else value), place
                         compared += 1
-    assert compared > 10
-
-
-def occurrence(message: er7.Message, segment: er7.Segment) -> int:
-    return message.all(segment.name).index(segment) + 1
+    return compared
 
 
 @pytest.mark.parametrize("lines", OWN.values(), ids=OWN)
@@ -158,6 +161,56 @@ def test_hl7apy_reads_the_same_fields(lines):
     compared, differing = compared_with_hl7apy(er7.read("\r".join(lines).encode(), charset="UTF-8"), without_empty_ends)
     assert differing == []
     assert compared > 10
+
+
+few = settings(max_examples=60, deadline=None, database=None)
+words = st.text(st.characters(categories=["L", "Nd", "P", "S", "Zs"]), max_size=8).map(str.strip)
+"""Text without control characters, nor blanks at its ends: python-hl7 trims lines, and lines end in fields."""
+
+
+@st.composite
+def repeated(draw, components: int, subcomponents: int = 1) -> str:
+    """A field of up to three repetitions, each of at most so many components and sub-components, or the null."""
+
+    def joined(mark: str, most: int, part: Callable[[], str]) -> str:
+        return mark.join(part() for _ in range(draw(st.integers(1, most))))
+
+    def value() -> str:
+        return er7.escape(draw(words)) or draw(st.sampled_from(["", '""', "x"]))
+
+    return joined("~", 3, lambda: joined("^", components, lambda: joined("&", subcomponents, value)))
+
+
+@st.composite
+def messages(draw) -> str:
+    """A result of any depth: fields that the standard has, within the sizes of their data types."""
+    lines = [
+        "MSH|^~\\&|LAB|CHU|GW|CHU|20260321101500||ORU^R01^ORU_R01|C1|P|2.5|||||FRA|UNICODE UTF-8",
+        f"PID|1||{draw(repeated(3))}||{draw(repeated(4))}|||||",
+        f"OBR|1|{draw(repeated(2))}|{draw(repeated(2))}|{draw(repeated(3))}",
+    ]
+    for number in range(draw(st.integers(0, 3))):
+        lines.append(f"OBX|{number + 1}|ST|{draw(repeated(3))}||{draw(repeated(1))}|||{draw(repeated(1))}|||F")
+        lines += [f"NTE|{number + 1}||{draw(repeated(1))}|"] * draw(st.integers(0, 2))
+    return "\r".join([*lines, ""])
+
+
+@few
+@given(messages(), st.sampled_from(["\r", "\n", "\r\n"]))
+def test_python_hl7_reads_the_same_of_any_message(text, end):
+    """Field by field and value by value, whatever the line ends that we stand beside it."""
+    message = er7.read(text.replace("\r", end).encode())
+    assert differs_from_python_hl7(message) == []
+    same_values_as_python_hl7(text)
+
+
+@few
+@given(messages())
+def test_hl7apy_reads_the_same_of_any_message(text):
+    """Every field of a generated message that hl7apy keeps has the values that we read, each in its place."""
+    compared, differing = compared_with_hl7apy(er7.read(text.encode()), without_empty_ends)
+    assert differing == []
+    assert compared > 0
 
 
 @needs_corpus
