@@ -379,6 +379,7 @@ class Hl7Intake:
             answer=self._acknowledge(examination, code, None if examination.spared else error) if code else b"",
             error=error,
             subjects=subjects(examination.message) if examination.message else (),
+            departs=frozenset((departure.profile, departure.broken.id) for departure in examination.departures),
         )
         return self._group.submit(reception)
 

@@ -515,6 +515,11 @@ class Repetition:
         """How many components were sent, empty ones included; 0 for an empty repetition."""
         return self.whole.count(self._separators.component) + 1 if self.whole else 0
 
+    @property
+    def blank(self) -> bool:
+        """Whether it holds nothing but separators and spaces."""
+        return not self.whole.strip(f"{self._separators.component}{self._separators.subcomponent} ")
+
     def text(self, component: int = 1, subcomponent: int = 1) -> str:
         """The value, decoded and unescaped; "" if absent or null."""
         if component < 1:

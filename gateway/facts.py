@@ -646,6 +646,7 @@ class Translation:
         flags: what was odd.
         segments: how many segments of each name came in.
         kept: names of segments that were kept and counted but that no rule reads (promise P5).
+        departures: where the message departs from its source's profile.
 
     """
 
@@ -655,3 +656,4 @@ class Translation:
     flags: tuple[Flag, ...] = ()
     segments: tuple[tuple[str, int], ...] = ()
     kept: tuple[str, ...] = ()
+    departures: tuple[Flag, ...] = ()

@@ -32,6 +32,7 @@ from gateway.facts import (
     DocumentReported,
     EntryKind,
     Fact,
+    Flag,
     Identifier,
     IdentifierKind,
     Movement,
@@ -321,12 +322,19 @@ class Decider:
 def _notes(translation: Translation, act: Act) -> dict[str, object]:
     return {
         "facts": [type(fact).__name__ for fact in translation.facts],
-        "flags": [{"path": flag.path, "rule": flag.rule} for flag in translation.flags],
+        "flags": [_told(flag) for flag in translation.flags],
         "segments": dict(translation.segments),
         "kept": list(translation.kept),
+        **(
+            {"departures": [_told(departure) for departure in translation.departures]} if translation.departures else {}
+        ),
         "objects": act.objects,
         **act.notes,
     }
+
+
+def _told(flag: Flag) -> dict[str, str]:
+    return {"path": flag.path, "rule": flag.rule}
 
 
 def _quarantine(act: Act, job: Job, error: GatewayError) -> Changes:

@@ -70,6 +70,7 @@ class Reception:
         error: why it is refused; such a reception is kept and quarantined.
         expects: version of the object that it is meant to change (If-Match); None if of whatever version.
         subjects: identifiers of its patients, else of its objects: where it is in line.
+        departs: profile and rule, for each rule of its source's profile that it departs from.
 
     """
 
@@ -86,6 +87,7 @@ class Reception:
     error: GatewayError | None = None
     expects: int | None = None
     subjects: tuple[str, ...] = ()
+    departs: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from gateway.principal import Principal
+from gateway.profile import Profile
 from gateway.routing import Rule
 
 
@@ -71,6 +72,8 @@ class Source:
         messages_per_second: HL7 v2 messages that are taken from it in a second; None: any number.
         silence_minutes: a source that sends nothing for so long raises an alarm; None: it may be silent.
         folder: where its HL7 v2 files appear; empty: it sends none.
+        profile: what its HL7 v2 messages are checked against as they come; None: nothing beyond what is needed.
+        enforced: a message that departs from the profile is refused (AE); else that is noted and counted.
 
     """
 
@@ -94,6 +97,8 @@ class Source:
     messages_per_second: float | None = None
     silence_minutes: int | None = None
     folder: str = ""
+    profile: Profile | None = None
+    enforced: bool = False
 
     def sends(self, application: str, facility: str) -> bool:
         """Whether MSH-3.1 and MSH-4.1 are this source's; a source known only by its HTTP clients sends no HL7 v2."""

@@ -19,11 +19,13 @@ from gateway.er7 import codec_of
 from gateway.errors import CharsetUndecodable
 from gateway.facts import Priority
 from gateway.principal import Principal, PrincipalKind, Right
+from gateway.profile import Profile
 from gateway.routing import Rule, Subject
 from gateway.site import Access, Environment, OnError, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
+from mappings.profiles import load_profiles
 from mappings.toml_file import read, refuse
 
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
@@ -97,6 +99,8 @@ class _SourceTable(_Strict):
     messages_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     silence_minutes: Annotated[int, Field(ge=1)] | None = None
     folder: Annotated[str, Field(pattern="^(/.*)?$")] = ""
+    profile: str = ""
+    profile_mode: Literal["advisory", "enforced"] = "advisory"
 
 
 class _SourcesFile(_Strict):
@@ -159,7 +163,8 @@ def load_site(folder: Path) -> Site:
     _check_unique(folder / "secretariats.toml", "secretariat", [s.id for s in secretariats.secretariat])
     _check_unique(folder / "routing.toml", "rule", [r.name for r in routing.rule])
     _check_units(folder / "secretariats.toml", secretariats)
-    _check_sources(folder / "sources.toml", sources)
+    profiles = site_profiles(folder)
+    _check_sources(folder / "sources.toml", sources, profiles)
     _check_rules(folder / "routing.toml", routing, known)
     _check_conditions(folder / "routing.toml", routing, {s.id for s in sources.source})
     _check_access(folder / "access.toml", access, site.environment)
@@ -172,7 +177,7 @@ def load_site(folder: Path) -> Site:
         facility=site.facility,
         time_zone=site.time_zone,
         authorities=dict(site.authorities),
-        sources=tuple(Source(**s.model_dump()) for s in sources.source),
+        sources=tuple(_source(s, profiles) for s in sources.source),
         secretariats={s.id: s for s in served},
         default_secretariat=site.default_secretariat,
         identity_desk=site.identity_desk,
@@ -180,6 +185,21 @@ def load_site(folder: Path) -> Site:
         access=_access(access),
         held_hours=site.held_hours,
     )
+
+
+def site_profiles(folder: Path) -> dict[str, Profile]:
+    """Give the message profiles that a site's sources may name: the packaged ones, and its own (folder ``profiles``).
+
+    Raises:
+        ConfigurationError: a file of a profile is wrong.
+
+    """
+    return load_profiles(folder / "profiles")
+
+
+def _source(table: _SourceTable, profiles: Mapping[str, Profile]) -> Source:
+    kept = table.model_dump(exclude={"profile", "profile_mode"})
+    return Source(**kept, profile=profiles.get(table.profile), enforced=table.profile_mode == "enforced")
 
 
 def _rule(table: _RuleTable) -> Rule:
@@ -237,7 +257,7 @@ def _check_unique(path: Path, table: str, names: list[str]) -> None:
             refuse(path, (table, place), f"{table} names must be unique: {name} stands twice")
 
 
-def _check_sources(path: Path, sources: _SourcesFile) -> None:
+def _check_sources(path: Path, sources: _SourcesFile, profiles: Mapping[str, Profile]) -> None:
     if all(source.role is not SourceRole.ADMISSIONS for source in sources.source):
         refuse(path, ("source",), "source: one with role admissions is expected: who else vouches for identities?")
     for place, source in enumerate(sources.source):
@@ -245,6 +265,8 @@ def _check_sources(path: Path, sources: _SourcesFile) -> None:
             refuse(path, ("source", place), "authority: the domain that admissions vouches for is expected")
         if source.folder and source.folder in [other.folder for other in sources.source[:place]]:
             refuse(path, ("source", place, "folder"), "folder: one of its own is expected, no other source's")
+        if source.profile and source.profile not in profiles:
+            refuse(path, ("source", place, "profile"), f"profile: one of {', '.join(sorted(profiles))} is expected")
         try:
             codec_of(source.charset or "ASCII")
         except CharsetUndecodable as error:

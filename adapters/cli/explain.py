@@ -74,6 +74,7 @@ def _explain(current: Session, raw: bytes, source: str, place: Place | None, *, 
         "type": examination.message_type,
         "answer": examination.mode.at_once(examination.verdict),
         "error": _error(examination.error),
+        "departures": [{"path": d.path, "rule": d.rule} for d in examination.departures],
         "segments": describe(message, reveal=reveal, place=place) if message else [],
     }
     if examination.error or not examination.source:
@@ -158,10 +159,12 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("error", "why"):
         if any((told.get(key) or {}).values()):
             yield key, " ".join(v for v in told[key].values() if v)
+    for departure in told.get("departures", []):
+        yield "profile", f"{departure['path']}: {departure['rule']}"
     for fact in told.get("facts", []):
         yield "fact", fact
     for name, note in told.get("notes", {}).items():
-        if note and name not in {"facts", "segments"}:
+        if note and name not in {"facts", "segments", "departures"}:
             yield name, json.dumps(note, ensure_ascii=False)
     for decision in told.get("identity", []):
         more = (f"{key}={value}" for key, value in decision.items() if key not in {"decision", "action"})

@@ -42,7 +42,13 @@ def _why(stored: StoredMessage) -> str:
     outcome = stored.outcome
     where = f"{outcome.path}: " if outcome.path else ""
     ended = f"{outcome.error} {where}{outcome.rule}".strip()
-    return ended or (reused_control_id(stored) if stored.reuses else "")
+    return ended or departures(stored) or (reused_control_id(stored) if stored.reuses else "")
+
+
+def departures(stored: StoredMessage) -> str:
+    """Say at how many places, as far as was looked, a message departs from its source's profile; "" if at none."""
+    found = len(stored.notes.get("departures", ()))
+    return f"departs from its source's profile, at {found} place{'s' if found > 1 else ''}" if found else ""
 
 
 def waiting_facts(stored: StoredMessage) -> str:

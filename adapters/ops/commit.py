@@ -52,5 +52,6 @@ class WatchedCommit(GroupCommit):
         error = done.exception()
         if error is None:
             self._meter.answered(reception.source, reception.transport, done.result())
+            self._meter.departed(reception.source, reception.departs)
         elif isinstance(error, TroubleError):
             self._meter.answered(reception.source, reception.transport, error.acknowledgment)

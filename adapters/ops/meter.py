@@ -33,7 +33,7 @@ _ENDED = tuple(state.value for state in State if state is not State.PENDING)
 PeerT = TypeVar("PeerT")
 
 
-ANSWERS, ENDED = "answers", "ended"
+ANSWERS, ENDED, DEPARTURES = "answers", "ended", "departures"
 ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
 SUM = "sum"
 """Names of tallies; a time's labels end with its bucket's upper bound, or with ``sum`` for all seconds together."""
@@ -88,6 +88,13 @@ class Meter:
             self._counted[known] += 1
             if result.state is not State.PENDING:
                 self._tallies[ENDED, result.state.value] += 1
+
+    def departed(self, source: str, rules: Iterable[tuple[str, str]]) -> None:
+        """Count a message under each rule (profile, rule) of its source's profile that it departs from."""
+        known = self._known(source) or OTHER
+        with self._turn:
+            for profile, rule in rules:
+                self._tallies[DEPARTURES, f"{known}|{profile}|{rule}"] += 1
 
     def acknowledged(self, transport: Transport, seconds: float) -> None:
         """Time an answer."""
@@ -158,6 +165,12 @@ def counters(tallies: Mapping[tuple[str, str], float]) -> Iterator[Metric]:
         if name == ANSWERS:
             answers.add_metric(labels.split("|"), amount)
     yield answers
+    said = "Messages that depart from their source's profile, by its rules; one counts under each"
+    departures = CounterMetricFamily("gateway_profile_departures", said, labels=["source", "profile", "rule"])
+    for (name, labels), amount in sorted(tallies.items()):
+        if name == DEPARTURES:
+            departures.add_metric(labels.split("|"), amount)
+    yield departures
     ended = CounterMetricFamily("gateway_messages_ended", "Messages that ended, by state", labels=["state"])
     for state in _ENDED:
         ended.add_metric([state], tallies.get((ENDED, state), 0.0))

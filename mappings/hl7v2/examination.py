@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from gateway import er7
+from gateway import er7, profile
 from gateway.er7 import Message, Segment
 from gateway.errors import (
     AckCode,
@@ -28,6 +28,7 @@ from gateway.errors import (
     UnsupportedVersion,
 )
 from gateway.facts import IdentifierKind
+from gateway.profile import Departure
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import OnError, Site, Source
 from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
@@ -84,6 +85,7 @@ class Examination:
         processing_id: MSH-11.1; P if empty.
         error: the first thing wrong; None if it is fit to be taken.
         mode: which acknowledgments its sender asks for.
+        departures: where it departs from its source's profile; enforced, the first of them is the error.
 
     """
 
@@ -95,6 +97,7 @@ class Examination:
     processing_id: str = ""
     error: GatewayError | None = None
     mode: Mode = ORIGINAL
+    departures: tuple[Departure, ...] = ()
 
     @property
     def verdict(self) -> AckCode:
@@ -132,6 +135,8 @@ def examine(raw: bytes, site: Site) -> Examination:
         control_id = header.text("MSH-10")[:CONTROL_ID_LENGTH] if header else ""
         return Examination(None, header, source, control_id, error=error, mode=mode)
     found = header_of(message)
+    wrong = _first_error(message, found, source, site)
+    departures = departures_of(message, found, source) if source and wrong is None else ()
     return Examination(
         message,
         header,
@@ -139,9 +144,15 @@ def examine(raw: bytes, site: Site) -> Examination:
         message.text("MSH-10")[:CONTROL_ID_LENGTH],
         found.message_type,
         found.processing_id,
-        _first_error(message, found, source, site),
+        departures[0].error() if departures and source and source.enforced else wrong,
         mode,
+        departures,
     )
+
+
+def departures_of(message: Message, found: Header, source: Source) -> tuple[Departure, ...]:
+    """Give where a message departs from its source's profile; nothing if the source has none, or it covers others."""
+    return profile.check(message, found.message_type, source.profile) if source.profile else ()
 
 
 def _first_error(message: Message, found: Header, source: Source | None, site: Site) -> SenderError | None:

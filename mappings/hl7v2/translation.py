@@ -6,10 +6,10 @@ from typing import Final
 
 from gateway.er7 import Message
 from gateway.errors import MessageIncoherent, ProductionGuard
-from gateway.facts import Fact, Translation
+from gateway.facts import Fact, Flag, Translation
 from gateway.site import Environment, Site, Source
 from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
-from mappings.hl7v2.examination import check_type, left_aside
+from mappings.hl7v2.examination import check_type, departures_of, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
 from mappings.hl7v2.reading import Reading
@@ -54,6 +54,7 @@ def translate(message: Message, source: Source, site: Site) -> Translation:
         flags=(*message.flags, *dict.fromkeys(reading.flags)),
         segments=counts,
         kept=tuple(name for name, _ in counts if name not in read),
+        departures=tuple(Flag(d.path, d.rule) for d in departures_of(message, found, source)),
     )
 
 

@@ -13,6 +13,7 @@ from gateway.facts import IdentityStatus, Priority
 from gateway.principal import Right
 from gateway.site import Source
 from gateway.worklist import ItemKind, ItemState
+from mappings.profiles import load_profiles
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -65,3 +66,9 @@ def test_every_key_of_a_source_is_in_the_readme():
     """What sources.toml may say of a source is told, word by word."""
     for field in fields(Source):
         assert f"`{field.name}`" in README, field.name
+
+
+def test_every_packaged_profile_is_in_the_readme():
+    """A message profile without a row fails this test."""
+    for name in load_profiles():
+        assert f"| `{name}` |" in README, name
