@@ -111,6 +111,10 @@ class Profile:
     rules: Mapping[str, tuple[Rule, ...]]
     when: tuple[Condition, ...] = ()
 
+    def rules_of(self, message_type: str) -> tuple[Rule, ...]:
+        """The rules for messages of this type and event; none for a type that the profile does not know."""
+        return self.rules.get(message_type, self.rules.get(message_type.partition("^")[0], ()))
+
     def covers(self, message: Message, message_type: str) -> bool:
         """Whether the message is held to this profile."""
         return message_type.partition("^")[0] in self.rules and all(_holds(c, message, None) for c in self.when)
@@ -151,7 +155,7 @@ def check(message: Message, message_type: str, profile: Profile, most: int = MOS
 
 
 def _departures(message: Message, message_type: str, profile: Profile) -> Iterator[Departure]:
-    for rule in profile.rules.get(message_type, profile.rules[message_type.partition("^")[0]]):
+    for rule in profile.rules_of(message_type):
         for path in _broken(rule, message):
             yield Departure(profile.name, path, rule)
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "demo": "Play a morning at the hospital into a real gateway, and show what came of it.",
     "send": "Send HL7 v2 messages by MLLP and print each acknowledgment.",
     "explain": "Say what the gateway would do with FILE now, and why: segments, answer, translation, identity, route.",
+    "check": "Report where HL7 v2 messages depart from the standard and from a profile, by path and rule.",
     "messages": "Find and show received messages, and act on them: each act with a reason, and a right of its own.",
     "worklist": "Read the secretariats' worklists (corbeilles).",
     "bus": "Look at the bus: its topology, and what its consumers could not take.",
