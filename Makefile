@@ -5,7 +5,7 @@ UV := $(VENV)/bin/uv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format prove bench clean
+.PHONY: help install demo test check format prove fuzz bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ format: install ## let ruff lay out and repair the code
 
 prove: install ## break it at every step, and in a storm: the whole of what `make test` samples (half an hour)
 	$(VENV)/bin/python -m pytest -q --prove tests/e2e/test_crash_matrix.py tests/e2e/test_storm.py
+
+fuzz: install ## feed the reader, the answers, the translation and MLLP with mutations for SECONDS (300), led by coverage
+	$(UV) pip install --quiet --python $(VENV)/bin/python 'atheris>=3,<4'
+	$(VENV)/bin/python tests/fuzz.py --seconds $(or $(SECONDS),300)
 
 bench: install ## print the benchmarks of tests/bench
 	$(VENV)/bin/python -m pytest -q -s tests/bench --override-ini python_files='bench_*.py'
