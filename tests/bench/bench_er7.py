@@ -1,6 +1,7 @@
 """Microseconds a message: the ER7 reader beside python-hl7 and hl7apy, in one run.
 
-Each reads the same message and asks for the same values, as a translator would. Run it by name:
+Each reads the same message and asks for the same values, as a translator would; then each reads the messages of the
+corpus that are below 10 kB, and the gateway translates them as well. Run it by name:
 ``pytest tests/bench/bench_er7.py``. Times are printed, never asserted.
 """
 
@@ -8,11 +9,19 @@ import base64
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
+from statistics import quantiles
 
 import hl7
+import pytest
 from hl7apy.parser import parse_message
+from sites import demo_site
 
 from gateway import er7
+from gateway.profile import check
+from mappings.hl7v2 import translate
+from mappings.hl7v2.header import header_of
+from mappings.profiles import load_profiles
 
 HEADER = "MSH|^~\\&|ADM|CHU|GW|CHU|20260321101500||{}|C1|P|2.5|||||FRA|UNICODE UTF-8"
 PATIENT = (
@@ -92,3 +101,78 @@ def test_microseconds_a_message(capsys):
         for label, size, *times in rows:
             beside = (f"{taken:>13.0f} ({taken / times[0]:4.0f} x)" for taken in times[1:])
             print(f"{label:<15}{size:>9}{times[0]:>12.0f}", *beside, sep="")  # noqa: T201
+
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+SITE = demo_site()
+PROFILES = load_profiles()
+SMALL = 10_000
+"""Bytes; larger messages are documents."""
+
+RUNS = 20
+"""Of each message; its best counts, for the machine has other work too."""
+
+
+def small_messages() -> list[bytes]:
+    """The corpus's messages below 10 kB that all three read, in the form that the others want."""
+    found = []
+    for file in sorted(CORPUS.rglob("*.hl7")):
+        raw = file.read_bytes()
+        try:
+            message = er7.read(raw)
+            text = "".join(f"{segment.raw}\r" for segment in message.segments if segment.name)
+            translated = translate(message, SITE.sources[-1], SITE) if len(raw) < SMALL else None
+            parse_message(text, find_groups=False)
+        except Exception:  # noqa: BLE001 -- refused by us, or more than hl7apy takes: nothing to compare
+            continue
+        if translated:
+            found.append(text.encode())
+    return found
+
+
+def best(work: Callable[[], object], runs: int) -> float:
+    """Microseconds of the best of so many runs."""
+    taken = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken) * 1e6
+
+
+def translated(raw: bytes) -> None:
+    translate(er7.read(raw), SITE.sources[-1], SITE)
+
+
+def checked(raw: bytes) -> None:
+    """Read, translate, and check against every profile."""
+    message = er7.read(raw)
+    translate(message, SITE.sources[-1], SITE)
+    for profile in PROFILES.values():
+        check(message, header_of(message).message_type, profile)
+
+
+WORK: dict[str, tuple[Callable[[bytes], object], int]] = {
+    "gateway: read and translated": (translated, RUNS),
+    "gateway: and against each profile": (checked, RUNS),
+    "gateway: read": (er7.read, RUNS),
+    "python-hl7: read": (lambda raw: hl7.parse(raw.decode()), 5),
+    "hl7apy: read": (lambda raw: parse_message(raw.decode(), find_groups=False), 2),
+}
+"""What is done to each message, and how often: the best run counts."""
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus of messages at {CORPUS}")
+def test_microseconds_of_the_corpus(capsys):
+    """All read all of it; p50 and p99 over the messages are printed, and how often the gateway's whole work fits in."""
+    sample = small_messages()
+    assert len(sample) > 100
+    rows = {}
+    for label, (work, runs) in WORK.items():
+        cuts = quantiles([best(lambda w=work, raw=raw: w(raw), runs) for raw in sample], n=100)
+        rows[label] = (cuts[49], cuts[98])
+    p50, p99 = next(iter(rows.values()))
+    with capsys.disabled():
+        print(f"\n{f'{len(sample)} messages below 10 kB':<36}{'p50':>9}{'p99':>9}   (microseconds)")  # noqa: T201
+        for label, (middle, high) in rows.items():
+            print(f"{label:<36}{middle:>9.0f}{high:>9.0f}   ({middle / p50:.1f} x, {high / p99:.1f} x)")  # noqa: T201
