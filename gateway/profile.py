@@ -17,6 +17,10 @@ from gateway.terser import Place
 MOST_DEPARTURES: Final = 20
 """Departures that are looked for in a message on its way: enough to repair its sender by (promise P9)."""
 
+MOST_SEGMENTS: Final = 500
+MOST_REPETITIONS: Final = 100
+"""Segments of one name, and repetitions of one field, that a rule looks at: the first ones (promise P9)."""
+
 ANY: Final = "*"
 """In a condition: any value."""
 
@@ -167,9 +171,10 @@ def _broken(rule: Rule, message: Message) -> Iterator[str]:
         yield str(place)
     elif not place.field:
         yield from _broken_by_segments(rule, message)
-    else:
+    elif all(_holds(c, message, None) for c in rule.when if c.place.segment != place.segment):
+        own = [c for c in rule.when if c.place.segment == place.segment]
         for segment in _segments(place, message):
-            if all(_holds(condition, message, segment) for condition in rule.when):
+            if all(_holds(condition, message, segment) for condition in own):
                 yield from _broken_in(rule, segment)
 
 
@@ -220,9 +225,9 @@ def _breaks(rule: Rule, repetition: Repetition) -> bool:
 
 
 def _holds(condition: Condition, message: Message, segment: Segment | None) -> bool:
-    """Whether a condition holds in this segment, or in any of its own name."""
+    """Whether a condition holds in this segment; without one, in any of the name that it is about."""
     place = condition.place
-    segments = [segment] if segment is not None and segment.name == place.segment else _segments(place, message)
+    segments = _segments(place, message) if segment is None else [segment]
     values = {value.upper() for each in segments for value in _values(place, each) if value}
     if not values:
         return "" in condition.values
@@ -231,7 +236,7 @@ def _holds(condition: Condition, message: Message, segment: Segment | None) -> b
 
 def _segments(place: Place, message: Message) -> Iterable[Segment]:
     found = message.all(place.segment)
-    return found if not place.occurrence else found[place.occurrence - 1 : place.occurrence]
+    return found[place.occurrence - 1 : place.occurrence] if place.occurrence else found[:MOST_SEGMENTS]
 
 
 def _values(place: Place, segment: Segment) -> Iterator[str]:
@@ -243,7 +248,7 @@ def _values(place: Place, segment: Segment) -> Iterator[str]:
 
 def _repetitions(place: Place, segment: Segment) -> Iterator[tuple[int, Repetition]]:
     """The repetitions that hold a value, by number; the HL7 null alone is none."""
-    for number, repetition in enumerate(segment.repetitions(place.field), 1):
+    for number, repetition in enumerate(segment.repetitions(place.field)[:MOST_REPETITIONS], 1):
         sent = repetition.whole != NULL and not repetition.blank
         if sent and place.repetition in {0, number}:
             yield number, repetition

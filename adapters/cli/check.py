@@ -1,5 +1,6 @@
 """`gateway check`."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,9 @@ from mappings.site import site_profiles
 
 SUFFIXES = frozenset({".hl7", ".er7", ".txt"})
 """Files of a folder that are taken for messages."""
+
+
+_HEADERS = re.compile(rb"(?:^|(?<=[\r\n]))(?=(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\r\n])")
 
 
 class Verdict(StrEnum):
@@ -107,8 +111,16 @@ def _files(given: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
+def _messages(content: bytes) -> list[bytes]:
+    """The messages of a file; of a batch those inside it, for its headers and trailers are no part of any."""
+    parts = split(content)
+    if parts[0].lstrip()[:3] not in {b"FHS", b"BHS"}:
+        return parts
+    return [part for part in _HEADERS.split(parts[0]) if part.startswith(b"MSH")] or parts
+
+
 def _checked(file: Path, asked: Profile | None, charset: str) -> Iterator[Checked]:
-    for number, raw in enumerate(split(file.read_bytes()), start=1):
+    for number, raw in enumerate(_messages(file.read_bytes()), start=1):
         try:
             message = er7.read(raw, charset=charset)
         except GatewayError as error:

@@ -118,8 +118,7 @@ def _act(reading: Reading, txa: Segment, key: Identifier) -> tuple[DocumentAct, 
 
 
 def _content_path(lines: tuple[Segment, ...]) -> str:
-    embedded = [i for i, s in enumerate(lines, 1) if s.text(2).strip().upper() == ENCAPSULATED]
-    return "OBX-5" if not embedded or embedded[0] == 1 else f"OBX[{embedded[0]}]-5"
+    return next((s.path(5) for s in lines if s.text(2).strip().upper() == ENCAPSULATED), "OBX-5")
 
 
 def _type(txa: Segment, lines: tuple[Segment, ...], header: CdaHeader | None) -> tuple[str, str]:

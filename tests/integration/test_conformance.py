@@ -174,6 +174,16 @@ def test_one_message_is_told_finding_by_finding(folder):
     assert "the frame starts with MSH, FHS or BHS [gateway]" in both
 
 
+def test_a_batch_is_told_message_by_message(tmp_path):
+    """The messages of a batch are checked one by one, without its headers and trailers."""
+    one = frame(header("ADT^A01^ADT_A01"), *GOOD)
+    (tmp_path / "batch.hl7").write_bytes(b"FHS|^~\\&|A\rBHS|^~\\&|B\r" + one + one + b"BTS|2\rFTS|1\r")
+    told = json.loads(ran(tmp_path / "batch.hl7", "--json")[1])
+    assert [(m["message"], m["verdict"]) for m in told["messages"]] == [(1, "conforms"), (2, "conforms")]
+    (tmp_path / "batch.hl7").write_bytes(b"FHS|^~\\&|A\rFTS|0\r")
+    assert len(json.loads(ran(tmp_path / "batch.hl7", "--json")[1])["messages"]) == 1
+
+
 def test_a_profile_is_checked_beside_the_standard(tmp_path):
     """Its findings carry its name and source; Z segments that it knows are checked; it covers no other type."""
     (tmp_path / "a.hl7").write_bytes(admission("C1", "1", "2"))

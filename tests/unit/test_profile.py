@@ -130,6 +130,21 @@ def test_departures_are_bounded(tmp_path):
     assert len(paths(found, *["OBX|1"] * 500)) == profile.MOST_DEPARTURES
 
 
+def test_what_a_rule_looks_at_is_bounded(tmp_path):
+    """Beyond so many segments of a name, or repetitions of a field, a rule does not look; conditions neither."""
+    found = made(
+        tmp_path,
+        'path = "OBX-3"\nrequired = true\nwhen = { "ORC-1" = ["NW"] }',
+        'path = "PID-3.5"\nrequired = true',
+    )
+    orders, good = ["ORC|RO"] * profile.MOST_SEGMENTS, ["OBX|1||a"] * profile.MOST_SEGMENTS
+    assert paths(found, "ORC|NW", *good[1:], "OBX|2") == [f"OBX[{profile.MOST_SEGMENTS}]-3"]
+    assert paths(found, "ORC|NW", *good, "OBX|2") == paths(found, *orders, "ORC|NW", "OBX|2") == []
+    identifiers = "~".join(["8^^^^PI"] * (profile.MOST_REPETITIONS - 1))
+    assert paths(found, f"PID|||{identifiers}~9") == [f"PID-3[{profile.MOST_REPETITIONS}].5"]
+    assert paths(found, f"PID|||{identifiers}~8^^^^PI~9") == []
+
+
 def test_a_departure_says_its_rule_and_no_value(tmp_path):
     """What is told holds the rule, its name and its source, never what was sent."""
     found = made(tmp_path, 'path = "PID-8"\none_of = ["F", "M"]')
