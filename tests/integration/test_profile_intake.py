@@ -70,6 +70,8 @@ async def test_what_departs_is_answered_noted_counted_and_told(asked, tmp_path):
     assert [m["state"] for m in listed] == [state, "processed"]
     line, other = CliRunner().invoke(messages, ["list"]).output.splitlines()[1:]
     shown = json.loads(CliRunner().invoke(messages, ["show", "1", "--json"]).output)
+    place = json.loads(CliRunner().invoke(messages, ["show", "1", "--path", "pid-5.1", "--json"]).output)["content"]
+    assert [field | {"label": ""} for field in place[0]["fields"]] == [{"path": "PID-5.1", "label": "", "value": "(6)"}]
     departure = {"path": "PID-8", "rule": "one of F, M, U (pam-fr pid-sex; PAM.FR 2.11.2, PID-8)"}
     if mode == "advisory":
         assert "departs from its source's profile, at 1 place" in line
