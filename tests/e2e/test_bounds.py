@@ -257,7 +257,7 @@ def observations(control_id, ipp, count, length):
 
 
 LARGE = {
-    "escapes": lambda: patient_told("L1", "8701", family="\\T\\" * (8 * 1024 * 1024 // 3)),
+    "escapes": lambda: patient_told("L1", "8701", family="\\T\\" * 499_000),
     "segments": lambda: observations("L3", "8703", 49_000, 140),
 }
 

@@ -48,6 +48,7 @@ BEFORE = (
 )
 """What the database knows before the batch that is disturbed."""
 
+MFI, STF = "MFI|STF^Staff^HL70175||UPD|||AL", "STF|77|77^^^CHU|ROUX^MARC^^^DR|||M|A|3020"
 BATCH = (
     patient_told("C1", "8003", when=10),
     result("C2", "8001", "O1", when=11, value="7.7", flag="HH"),
@@ -59,6 +60,7 @@ BATCH = (
     appointment("S12", "C7", "8003", "R2", when=16),
     result("C8", "8003", "O2", when=17),  # of an object that was another patient's
     billing("C9", "8001"),  # ignored by rule
+    hl7("MFN^M02^MFN_M02", "C11", MFI, "MFE|MAD|1||77|CE", STF, application="ADM", when=18),  # of nobody's
     hl7("ADT^A28^ADT_A05", "C10", "EVN||20260302081800", pid("8004"), application="NOBODY"),  # refused
 )
 """One recv, one group commit, one batch: messages that end in every way there is."""
