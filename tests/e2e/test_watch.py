@@ -15,7 +15,8 @@ from sink import a_sink
 from sqlalchemy import text
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-PATIENT = ("FABULAIRE", "ODILE", "8001", "8002", "C1", "1958")
+IPP = "IPP-8001"
+PATIENT = ("FABULAIRE", "ODILE", IPP, "C1", "19580321")  # nothing that a counter or a clock may show by chance
 MAX_BACKLOG = 20
 
 
@@ -55,10 +56,10 @@ def busy(tmp_path_factory):
     """A gateway that has taken a result, the same again, and what is no HL7."""
     with gateway_in(tmp_path_factory.mktemp("busy")) as gateway:
         with Wire(gateway.mllp) as wire:
-            for raw in (patient_told("C1", "8001"), result("C2", "8001", "O1"), result("C2", "8001", "O1")):
+            for raw in (patient_told("C1", IPP), result("C2", IPP, "O1"), result("C2", IPP, "O1")):
                 assert code(wire.ask(raw)) == "AA"
             assert code(wire.ask(b"no hl7")) == "AR"
-        body = fhir_appointment("R1", "8001")
+        body = fhir_appointment("R1", IPP)
         headers = {"content-type": "application/fhir+json"}
         assert httpx.post(f"{gateway.http}/fhir/Appointment", content=body, headers=headers).status_code == 201
         gateway.settled()
