@@ -96,6 +96,7 @@ def row(label, results, baseline):
 def taking_in(folder, processes, **settings):
     """Give the address on which so many intake processes listen together; on SQLite the one process does all."""
     options = ("--role", "intake") if settings else ()
+    settings["GATEWAY_MAX_CONNECTIONS_PER_ADDRESS"] = str(max(CONNECTIONS))
     port = {"GATEWAY_MLLP_PORT": str(free_port()), "GATEWAY_MLLP_SHARED": "true"} if processes > 1 else {}
     gateways = []
     try:
