@@ -5,8 +5,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 from typing import Self
 
@@ -122,14 +122,10 @@ class Client:
 
         """
         message, framing, answers = frame(payload), FrameReader(MAX_ANSWER), list[bytes]()
-        name = (self._server_hostname or self._host) if self._ssl else None
-        try:
-            async with asyncio.timeout(min(timeout, self._connect_seconds)):
-                reader, writer = await asyncio.open_connection(
-                    self._host, self._port, ssl=self._ssl, server_hostname=name
-                )
-        except OSError as error:  # TimeoutError is one
-            raise PeerUnavailable(_why_unreachable(error)) from error
+        async with _reaching(min(timeout, self._connect_seconds)):
+            reader, writer = await asyncio.open_connection(
+                self._host, self._port, ssl=self._ssl, server_hostname=self._certified
+            )
         with suppress(OSError):
             async with asyncio.timeout(timeout):
                 writer.write(message)
@@ -224,16 +220,31 @@ class Client:
     async def _connected(self) -> "_Link":
         if self._link is None or not self._link.usable:
             await self.close()
-            name = (self._server_hostname or self._host) if self._ssl else None
-            seconds = TLS_CLOSE_SECONDS if self._ssl else None
-            try:
-                async with asyncio.timeout(self._connect_seconds):
-                    _, self._link = await asyncio.get_running_loop().create_connection(
-                        _Link, self._host, self._port, ssl=self._ssl, server_hostname=name, ssl_shutdown_timeout=seconds
-                    )
-            except OSError as error:  # TimeoutError is one
-                raise PeerUnavailable(_why_unreachable(error)) from error
+            async with _reaching(self._connect_seconds):
+                _, self._link = await asyncio.get_running_loop().create_connection(
+                    _Link,
+                    self._host,
+                    self._port,
+                    ssl=self._ssl,
+                    server_hostname=self._certified,
+                    ssl_shutdown_timeout=TLS_CLOSE_SECONDS if self._ssl else None,
+                )
         return self._link
+
+    @property
+    def _certified(self) -> str | None:
+        """The name that the receiver's certificate must bear; None in clear."""
+        return (self._server_hostname or self._host) if self._ssl else None
+
+
+@asynccontextmanager
+async def _reaching(seconds: float) -> AsyncIterator[None]:
+    """What is done here reaches the receiver in so many seconds, or PeerUnavailable says why it could not."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except OSError as error:  # TimeoutError is one
+        raise PeerUnavailable(_why_unreachable(error)) from error
 
 
 def _why_unreachable(error: OSError) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import re
 import signal
 import time
 
+import httpx
 import trustme
 from gateways import Gateway, gateway_in, write_site
 
@@ -50,6 +52,9 @@ def test_mllps_alone_is_served_and_sighup_renews_its_certificate(tmp_path):
                 assert b"|AA|" in await client.send(HELLO % b"2", 20)
 
         asyncio.run(talk())
+        told = httpx.get(f"{gateway.http}/metrics").text
+        assert float(re.search(r"^gateway_mllps_certificate_days (\S+)$", told, re.MULTILINE)[1]) > 0
+        assert "gateway_mllps_certificate_refused 0.0" in told
         assert gateway.terminate() == 0
 
 
