@@ -29,6 +29,7 @@ class AuditAction(StrEnum):
     FACT_OVERDUE = "gateway:fact:overdue"
     FACT_RELEASED = "gateway:fact:released"
     OBJECT_JOINED = "gateway:object:joined"
+    DIRECTORY_UPDATED = "gateway:directory:updated"
     IDENTITY_CREATED = "gateway:identity:created"
     IDENTITY_MATCHED = "gateway:identity:matched"
     IDENTITY_UPDATED = "gateway:identity:updated"

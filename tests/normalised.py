@@ -20,7 +20,7 @@ from adapters.store import schema
 from adapters.store.database import Database
 from adapters.store.schema import Instant
 from gateway.audit import AuditAction
-from gateway.pipeline import misfiled_key
+from gateway.effect import misfiled_key
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OWN_TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3,6}(?:Z|[+-][0-9:]{5})")

@@ -7,6 +7,7 @@ from facts import LAB, Gateway, at, ipp, patient, result, told
 from sites import DEPARTMENT, demo_site, frame, header
 
 from gateway import er7
+from gateway.audit import AuditAction
 from gateway.directory import Entry, entry_key
 from gateway.errors import AckCode, FieldMissing, SegmentMissing, ValueUnknown
 from gateway.facts import DirectoryTold, EntryKind, Identifier, IdentifierKind
@@ -122,6 +123,8 @@ def test_an_older_word_on_an_entry_is_stale():
     found.send(MARC, minute=5)
     assert found.store.directory[key].unit == "3010"
     found.send(MARC, source=LAB, minute=5)
+    updates = [e for e in found.audit if e.action is AuditAction.DIRECTORY_UPDATED]
+    assert [e.entities for e in updates] == [(f"practitioner/{RPPS.authority}/{RPPS.value}",)] * 2
     assert found.store.directory[key] == Entry(
         EntryKind.PRACTITIONER, RPPS, "DR MARC ROUX", "3020", source=LAB.id, told_at=at(5)
     )

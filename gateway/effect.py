@@ -1,0 +1,419 @@
+"""What a fact does: to the identity that it is about, to its object, and so to the work that follows.
+
+Everything happens in the State that was loaded for the batch; whoever decides the message makes it final or undoes it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import reduce
+
+from gateway.act import Act
+from gateway.audit import AuditAction
+from gateway.completion import completed
+from gateway.directory import EntryKey, entries, entry_key, is_newer
+from gateway.dispatch import dispatch, retell, withdraw
+from gateway.errors import MessageIncoherent, PersonNeeded, PreconditionFailed
+from gateway.facts import (
+    AppointmentAct,
+    AppointmentReported,
+    DirectoryTold,
+    DocumentAct,
+    DocumentAnswered,
+    DocumentReported,
+    EntryKind,
+    Fact,
+    Identifier,
+    Movement,
+    OrderReported,
+    PatientMerged,
+    PatientReported,
+    ResultReported,
+    VisitReported,
+)
+from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of
+from gateway.identity import Identity
+from gateway.reconciliation import ask_about_filing, merge, reconcile
+from gateway.stay import movement_told, stands, stood, with_movement
+from gateway.told import NEVER
+
+
+def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
+    """Let one fact, by its place in the message, take effect and give the identity that it is about; None if of nobody.
+
+    Raises:
+        PersonNeeded: a document that nobody knows did not arrive.
+        FieldMissing: no patient identifier.
+        MessageIncoherent: the object belongs to another patient.
+        PreconditionFailed: the object is not the one, or not of the version, that the message is meant to change.
+
+    """
+    match fact:
+        case PatientReported():
+            if fact.change is not None:
+                act.count(fact.change)
+            return reconcile(act, fact.patient, correction=fact.correction)
+        case PatientMerged():
+            return merge(act, fact)
+        case DocumentAnswered():
+            return _answered(act, fact)
+        case DirectoryTold():
+            _list(act, fact)
+            return None
+        case _:
+            identity = reconcile(act, fact.patient)
+            if isinstance(fact, ResultReported):
+                fact = _of_requester(act, _answering(act, fact, identity))
+            _apply_to_object(act, fact, identity, ordinal)
+            return identity
+
+
+def _answering(act: Act, result: ResultReported, identity: Identity) -> ResultReported:
+    """Give a result with what its order says of who asked for it, and let the order know that it has come.
+
+    An order of another patient says nothing, and is a question to the identity desk (the trade's filing error).
+    """
+    order = next((f for f in act.state.foci_with(FocusKind.ORDER, result.orders) if f.fact is not None), None)
+    if order is None or not isinstance(order.fact, OrderReported):
+        return result
+    asked = order.fact
+    if act.state.person_of(order.identity) != identity.person and _undoubted(act, order, identity) is None:
+        ask_about_filing(act, identity, order.identity)
+        return result
+    if not asked.resulted:
+        act.state.put_focus(replace(order, fact=replace(asked, resulted=True)), ())
+    return replace(
+        result,
+        ordering_unit=result.ordering_unit or asked.ordering_unit,
+        requester=result.requester or asked.requester,
+    )
+
+
+def _of_requester(act: Act, result: ResultReported) -> ResultReported:
+    """Give a result with the unit of who asked for it, as the directory knows it, where nothing else names one."""
+    if result.ordering_unit:
+        return result
+    found = (act.state.directory.get(key) for key in asked_for(result))
+    unit = next((entry.unit for entry in found if entry is not None and entry.active), "")
+    return replace(result, ordering_unit=unit) if unit else result
+
+
+def _list(act: Act, told: DirectoryTold) -> None:
+    """Let the directory know a practitioner or a unit as it was told."""
+    listed = []
+    for entry in entries(told, act.source.id, act.told_at):
+        key = entry_key(entry.kind, entry.key)
+        if is_newer(act.state.directory.get(key), entry):
+            act.state.directory.put(key, entry)
+            act.count("listed")
+            listed.append("/".join(key))
+        else:
+            act.count("stale")
+    if listed:
+        act.record(AuditAction.DIRECTORY_UPDATED, entities=tuple(listed), active=told.active)
+
+
+def _answered(act: Act, answer: DocumentAnswered) -> Identity | None:
+    """Let the document that a message carried be known to have arrived, or not; a good answer for another's is counted.
+
+    Raises:
+        PersonNeeded: nobody knows the document, and it did not arrive.
+
+    """
+    known = next(iter(act.state.foci_with(FocusKind.DOCUMENT, (answer.message,))), None)
+    if known is None or not isinstance(known.fact, DocumentReported):
+        if not answer.arrived:
+            raise PersonNeeded("a document that did not arrive, and that is not known here", path="OBX-4")
+        act.count("unmatched")
+        return None
+    others = known.fact.undelivered - {answer.carrier}
+    fact = replace(known.fact, undelivered=others if answer.arrived else others | {answer.carrier})
+    act.objects.setdefault(f"{known.kind}/{known.id}", False)
+    if fact != known.fact:
+        after = replace(known, fact=fact, version=known.version + 1, updated_at=act.now)
+        act.state.put_focus(after, ())
+        dispatch(act, known, after)
+    return act.state.identities[known.identity]
+
+
+def dispatch_questions(act: Act) -> None:
+    """Let the work follow the identity desk's questions that the message asked or answered."""
+    for focus_id in act.state.foci.touched():
+        focus = act.state.foci[focus_id]
+        if focus.kind is FocusKind.QUESTION:
+            dispatch(act, act.state.foci.before(focus_id), focus)
+
+
+def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: int) -> None:
+    kind, keys = keys_of(fact)
+    found = act.state.foci_with(kind, keys)
+    misfiled = next((f for f in found if act.state.person_of(f.identity) != identity.person), None)
+    if misfiled is not None and (settled := _undoubted(act, misfiled, identity)) is not None:
+        misfiled, identity = None, settled
+    if misfiled is not None:
+        _guard_filing(act, misfiled, identity)
+        keys = (misfiled_key(act.message, ordinal),)
+        found = act.state.foci_with(kind, keys)
+    _require_condition(act, fact, found)
+    known = _gather(act, found)
+    if isinstance(fact, VisitReported):
+        _follow(act, fact, known, identity, keys)
+        return
+    if known is not None and known.fact is not None and _is_stale(act, known, fact):
+        _leave(act, known, identity)
+        if known.held:
+            _settle(act, known, replace(known, held=()), keys)
+        return
+    if _waits(fact) and (known is None or known.fact is None) and misfiled is None:
+        _hold(act, fact, known, identity, keys)
+        return
+    _place(act, fact, known, identity, keys)
+
+
+def _require_condition(act: Act, fact: ObjectFact, found: Sequence[Focus]) -> None:
+    """A whole state is that of one object, and of the version that its sender has seen (FHIR R4 http.html#concurrency).
+
+    Decided here and not only as the request came: another may have taken effect since. A replay has had its effect.
+
+    Raises:
+        PreconditionFailed: it is not.
+
+    """
+    there = [f for f in found if f.fact is not None]
+    if isinstance(fact, AppointmentReported) and fact.act is AppointmentAct.DECLARE and len(there) > 1:
+        raise PreconditionFailed("the identifiers find several appointments")
+    known = there[0] if there else None
+    if act.expects is None or (known is not None and known.told.message >= act.message):
+        return
+    if known is None or known.version != act.expects:
+        raise PreconditionFailed("the appointment is of another version than If-Match names")
+
+
+def _gather(act: Act, found: Sequence[Focus]) -> Focus | None:
+    """Give the object among those found; what is found beside it becomes one with it.
+
+    A placeholder gives what it held. A message that names two objects of one person by their numbers (an appointment's
+    by placer and filler, a document's and the one that it replaces) says that they are one.
+    """
+    real = [f for f in found if f.fact is not None]
+    known = next(iter(real or found), None)
+    if known is None:
+        return None
+    if known.kind is FocusKind.APPOINTMENT:
+        known = reduce(_newer, real, known)
+    for other in found:
+        same = other.fact is None or act.state.person_of(other.identity) == act.state.person_of(known.identity)
+        if other.id != known.id and same and (other.fact or other.held):
+            known = _absorb(act, known, other)
+    return known
+
+
+def _newer(one: Focus, other: Focus) -> Focus:
+    """Give the one of two objects that was told last."""
+    told = other.told
+    return one if one.told.makes_stale(told.source, told.message, told.times.get(told.source)) else other
+
+
+def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
+    """Give the object with what the other held and was told; the other's keys find it, and its items are no more."""
+    held = tuple(sorted((*known.held, *other.held), key=lambda h: h.message))
+    told = known.told if other.fact is None else known.told.beside(other.told)
+    overdue = known.fact is None and (known.overdue or other.overdue)
+    joined = replace(known, held=held, told=told, overdue=overdue)
+    keys = [key for h in other.held for key in keys_of(h.fact)[1]]
+    if other.fact is not None and not isinstance(other.fact, Question):
+        keys += keys_of(other.fact)[1]
+        entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
+        act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)
+    withdraw(act, other)
+    act.state.put_focus(replace(other, fact=None, held=(), overdue=False), ())
+    act.state.put_focus(joined, keys)
+    return joined
+
+
+def _undoubted(act: Act, known: Focus, identity: Identity) -> Identity | None:
+    """Give the identity that an object is settled on where one side is only a doubt about the other; None otherwise.
+
+    An object that came on a doubt's record follows the record that was doubted. An appointment or a stay does not leave
+    it for a doubt; a result or document does not reach another's reader by one, so nothing is settled for it.
+    """
+    held = act.state.identities[known.identity]
+    if _doubts(act, held, identity):
+        return identity
+    follows = known.kind not in {FocusKind.RESULT, FocusKind.DOCUMENT}
+    return held if follows and _doubts(act, identity, held) else None
+
+
+def _doubts(act: Act, doubt: Identity, other: Identity) -> bool:
+    """Whether a record is the provisional one of a contradiction to a record of the other's person."""
+    return doubt.origin is not None and any(m.key == doubt.origin for m in act.state.family_of(other.person))
+
+
+def _guard_filing(act: Act, known: Focus, identity: Identity) -> None:
+    """The patient of the message must be the patient of the object (the trade's filing error).
+
+    A result or document is delivered at once all the same, as an object of its own, with a question to the identity
+    desk: doubt never delays. An appointment or a stay of another patient is for a person to sort out first.
+
+    Raises:
+        MessageIncoherent: the appointment or stay belongs to another patient.
+
+    """
+    if known.kind not in {FocusKind.RESULT, FocusKind.DOCUMENT}:
+        raise MessageIncoherent(f"the {known.kind} belongs to another patient", path="PID-3")
+    ask_about_filing(act, identity, known.identity)
+
+
+def _leave(act: Act, known: Focus, identity: Identity) -> None:
+    """Say that an object stands as it did: what came is older, or of its past."""
+    about = f"{known.kind}/{known.id}"
+    act.count("stale")
+    act.objects.setdefault(about, False)
+    act.record(AuditAction.FACT_STALE, patients=(identity.id,), entities=(about,))
+
+
+def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
+    """Let a movement take its place among those of its stay; the stay is shown otherwise only if it stands otherwise.
+
+    Where two sources tell of one stay, it stands where the one says whose word changed its place last (promise P3).
+    """
+    stay = known.fact if known is not None and isinstance(known.fact, VisitReported) else None
+    told_at = act.told_at or act.received_at or act.now
+    movements = with_movement(_movements(known), movement_told(fact, act.source.id, act.message, told_at))
+    now = stands(movements, act.source.id)
+    other = known is not None and stay is not None and known.told.source != act.source.id
+    decides = now is not None and now.message == act.message
+    if known is not None and stay is not None and other and (not decides or act.message < known.told.message):
+        now = stands(movements, known.told.source)
+        decides = False
+    after = stood(fact if stay is None or decides else stay, now, movements)
+    if known is not None and stay is not None and not decides:
+        if replace(after, movements=()) == replace(stay, movements=()):
+            _leave(act, known, identity)
+        act.objects.setdefault(f"{known.kind}/{known.id}", False)
+        shown = replace(known, fact=after, version=known.version + (after != stay))
+        _settle(act, known, shown, keys)
+        return
+    _place(act, after, known, identity, keys)
+
+
+def _movements(known: Focus | None) -> tuple[Movement, ...]:
+    """The movements that are known of a stay; one that was stored without them stands where its last one left it."""
+    if known is None or not isinstance(known.fact, VisitReported):
+        return ()
+    told, stay = known.told, known.fact
+    if stay.movements:
+        return stay.movements
+    return (movement_told(stay, told.source, known.message, told.times.get(told.source) or known.updated_at),)
+
+
+def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
+    """Whether the fact is older than what is known.
+
+    What is told of a document that was replaced never touches its replacement.
+    """
+    return _is_superseded(fact, known) or known.told.makes_stale(
+        act.source.id, act.message, act.told_at, act.claimed_at
+    )
+
+
+def _is_superseded(fact: ObjectFact, known: Focus) -> bool:
+    if not isinstance(fact, DocumentReported) or not isinstance(known.fact, DocumentReported):
+        return False
+    return fact.act is not DocumentAct.REPLACE and fact.key != known.fact.key
+
+
+def _waits(fact: ObjectFact) -> bool:
+    """Whether a fact has an effect only on an object that is there."""
+    match fact:
+        case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL):
+            return True
+        case DocumentReported(act=DocumentAct.REPLACE | DocumentAct.WITHDRAW | DocumentAct.STATUS):
+            return True
+    return False
+
+
+def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
+    kind, _ = keys_of(fact)
+    held = Held(fact, act.told_at, act.source.id, act.message, act.received_at, act.claimed_at)
+    if known is None:
+        told = NEVER.then(act.source.id, act.message, None)
+        known = Focus(act.new_id(), kind, identity.id, 0, None, act.message, told, act.now)
+    if any(h.message == act.message and h.fact == fact for h in known.held):
+        return
+    after = replace(known, held=(*known.held, held), updated_at=act.now)
+    act.state.put_focus(after, keys)
+    dispatch(act, known, after)
+    act.count("held")
+    act.objects.setdefault(f"{kind}/{known.id}", False)
+    act.record(AuditAction.FACT_HELD, patients=(identity.id,), entities=(f"{kind}/{known.id}",))
+
+
+def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
+    kind, _ = keys_of(fact)
+    told = known.told if known and known.fact else NEVER
+    fact = completed(fact, known.fact if known else None)
+    placed = Focus(
+        id=known.id if known else act.new_id(),
+        kind=kind,
+        identity=identity.id,
+        version=known.version + (known.fact != fact) if known else 1,
+        fact=fact,
+        message=act.message,
+        told=told.then(act.source.id, act.message, act.told_at),
+        updated_at=act.now,
+    )
+    act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)
+    _settle(act, known, placed, keys)
+
+
+def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identifier]) -> None:
+    """Let what waited for the object take effect on it as it stands now, and make the items follow."""
+    after = _release(act, placed, known.held if known else ())
+    carried_by = after.fact.carried_by if isinstance(after.fact, DocumentReported) else None
+    act.state.put_focus(after, (*keys, carried_by) if carried_by else keys)
+    dispatch(act, known, after)
+
+
+def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
+    """Let what waited for the object take effect, in order, but for what is older than it."""
+    for held in waiting:
+        latest, own = placed.told.times.get(held.source), held.claimed_at or held.told_at
+        if latest and own and own < latest:
+            act.count("stale")
+            act.record(AuditAction.FACT_STALE, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
+            continue
+        told = placed.told.then(held.source, held.message, held.told_at)
+        placed = replace(
+            placed, fact=completed(held.fact, placed.fact), message=held.message, told=told, version=placed.version + 1
+        )
+        act.count("released")
+        act.record(AuditAction.FACT_RELEASED, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
+    return placed
+
+
+def retell_open_items(act: Act) -> None:
+    """What is open on a person who is shown otherwise now, or on another person than before, gets a new version."""
+    state = act.state
+    told = set(state.items.touched())
+    shown = (p for p in state.persons.touched() if state.persons.before(p) != state.persons[p])
+    changed = {m.id for person in shown for m in state.family_of(person)}
+    for identity in state.identities.touched():
+        before = state.identities.before(identity)
+        if before is not None and before.person != state.person_of(identity):
+            changed.add(identity)
+    for identity in sorted(changed):
+        for item_id in sorted(state.items_of_identity.get(identity) or ()):
+            item = state.items[item_id]
+            if item.open and item_id not in told:
+                retell(act, item)
+
+
+def asked_for(result: ResultReported) -> Iterator[EntryKey]:
+    """The entry of who asked for a result, where nothing else says to which unit it goes."""
+    if result.requester_key and not (result.ordering_unit or result.stay_unit):
+        yield entry_key(EntryKind.PRACTITIONER, result.requester_key)
+
+
+def misfiled_key(message: int, ordinal: int) -> Identifier:
+    """Give the key of the object that a message's fact makes when its own key belongs to another patient."""
+    return Identifier("misfiled", f"{message}/{ordinal}")
