@@ -122,12 +122,12 @@ class GroupCommit:
                 self._arrived.clear()
                 continue
             try:
-                await self._in_time(loop.run_in_executor(self._thread, self._commit_group, group, loop), group)
+                await self._committed(loop.run_in_executor(self._thread, self._commit_group, group, loop), group)
             except Exception as fault:  # noqa: BLE001 - intake goes on; these senders get no promise
                 log.error("intake.failed", fault=type(fault).__name__, receptions=len(group))
                 _settle(group, StorageUnavailable("the store did not take the message"))
 
-    async def _in_time(self, committing: "asyncio.Future[None]", group: Sequence[Waiting]) -> None:
+    async def _committed(self, committing: "asyncio.Future[None]", group: Sequence[Waiting]) -> None:
         """Return once the commit has ended; a store that does not answer meanwhile holds up nobody.
 
         Whoever waits is told that nothing is promised. What is committed late was received all the same: sent again, it
@@ -329,6 +329,10 @@ class Hl7Intake:
             self._tell(trouble, peer)
             return self._acknowledge(file.examination, trouble.acknowledgment, trouble)
         log.info("batch.received", messages=len(answers), errors=[error.path for error in file.errors])
+        return self.acknowledge_file(file, answers)
+
+    def acknowledge_file(self, file: File, answers: Sequence[bytes]) -> bytes:
+        """Give the acknowledgment of a batch or file whose messages are on disk, from those of its messages."""
         ids = iter(_control_id, None)
         return acknowledge_file(file, answers, site=self._site, now=datetime.now(UTC), control_ids=ids)
 

@@ -1,8 +1,8 @@
 """`gateway check`."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,20 +11,17 @@ from typing import Any
 import click
 
 from adapters.cli.output import json_option, print_json, print_table, printable
-from adapters.cli.send import split
 from adapters.hl7v2.conformance import MOST_FINDINGS, Finding, Report, Severity, Unchecked, check_standard
 from adapters.settings import load_settings
 from gateway import er7, profile
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, GatewayError, SenderError
 from gateway.profile import Profile
+from mappings.hl7v2.batch import is_batch, read_file, split
 from mappings.hl7v2.header import header_of
 from mappings.site import site_profiles
 
 SUFFIXES = frozenset({".hl7", ".er7", ".txt"})
 """Files of a folder that are taken for messages."""
-
-
-_HEADERS = re.compile(rb"(?:^|(?<=[\r\n]))(?=(?:MSH|FHS|BHS|BTS|FTS)[^A-Za-z0-9\r\n])")
 
 
 class Verdict(StrEnum):
@@ -112,11 +109,15 @@ def _files(given: Sequence[Path]) -> Iterator[Path]:
 
 
 def _messages(content: bytes) -> list[bytes]:
-    """The messages of a file; of a batch those inside it, for its headers and trailers are no part of any."""
+    """The messages of a file; of a batch those inside it, for its headers and trailers are no part of any.
+
+    One that the gateway could not cut up is one thing that it cannot read.
+    """
     parts = split(content)
-    if parts[0].lstrip()[:3] not in {b"FHS", b"BHS"}:
-        return parts
-    return [part for part in _HEADERS.split(parts[0]) if part.startswith(b"MSH")] or parts
+    if is_batch(parts[0]):
+        with suppress(SenderError):
+            return list(read_file(parts[0]).messages) or parts
+    return parts
 
 
 def _checked(file: Path, asked: Profile | None, charset: str) -> Iterator[Checked]:

@@ -9,7 +9,6 @@ import click
 
 from adapters.cli.output import json_option, path_option, print_json, print_segments
 from adapters.cli.reason import reveal_option
-from adapters.cli.send import split
 from adapters.cli.session import Session, session
 from adapters.cli.worklist import reason
 from adapters.fhir import validation
@@ -23,6 +22,7 @@ from gateway.reception import Format
 from gateway.state import State
 from gateway.terser import Place
 from mappings.hl7v2 import examine
+from mappings.hl7v2.batch import split
 from mappings.texts import text
 
 UNSTORED = 2**62

@@ -15,7 +15,7 @@ from adapters.mllp.client import Client, PeerUnavailable
 from adapters.mllp.tls import TlsFiles, sender_context
 from gateway import er7
 from gateway.errors import POSITIVE, GatewayError
-from mappings.hl7v2.batch import is_batch, read_file
+from mappings.hl7v2.batch import is_batch, read_file, split
 from mappings.hl7v2.header import peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, Wanted, mode_of
 
@@ -158,18 +158,6 @@ async def _answers(client: Client, payloads: Sequence[bytes], timeout: float) ->
         except PeerUnavailable as error:
             done += 1
             yield error.rule
-
-
-def split(content: bytes) -> list[bytes]:
-    """Give the messages of a file: without MLLP frames, cut where MSH begins a line; a batch (FHS, BHS) stays whole."""
-    unframed = content.replace(b"\x0b", b"").replace(b"\x1c", b"")
-    if unframed.lstrip()[:3] in {b"FHS", b"BHS"}:
-        return [unframed]
-    starts = [m.start() for m in re.finditer(rb"(?:^|(?<=[\r\n]))MSH(?=[^A-Za-z0-9\r\n])", unframed)]
-    if len(starts) <= 1:
-        return [unframed]
-    starts[0] = 0
-    return [unframed[a:b] for a, b in zip(starts, [*starts[1:], len(unframed)], strict=True)]
 
 
 def read_answers(answer: bytes) -> list[dict[str, Any]]:

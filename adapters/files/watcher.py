@@ -6,6 +6,7 @@ by the inbox as duplicates, with the same answers. Of several processes on one f
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -13,12 +14,12 @@ from pathlib import Path
 import structlog
 
 from adapters.files.folder import Folder, Found, NotTaken, Unsettled
-from adapters.files.split import messages_of
 from adapters.intake import Group, Hl7Intake
 from adapters.mllp.listener import Peer
-from gateway.errors import POSITIVE, ConfigurationError
+from gateway.errors import POSITIVE, ConfigurationError, SenderError
 from gateway.reception import Reception, Recorded, Transport
 from gateway.site import Site, Source
+from mappings.hl7v2.batch import File, is_batch, read_file, split
 
 log = structlog.get_logger()
 
@@ -157,15 +158,16 @@ class Watcher:
             self._log.warning("file.refused", file=number, bytes=file.size, rule=str(reason))
             await asyncio.to_thread(self._folder.refuse, file, [str(reason)])
             return True
-        messages = await asyncio.to_thread(messages_of, content)
+        batch, messages = await asyncio.to_thread(_contents, content)
         kept = await self._record(messages, number)
         if len(kept) < len(messages):
             self._log.warning("file.waits", file=number, messages=len(messages), kept=len(kept))
             return False
-        answers = b"".join(_lines(each.recorded.answer) for each in kept)
-        if answers:
-            await asyncio.to_thread(self._folder.answer, file, answers)
-        refused = list(_reasons(kept))
+        answers = [_lines(each.recorded.answer) for each in kept]
+        answer = self._intake.acknowledge_file(batch, answers) if batch else b"".join(answers)
+        if answer:
+            await asyncio.to_thread(self._folder.answer, file, answer)
+        refused = [*_reasons(kept), *(f"batch: {error.name} {error}" for error in (batch.errors if batch else ()))]
         if refused:
             await asyncio.to_thread(self._folder.refuse, file, refused)
         else:
@@ -185,6 +187,16 @@ class Watcher:
             if len(now_kept) < len(window):
                 break
         return kept
+
+
+def _contents(content: bytes) -> tuple[File | None, Sequence[bytes]]:
+    """Give the batch in a file, if it can be cut up, and the messages; what cannot is refused as one."""
+    parts = split(content)
+    if is_batch(parts[0]):
+        with suppress(SenderError):
+            file = read_file(parts[0])
+            return file, file.messages
+    return None, parts
 
 
 def _lines(answer: bytes) -> bytes:

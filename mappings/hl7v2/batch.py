@@ -19,6 +19,7 @@ from mappings.hl7v2.header import peek
 MOST_MESSAGES = 5_000
 """Messages in one frame (promise P9)."""
 
+_START = re.compile(rb"(?:^(?:\xef\xbb\xbf)?|(?<=[\r\n]))MSH(?=[^A-Za-z0-9\r\n])")
 _BATCH = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:FHS|BHS)[^A-Z0-9\s]", re.IGNORECASE)
 _LINE = re.compile(rb"[^\r\n]+")
 _ENVELOPE = frozenset({b"FHS", b"BHS", b"MSH", b"BTS", b"FTS"})
@@ -70,6 +71,16 @@ class File:
     def examination(self) -> Examination:
         """The file as a whole, to be answered by one acknowledgment: MSA-2 is its control ID, else its batch's."""
         return _as_message(self.header or next((b.header for b in self.batches), None))
+
+
+def split(content: bytes) -> list[bytes]:
+    """Give what a file holds: messages, cut where MSH begins a line, without MLLP frames; a batch (FHS, BHS) is whole.
+
+    What stands before the first MSH goes with it; what holds no message is given whole.
+    """
+    unframed = content.replace(b"\x0b", b"").replace(b"\x1c", b"")
+    starts = [] if is_batch(unframed) else [match.start() for match in _START.finditer(unframed)]
+    return [unframed[a:b] for a, b in zip([0, *starts[1:]], [*starts[1:], len(unframed)], strict=True)]
 
 
 def is_batch(raw: bytes) -> bool:

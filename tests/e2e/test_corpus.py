@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from gateways import REPOSITORY, gateway_in, write_site
 
-from adapters.cli.send import split
 from adapters.store.audit import AuditTrail
-from mappings.hl7v2.batch import is_batch, read_file
+from mappings.hl7v2.batch import is_batch, read_file, split
 
 CORPUS = REPOSITORY.parent / "shared" / "corpus"
 LONGEST_SHORT = 4

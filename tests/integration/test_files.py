@@ -114,6 +114,30 @@ async def test_a_batch_is_taken_message_by_message_and_answered_in_order(tmp_pat
         assert (summary["received"], summary["quarantined"]) == (3, 1)
 
 
+async def test_a_batch_that_counts_otherwise_is_taken_and_told(tmp_path):
+    """Its messages are kept; the batch acknowledgment and NAME.err say what its envelope says that is not so."""
+    async with watched(tmp_path) as stage:
+        drop(stage.path, "short.hl7", b"BHS|^~\\&|GAM|||||||B1\r" + message("1") + b"BTS|9\r")
+        await stage.emptied("short.hl7.ack")
+        answer = (stage.path / "short.hl7.ack").read_bytes()
+        assert answer.startswith(b"BHS|")
+        codes = [line.split(b"|")[1] for line in answer.split(b"\r") if line.startswith(b"MSA")]
+        assert codes == [b"AA", b"AE"]
+        reason = (stage.path / "error" / "short.hl7.err").read_text()
+        assert reason.startswith("batch: SegmentMissing BTS-1: ")
+        assert stage.inbox.summary()["received"] == 1
+
+
+async def test_what_cannot_be_cut_up_is_refused_as_one(tmp_path):
+    """A batch with a line that belongs to no message is kept whole, and its place is told."""
+    async with watched(tmp_path) as stage:
+        drop(stage.path, "torn.hl7", b"BHS|^~\\&|GAM\rNTE|1\r" + message("1") + b"BTS|1\r")
+        await stage.emptied("torn.hl7.ack")
+        assert names(stage.path / "error") == ["torn.hl7", "torn.hl7.err"]
+        summary = stage.inbox.summary()
+        assert (summary["received"], summary["quarantined"]) == (1, 1)
+
+
 async def test_a_folder_is_no_way_to_speak_as_another_source(tmp_path):
     """What stands in one source's folder is not taken as another's, whatever MSH-3 says."""
     async with watched(tmp_path) as stage:
