@@ -4,6 +4,7 @@ Commits are grouped: what arrives while one commit is under way shares the next.
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -212,9 +213,15 @@ class _Taken:
     recorded: "asyncio.Future[Recorded]"
 
 
+_RUN, _NUMBERS = token_hex(6), itertools.count(1)
+
+
 def _control_id() -> str:
-    """Give a control ID for an answer of ours."""
-    return token_hex(10)
+    """Give a control ID for an answer of ours: no other of this process, nor of any other, has it.
+
+    A random text a message costs a call of the system each.
+    """
+    return f"{_RUN}{next(_NUMBERS):08x}"
 
 
 def _file_of(frame: bytes) -> File | SenderError:

@@ -270,6 +270,7 @@ class _Connection:
         # Bounded by the window, and by whoever says more.
         self._due: asyncio.Queue[_Due | bytes | None] = asyncio.Queue()
         self._handling: set[asyncio.Task[bytes | None]] = set()
+        self._now = asyncio.get_running_loop().time
         self._since = self._now()
         self._frames = self._truncated = self._junk = 0
         self._heard = False
@@ -487,7 +488,3 @@ class _Connection:
             transport.abort()
             return False
         return True
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
