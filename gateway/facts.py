@@ -5,7 +5,7 @@ aware datetimes.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -75,6 +75,27 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityProof:
+    """By what an identity was established (PAM.FR 2.11, ZFD-5 to ZFD-8); an empty text is "not told".
+
+    Attributes:
+        obtained_by: how its traits were obtained: SM, CV, INSI, CB, RFID.
+        asked_on: ISO date on which the téléservice INSi was asked.
+        document: the document of identity that was seen: AN, CC, CE, CM, CN, CS, LE, PA, PC, TC, AV, DC, AC, IE.
+        expires_on: ISO date on which that document ends.
+
+    """
+
+    obtained_by: str = ""
+    asked_on: str = ""
+    document: str = ""
+    expires_on: str = ""
+
+
+NO_PROOF = IdentityProof()
+
+
+@dataclass(frozen=True, slots=True)
 class Patient:
     """The patient as one message shows them.
 
@@ -87,6 +108,10 @@ class Patient:
         mother: the mother's identifiers, of a newborn (PID-21).
         lunar_birth_date: day/month/year of a date of birth in a lunar calendar, as sent (ZFD-1).
         sms_consent: whether the patient takes short messages (ZFD-3); None: not told, so no.
+        gestation_weeks: weeks of gestation at birth, of a newborn (ZFD-2).
+        birth_date_corrected: the date of birth was corrected, so no INS goes with the identity (ZFD-4); None: not told.
+        proof: by what the identity was established (ZFD-5 to ZFD-8).
+        national_record: status of the national record, DMP, as sent (ZFA-1).
 
     """
 
@@ -98,6 +123,10 @@ class Patient:
     mother: tuple[Identifier, ...] = ()
     lunar_birth_date: str = ""
     sms_consent: bool | None = None
+    gestation_weeks: int | None = None
+    birth_date_corrected: bool | None = None
+    proof: IdentityProof = NO_PROOF
+    national_record: str = ""
 
     def of_kind(self, kind: IdentifierKind) -> tuple[Identifier, ...]:
         """The identifiers of one kind, in the sender's order."""
@@ -165,6 +194,36 @@ class MovementAct(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """How a patient came and went, by the codes of the sender (PAM.FR 2.11, ZFM and ZFV); an empty text is "not told".
+
+    Attributes:
+        entry_mode: mode of entry, PMSI (ZFM-1).
+        exit_mode: mode of exit, PMSI (ZFM-2).
+        origin_mode: where from, PMSI (ZFM-3).
+        destination_mode: where to, PMSI (ZFM-4).
+        came_from: establishment of origin (ZFV-1).
+        transport: how the patient leaves (ZFV-2).
+
+    """
+
+    entry_mode: str = ""
+    exit_mode: str = ""
+    origin_mode: str = ""
+    destination_mode: str = ""
+    came_from: str = ""
+    transport: str = ""
+
+    def over(self, before: "Circumstances") -> "Circumstances":
+        """Give them with those told before where they say nothing (HL7 2.5.1 §2.5.3)."""
+        unsaid = {f.name: getattr(before, f.name) for f in fields(self) if not getattr(self, f.name)}
+        return replace(self, **unsaid) if before != NO_CIRCUMSTANCES else self
+
+
+NO_CIRCUMSTANCES = Circumstances()
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """A movement of a stay as one message tells it.
 
@@ -183,6 +242,7 @@ class Movement:
         start: begin, or planned date of a pre-admission.
         moved_at: when the stay came to stand so.
         historic: ZBE-5 = Y.
+        circumstances: how the patient came and went.
 
     """
 
@@ -200,6 +260,7 @@ class Movement:
     start: datetime | None
     moved_at: datetime | None
     historic: bool
+    circumstances: Circumstances = NO_CIRCUMSTANCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +281,7 @@ class VisitReported:
         act: what the message does to the movement.
         event: event that made the movement.
         care_unit: unit responsible for the care (ZBE-8).
+        circumstances: how the patient came and went (ZFM, ZFV).
         movements: what was told of the stay's movements, in the order of telling; empty in a message.
 
     """
@@ -238,6 +300,7 @@ class VisitReported:
     event: str = ""
     care_unit: str = ""
     movements: tuple[Movement, ...] = ()
+    circumstances: Circumstances = NO_CIRCUMSTANCES
 
 
 class Remark(StrEnum):

@@ -89,6 +89,18 @@ def qualified_ins(patient: Patient) -> Identifier | None:
     return min(patient.of_kind(IdentifierKind.INS), default=None)
 
 
+_CAPPED = {
+    IdentityStatus.QUALIFIEE: IdentityStatus.VALIDEE,
+    IdentityStatus.RECUPEREE: IdentityStatus.PROVISOIRE,
+}
+
+
+def unqualified(patient: Patient) -> Patient:
+    """Give a patient whose date of birth was corrected: neither qualifiée nor récupérée, no INS (PAM.FR, PID-7)."""
+    identifiers = tuple(i for i in patient.identifiers if i.kind is not IdentifierKind.INS)
+    return replace(patient, identifiers=identifiers, status=_CAPPED.get(patient.status, patient.status))
+
+
 _UNDECOMPOSED = str.maketrans({"Œ": "OE", "Æ": "AE", "Ø": "O", "Ł": "L", "Đ": "D"})
 """Letters that Unicode does not decompose."""
 

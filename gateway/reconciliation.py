@@ -10,9 +10,17 @@ from dataclasses import replace
 from gateway.act import Act
 from gateway.audit import AuditAction
 from gateway.errors import FieldMissing, MessageIncoherent
-from gateway.facts import Identifier, IdentifierKind, Patient, PatientMerged
+from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient, PatientMerged
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
-from gateway.identity import STATUS_ORDER, Identity, corrected_by, disagreements, qualified_ins, told_with
+from gateway.identity import (
+    STATUS_ORDER,
+    Identity,
+    corrected_by,
+    disagreements,
+    qualified_ins,
+    told_with,
+    unqualified,
+)
 from gateway.site import SourceRole
 from gateway.told import NEVER
 
@@ -170,12 +178,18 @@ def _corrected(patient: Patient, held: Patient) -> Patient:
 
 def _with_circumstances(told: Patient, patient: Patient, held: Patient) -> Patient:
     """What a message leaves unsaid beside the identity stays as it was, in a correction too (HL7 2.5.1 §2.5.3)."""
-    return replace(
+    corrected = held.birth_date_corrected if patient.birth_date_corrected is None else patient.birth_date_corrected
+    kept = replace(
         told,
         mother=patient.mother or held.mother,
         lunar_birth_date=patient.lunar_birth_date or held.lunar_birth_date,
         sms_consent=held.sms_consent if patient.sms_consent is None else patient.sms_consent,
+        gestation_weeks=patient.gestation_weeks or held.gestation_weeks,
+        birth_date_corrected=corrected,
+        proof=held.proof if patient.proof == NO_PROOF else patient.proof,
+        national_record=patient.national_record or held.national_record,
     )
+    return unqualified(kept) if corrected else kept
 
 
 def _completed(patient: Patient, held: Patient) -> Patient:

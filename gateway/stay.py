@@ -57,6 +57,7 @@ def movement_told(fact: VisitReported, source: str, message: int, told_at: datet
         start=fact.start,
         moved_at=fact.moved_at,
         historic=fact.historic,
+        circumstances=fact.circumstances,
     )
 
 
@@ -110,6 +111,7 @@ def stood(stay: VisitReported, now: Movement | None, movements: tuple[Movement, 
         moved_at=now.moved_at,
         act=now.act,
         event=now.event,
+        circumstances=now.circumstances,
         movements=movements,
     )
 
@@ -168,7 +170,7 @@ def _completed(told: Movement, before: Movement) -> Movement:
     unsaid = {name: getattr(before, name) for name in _SITUATION if not getattr(told, name)}
     if told.state is None:
         unsaid |= {"state": before.state, "start": told.start or before.start}
-    return replace(told, **unsaid)
+    return replace(told, circumstances=told.circumstances.over(before.circumstances), **unsaid)
 
 
 def _after(movement: Movement, before: Movement | None) -> Movement:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapters.pipeline import worker
 from adapters.store.work import PendingMessage
 from gateway.audit import AuditAction
 from gateway.errors import AckCode, ConfigurationError, GatewayError, LimitExceeded
+from gateway.facts import Fact
 from gateway.pipeline import Changes
 from gateway.reception import Format
 from gateway.state import State
@@ -62,7 +64,7 @@ def explain(file: Path, source: str, reveal: str, place: Place | None, *, as_jso
 
 def _explain(current: Session, raw: bytes, source: str, place: Place | None, *, reveal: bool) -> dict[str, Any]:
     if raw.lstrip()[:1] == b"{":
-        return _explain_fhir(current, raw, source)
+        return _explain_fhir(current, raw, source, reveal=reveal)
     if len(raw) > (limit := current.assembly.settings.max_frame_bytes):
         error = LimitExceeded(f"a frame of at most {limit} bytes is taken")
         return {"format": "hl7v2", "answer": AckCode.AR, "error": _error(error)}
@@ -81,10 +83,10 @@ def _explain(current: Session, raw: bytes, source: str, place: Place | None, *, 
         return told
     source_id = examination.source.id
     pending = PendingMessage(UNSTORED, source_id, Format.HL7V2, examination.message_type, examination.control_id, raw)
-    return {**told, **_decided(current, pending)}
+    return {**told, **_decided(current, pending, reveal=reveal)}
 
 
-def _explain_fhir(current: Session, raw: bytes, source: str) -> dict[str, Any]:
+def _explain_fhir(current: Session, raw: bytes, source: str, *, reveal: bool) -> dict[str, Any]:
     senders = [s.id for s in current.assembly.site.sources if s.clients]
     if source not in senders:
         raise ConfigurationError(f"the source that sends FHIR is expected: {', '.join(senders)}", path="--source")
@@ -93,7 +95,8 @@ def _explain_fhir(current: Session, raw: bytes, source: str) -> dict[str, Any]:
         validation.appointment(raw)
     except GatewayError as error:
         return {**told, "answer": str(error.http_status), "error": _error(error)}
-    decided = _decided(current, PendingMessage(UNSTORED, source, Format.FHIR, told["type"], "", raw))
+    pending = PendingMessage(UNSTORED, source, Format.FHIR, told["type"], "", raw)
+    decided = _decided(current, pending, reveal=reveal)
     return {**told, **decided}
 
 
@@ -101,26 +104,39 @@ def _error(error: GatewayError | None) -> dict[str, str] | None:
     return {"error": error.name, "path": error.path, "rule": error.rule} if error else None
 
 
-def _decided(current: Session, pending: PendingMessage) -> dict[str, Any]:
+def _decided(current: Session, pending: PendingMessage, *, reveal: bool) -> dict[str, Any]:
     job, state, changes = worker(current.assembly, lambda: None).explain(pending)
     ending = changes.endings[0]
     return {
         "ends": ending.outcome.state,
         "why": {"error": ending.outcome.error, "path": ending.outcome.path, "rule": ending.outcome.rule},
-        "facts": [] if isinstance(job.translation, GatewayError) else list(map(_fact, job.translation.facts)),
+        "facts": [_fact(f, reveal=reveal) for f in getattr(job.translation, "facts", ())],
         "notes": ending.notes,
         "identity": _identity(changes),
         "route": _route(state),
     }
 
 
-def _fact(fact: object) -> str:
-    parts = [
-        f"{name}={getattr(fact, name)}"
-        for name in ("act", "state", "status", "unit", "priority")
-        if getattr(fact, name, "")
-    ]
+_SAID = ("act", "state", "status", "unit", "priority")
+_OF_PATIENT = ("gestation_weeks", "birth_date_corrected", "sms_consent", "national_record", "proof")
+_OF_STAY = ("circumstances",)
+
+
+def _fact(fact: Fact, *, reveal: bool) -> str:
+    """A fact in a line; what it tells of the patient, and of how one came and went, by its names alone unless asked."""
+    parts = [f"{name}={getattr(fact, name)}" for name in _SAID if getattr(fact, name, "")]
+    for holder, names in ((fact.patient, _OF_PATIENT), (fact, _OF_STAY)):
+        told = ((n, v) for name in names for n, v in _told(name, getattr(holder, name, None)))
+        parts += [f"{name}={value}" if reveal else name for name, value in told]
     return " ".join([type(fact).__name__, *parts])
+
+
+def _told(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """A value, or what is told of one that has parts, each with its name."""
+    if is_dataclass(value):
+        yield from ((f.name, part) for f in fields(value) if (part := getattr(value, f.name)))
+    elif value not in {None, ""}:
+        yield name, value
 
 
 def _identity(changes: Changes) -> list[dict[str, Any]]:

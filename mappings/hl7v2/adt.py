@@ -8,6 +8,8 @@ from itertools import pairwise
 from gateway.er7 import Message, Segment
 from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
 from gateway.facts import (
+    NO_CIRCUMSTANCES,
+    Circumstances,
     Fact,
     Identifier,
     IdentifierChange,
@@ -201,7 +203,7 @@ def _done(reading: Reading, zbe: Zbe) -> Done:
 def _told_facts(reading: Reading, group: Group, rule: AdtRule, zbe: Zbe, done: Done) -> Iterator[Fact]:
     patient = patient_of(reading, group.pid)
     change = _change(reading, group, patient) if rule.change else None
-    if change is IdentifierChange.DEMOTED:
+    if change is IdentifierChange.DEMOTED and not patient.birth_date_corrected:
         patient = replace(patient, status=IdentityStatus.RECUPEREE)
     yield PatientReported(patient, correction=rule.correction, change=change)
     if rule.change:
@@ -232,7 +234,18 @@ def _visits(reading: Reading, group: Group, patient: Patient, zbe: Zbe, done: Do
         moved_at=zbe.start,
         act=done.act,
         event=done.event,
+        circumstances=_circumstances(group),
     )
+
+
+def _circumstances(group: Group) -> Circumstances:
+    """How the patient came and went: the PMSI modes of ZFM, establishment of origin and transport of ZFV (PAM.FR)."""
+    zfm, zfv = group.first("ZFM"), group.first("ZFV")
+    if zfm is None and zfv is None:
+        return NO_CIRCUMSTANCES
+    entry, exit_, origin, destination = (zfm.text(n).strip() if zfm else "" for n in (1, 2, 3, 4))
+    came_from, transport = (zfv.text(n).strip() if zfv else "" for n in (1, 2))
+    return Circumstances(entry, exit_, origin, destination, came_from, transport)
 
 
 def visit_number(reading: Reading, pid: Segment, pv1: Segment | None) -> Identifier | None:

@@ -6,15 +6,17 @@ from typing import TypedDict
 
 from gateway.er7 import Repetition, Segment
 from gateway.errors import DataTypeInvalid
-from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
+from gateway.facts import NO_PROOF, Identifier, IdentifierKind, IdentityProof, IdentityStatus, Patient, Traits
 from gateway.identity import normalise, qualified_ins
 from gateway.site import Site, Source
 from mappings.hl7v2 import times
 from mappings.hl7v2.reading import Reading, is_true
 from mappings.hl7v2.tables import (
+    OBTAINED_BY,
     OTHER_TYPES,
     PATIENT_ATTRIBUTES,
     PATIENT_TYPES,
+    PROOFS,
     PROVISIONAL_ATTRIBUTES,
 )
 from mappings.ins import INS_LENGTH, INS_OIDS, nir_key_holds
@@ -90,7 +92,7 @@ def patient_of(reading: Reading, pid: Segment) -> Patient:
 def _patient(reading: Reading, pid: Segment) -> Patient:
     identifiers = patient_identifiers(reading, pid)
     status, attributes = _declared(reading, pid)
-    zfd = _zfd(reading, pid)
+    zfd, zfa = (_behind(reading, pid, name) for name in ("ZFD", "ZFA"))
     ins = tuple(i for i in identifiers if i.kind is IdentifierKind.INS)
     if zfd is not None and is_true(zfd.text(4)) and ins:
         reading.flag("ZFD-4", "an INS of an identity whose date of birth was corrected is left out (PAM.FR, PID-7)")
@@ -102,7 +104,7 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
         reading.flag(reading.path(pid, 3), "an INS of an identity that is not VALI is left out (PAM.FR 6.6.15)")
         identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
     patient = Patient(
-        identifiers, _traits(reading, pid), status, attributes, _deceased(pid), **_circumstances(reading, pid, zfd)
+        identifiers, _traits(reading, pid), status, attributes, _deceased(pid), **_circumstances(reading, pid, zfd, zfa)
     )
     if ins and not patient.of_kind(IdentifierKind.PATIENT) and qualified_ins(patient) is None:
         # Alone it still numbers the record, among this sender's own: what is not qualifiée joins no other's.
@@ -111,31 +113,63 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
     return patient
 
 
-def _zfd(reading: Reading, pid: Segment) -> Segment | None:
-    """The ZFD of the patient: behind the PID, and before the next one."""
-    for segment in reading.message.segments[pid.position :]:
-        if segment.name == "PID":
-            return None
-        if segment.name == "ZFD":
-            return segment
-    return None
+def _behind(reading: Reading, pid: Segment, name: str) -> Segment | None:
+    """The patient's segment of this name: behind the PID, and before the next one."""
+    found = next((s for s in reading.message.all(name) if s.position > pid.position), None)
+    others = (s.position for s in reading.message.all("PID"))
+    return found if found is None or not any(pid.position < p < found.position for p in others) else None
 
 
 class _Circumstances(TypedDict):
     mother: tuple[Identifier, ...]
     lunar_birth_date: str
     sms_consent: bool | None
+    gestation_weeks: int | None
+    birth_date_corrected: bool | None
+    proof: IdentityProof
+    national_record: str
 
 
-def _circumstances(reading: Reading, pid: Segment, zfd: Segment | None) -> _Circumstances:
-    """PID-21 (a newborn's mother, IPP and NDA), ZFD-1 (lunar date, day^month^year) and ZFD-3 (PAM.FR)."""
+def _circumstances(reading: Reading, pid: Segment, zfd: Segment | None, zfa: Segment | None) -> _Circumstances:
+    """PID-21 (a newborn's mother, IPP and NDA), ZFD whole and ZFA-1, the status of the DMP (PAM.FR 2.11)."""
     lunar = [zfd.text(1, part).strip() for part in (1, 2, 3)] if zfd is not None else []
-    consent = zfd.text(3).strip() if zfd is not None else ""
+    consent, corrected = (zfd.text(n).strip() if zfd is not None else "" for n in (3, 4))
     return {
         "mother": identifiers_of(reading, pid, 21),
         "lunar_birth_date": "/".join(lunar) if any(lunar) else "",
         "sms_consent": is_true(consent) if consent else None,
+        "gestation_weeks": _weeks(reading, zfd) if zfd is not None else None,
+        "birth_date_corrected": is_true(corrected) if corrected else None,
+        "proof": _proof(reading, zfd) if zfd is not None else NO_PROOF,
+        "national_record": zfa.text(1).strip() if zfa is not None else "",
     }
+
+
+def _weeks(reading: Reading, zfd: Segment) -> int | None:
+    """ZFD-2, weeks of gestation."""
+    text = zfd.text(2).strip()
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= len("99")):
+        reading.flag("ZFD-2", "a number of weeks: left out")
+        return None
+    return int(text) if text else None
+
+
+def _proof(reading: Reading, zfd: Segment) -> IdentityProof:
+    """ZFD-5 to ZFD-8; a code that PAM.FR does not hold is kept as sent, a date that is none is left out."""
+    obtained_by, document = zfd.text(5).strip().upper(), zfd.text(7).strip().upper()
+    for path, code, table in (("ZFD-5", obtained_by, OBTAINED_BY), ("ZFD-7", document, PROOFS)):
+        if code and code not in table:
+            reading.flag(path, "a code that PAM.FR does not hold is kept as sent")
+    return IdentityProof(obtained_by, _day(reading, zfd, 6), document, _day(reading, zfd, 8))
+
+
+def _day(reading: Reading, zfd: Segment, number: int) -> str:
+    text = zfd.text(number).strip()
+    try:
+        return times.date(text)
+    except ValueError:
+        reading.flag(reading.path(zfd, number), "a date, YYYYMMDD or a part of it: left out")
+        return ""
 
 
 def _check_keys(reading: Reading, pid: Segment, matricules: tuple[Identifier, ...]) -> None:

@@ -144,6 +144,12 @@ PATIENT_ATTRIBUTES: Final = frozenset(
 )
 """Table 0445-FR (PAM.FR 2.11, PID-32) without the statuses VIDE, PROV and VALI."""
 
+OBTAINED_BY: Final = frozenset({"SM", "CV", "INSI", "CB", "RFID"})
+"""ZFD-5 (PAM.FR 2.11): how the traits of an identity were obtained."""
+
+PROOFS: Final = frozenset({"AN", "CC", "CE", "CM", "CN", "CS", "LE", "PA", "PC", "TC", "AV", "DC", "AC", "IE"})
+"""ZFD-7 (PAM.FR 2.11): documents that an identity is established by."""
+
 PROVISIONAL_ATTRIBUTES: Final = frozenset({"DOUT", "FICT"})
 """Attributes that only a provisional identity has (RNIV 1, EXI SI 09)."""
 
@@ -573,7 +579,7 @@ NATIONAL_TYPES: Final = frozenset({"RPPS", "ADELI"})
 
 READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE", "ZFD"}),
+        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE", "ZFA", "ZFD", "ZFM", "ZFV"}),
         "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
         **dict.fromkeys(
             ("ORU", "OUL"),

@@ -6,6 +6,7 @@ from sites import ADMISSIONS, IPP, PID, demo_site, frame, header
 from gateway import er7
 from gateway.errors import UndecidedError
 from gateway.facts import (
+    Circumstances,
     Identifier,
     IdentifierChange,
     IdentifierKind,
@@ -215,6 +216,23 @@ def test_both_responsible_units_are_told():
     sent = "ZBE|M1^^1.2.3^ISO|20260310080000||INSERT|N||Cardio^^^^^^^^^3020|Soins^^^^^^^^^3021|HMS"
     visit = visit_of("A02", STAY, PV1, sent)
     assert (visit.unit, visit.care_unit, visit.movement) == ("3020", "3021", "M1^1.2.3")
+
+
+def test_how_a_patient_came_and_goes_is_told_with_the_movement():
+    """ZFM has the PMSI modes, ZFV the establishment of origin and the transport (PAM.FR 2.11); both are read whole."""
+    found = said("A01", STAY, PV1, zbe(), "ZFV|750000001^20260301|A", "ZFM|8|6|1|4")
+    visit = found.facts[1]
+    assert isinstance(visit, VisitReported)
+    assert visit.circumstances == Circumstances("8", "6", "1", "4", "750000001", "A")
+    assert found.kept == ()
+    assert visit_of("A01", STAY, PV1, zbe()).circumstances == Circumstances()
+
+
+def test_an_identity_whose_date_was_corrected_is_demoted_to_no_recovered_one():
+    """A47 that takes the INS away says récupérée with PROV, but not of a corrected date of birth (PAM.FR, PID-7)."""
+    (reported,) = said("A47", PID, "MRG|258036322000123^^^ASIP&1.2.250.1.213.1.4.8&ISO^INS", "ZFD||||Y").facts
+    assert isinstance(reported, PatientReported)
+    assert reported.patient.status is IdentityStatus.PROVISOIRE
 
 
 def test_a_cancelled_admission_falls_back_to_its_pre_admission():

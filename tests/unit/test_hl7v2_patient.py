@@ -2,7 +2,7 @@ import pytest
 from sites import ADMISSIONS, DEPARTMENT, IPP, demo_site, frame, header
 
 from gateway import er7
-from gateway.facts import Identifier, IdentifierKind, IdentityStatus, PatientReported
+from gateway.facts import Identifier, IdentifierKind, IdentityProof, IdentityStatus, PatientReported
 from mappings.hl7v2 import translate
 from mappings.ins import is_test_ins, nir_key_holds
 
@@ -210,6 +210,29 @@ def test_lunar_date_and_consent_come_from_zfd(zfd, lunar, consent):
     """ZFD-1 is kept as sent, for no calendar of ours holds it; nobody consents who did not say so (ZFD-3)."""
     patient, _ = told(pid(), zfd)
     assert (patient.lunar_birth_date, patient.sms_consent) == (lunar, consent)
+
+
+def test_the_whole_of_zfd_and_the_status_of_the_national_record_are_read():
+    """Weeks of gestation, corrected date, mode, INSi date, document and its end (PAM.FR 2.11), and ZFA-1."""
+    patient, flags = told(pid(), "ZFD||38||N|INSI|20260309101500|PA|20300101", "ZFA|ACTIF")
+    assert (patient.gestation_weeks, patient.birth_date_corrected, patient.national_record) == (38, False, "ACTIF")
+    assert patient.proof == IdentityProof("INSI", "2026-03-09", "PA", "2030-01-01")
+    assert not flags
+
+
+def test_what_zfd_does_not_say_is_not_told():
+    """An empty ZFD says nothing of proof, weeks and date."""
+    patient, _ = told(pid(), "ZFD|")
+    assert (patient.gestation_weeks, patient.birth_date_corrected, patient.proof) == (None, None, IdentityProof())
+
+
+@pytest.mark.parametrize(
+    ("zfd", "path"),
+    [("ZFD||many", "ZFD-2"), ("ZFD|||||XX", "ZFD-5"), ("ZFD||||||soon", "ZFD-6"), ("ZFD|||||||Z", "ZFD-7")],
+)
+def test_what_of_zfd_the_profile_does_not_have_is_flagged(zfd, path):
+    """Nothing odd refuses a patient."""
+    assert {p for p, _ in told(pid(), zfd)[1]} == {path}
 
 
 def test_a_corrected_date_of_birth_has_no_ins():

@@ -25,6 +25,7 @@ from gateway.facts import (
     Abnormality,
     DocumentAct,
     IdentifierChange,
+    IdentityProof,
     IdentityStatus,
     MovementAct,
     Observation,
@@ -221,6 +222,28 @@ def test_a_correction_that_says_nothing_of_mother_and_consent_keeps_them():
     gateway.send(told(ANNE_1, correction=True), minute=2)
     held = gateway.identity(ipp("1")).patient
     assert (held.mother, held.lunar_birth_date, held.sms_consent) == ((ipp("9"),), "32/13/1958", False)
+
+
+def test_what_an_identity_was_established_by_is_kept():
+    """Proof, weeks of gestation and status of the national record stay until something else is told of them."""
+    gateway = Gateway()
+    proof = IdentityProof("INSI", "2026-03-09", "PA", "")
+    gateway.send(told(patient(ipp("1"), proof=proof, gestation_weeks=38, national_record="ACTIF")), minute=1)
+    gateway.send(told(ANNE_1, correction=True), minute=2)
+    held = gateway.identity(ipp("1")).patient
+    assert (held.proof, held.gestation_weeks, held.national_record) == (proof, 38, "ACTIF")
+
+
+def test_an_identity_whose_date_of_birth_was_corrected_takes_no_ins():
+    """It loses the one it had, takes none from a message that says nothing of the date, and may once it is not so."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())), minute=1)
+    gateway.send(told(patient(ipp("1"), birth_date_corrected=True)), minute=2)
+    gateway.send(told(patient(ipp("1"), ins())), minute=3)
+    person = gateway.person(ipp("1"))
+    assert (person.status, ins() in person.identifiers) == (IdentityStatus.VALIDEE, False)
+    gateway.send(told(patient(ipp("1"), ins(), birth_date_corrected=False), correction=True), minute=4)
+    assert gateway.person(ipp("1")).status is IdentityStatus.QUALIFIEE
 
 
 def test_a_demoted_identity_is_recovered_and_without_ins():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from gateway.facts import MovementAct, VisitReported, VisitState
+from gateway.facts import Circumstances, MovementAct, VisitReported, VisitState
 from gateway.stay import MOST_MOVEMENTS
 from gateway.worklist import ItemKind
 
@@ -228,3 +228,11 @@ def test_a_stay_stored_without_its_movements_goes_on():
     gateway.send(A02[1], minute=61)
     gateway.send(moved("M2", 60, "", act=CANCEL, event="A02"), minute=70)
     assert (stay_of(gateway).state, stay_of(gateway).unit) == (ADMITTED, "3010")
+
+
+def test_how_a_patient_came_stays_known_through_the_stay():
+    """The mode of entry told with the admission is of the stay still when the discharge tells the mode of exit."""
+    gateway = Gateway()
+    gateway.send(moved("M1", 1, "3010", circumstances=Circumstances(entry_mode="8", came_from="750000001")), minute=1)
+    gateway.send(moved("M2", 2, "3010", DISCHARGED, circumstances=Circumstances(exit_mode="6")), minute=2)
+    assert stay_of(gateway).circumstances == Circumstances("8", "6", came_from="750000001")
