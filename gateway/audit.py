@@ -37,6 +37,7 @@ class AuditAction(StrEnum):
     IDENTITY_LINKED = "gateway:identity:linked"
     IDENTITY_MERGED = "gateway:identity:merged"
     IDENTITY_DOUBTED = "gateway:identity:doubted"
+    STAY_MOVED = "gateway:stay:moved"
     ITEM_CREATED = "gateway:item:created"
     ITEM_UPDATED = "gateway:item:updated"
     ITEM_WITHDRAWN = "gateway:item:withdrawn"

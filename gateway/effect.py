@@ -28,11 +28,12 @@ from gateway.facts import (
     PatientMerged,
     PatientReported,
     ResultReported,
+    StayMoved,
     VisitReported,
 )
 from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of
 from gateway.identity import Identity
-from gateway.reconciliation import ask_about_filing, merge, reconcile
+from gateway.reconciliation import ask_about_filing, merge, primary_identifier, reconcile, require_vouched
 from gateway.stay import movement_told, stands, stood, with_movement
 from gateway.told import NEVER
 
@@ -41,7 +42,7 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
     """Let one fact, by its place in the message, take effect and give the identity that it is about; None if of nobody.
 
     Raises:
-        PersonNeeded: a document that nobody knows did not arrive.
+        PersonNeeded: a document that nobody knows did not arrive; a stay cannot be moved as the message says.
         FieldMissing: no patient identifier.
         MessageIncoherent: the object belongs to another patient.
         PreconditionFailed: the object is not the one, or not of the version, that the message is meant to change.
@@ -54,6 +55,8 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
             return reconcile(act, fact.patient, correction=fact.correction)
         case PatientMerged():
             return merge(act, fact)
+        case StayMoved():
+            return _move_stay(act, fact)
         case DocumentAnswered():
             return _answered(act, fact)
         case DirectoryTold():
@@ -147,7 +150,7 @@ def _apply_to_object(act: Act, fact: ObjectFact, identity: Identity, ordinal: in
     kind, keys = keys_of(fact)
     found = act.state.foci_with(kind, keys)
     misfiled = next((f for f in found if act.state.person_of(f.identity) != identity.person), None)
-    if misfiled is not None and (settled := _undoubted(act, misfiled, identity)) is not None:
+    if misfiled is not None and (settled := _settled(act, misfiled, identity)) is not None:
         misfiled, identity = None, settled
     if misfiled is not None:
         _guard_filing(act, misfiled, identity)
@@ -230,6 +233,11 @@ def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
     return joined
 
 
+def _settled(act: Act, known: Focus, identity: Identity) -> Identity | None:
+    """Give whose an object is that its number finds under another patient, where that is no question."""
+    return _undoubted(act, known, identity) or _before_its_move(act, known, identity)
+
+
 def _undoubted(act: Act, known: Focus, identity: Identity) -> Identity | None:
     """Give the identity that an object is settled on where one side is only a doubt about the other; None otherwise.
 
@@ -294,6 +302,56 @@ def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identi
         _settle(act, known, shown, keys)
         return
     _place(act, after, known, identity, keys)
+
+
+def _move_stay(act: Act, moved: StayMoved) -> Identity:
+    """Let a stay, with its items, be that of the patient to whom admissions moves it (PAM.FR, ITI-31, A44).
+
+    What was done, and the items of what else came of the former patient, stay where they are: no other object names
+    its stay. The audit event names both, so that another move gives it back.
+
+    Raises:
+        PersonNeeded: the stay is not known, or not the former patient's; or it is doubtful who the other is.
+
+    """
+    require_vouched(act, moved.patient, moved.former)
+    identity = reconcile(act, moved.patient)
+    if identity.key != primary_identifier(act, moved.patient):
+        raise PersonNeeded("the patient to whom a stay is moved is in doubt", path="PID-3")
+    found = act.state.foci_with(FocusKind.VISIT, moved.numbers)
+    known = found[0] if len(found) == 1 else None
+    if known is None or not isinstance(known.fact, VisitReported):
+        raise PersonNeeded("one stay that is known here, by its number", path="PID-18")
+    about = (f"{known.kind}/{known.id}",)
+    act.objects.setdefault(*about, False)
+    if _is_moved_since(act, known):
+        _leave(act, known, identity)
+        return identity
+    person, holder = act.state.person_of(known.identity), act.state.identity(moved.former)
+    if person == identity.person:
+        return identity
+    if holder is None or holder.person != person:
+        raise PersonNeeded("the stay is of another patient than the one from whom it is moved", path="MRG-1")
+    stay = replace(known.fact, visit=moved.numbers[0], former=tuple({*known.fact.former, known.identity}))
+    told = replace(known.told.then(act.source.id, act.message, act.told_at), source=known.told.source)
+    after = replace(known, identity=identity.id, fact=stay, version=known.version + 1, told=told, updated_at=act.now)
+    act.state.put_focus(after, moved.numbers)
+    act.record(AuditAction.STAY_MOVED, patients=(identity.id, known.identity), entities=about)
+    dispatch(act, known, after)
+    return identity
+
+
+def _is_moved_since(act: Act, known: Focus) -> bool:
+    """Whether a stay was moved by a message that tells of later than this one."""
+    moved = isinstance(known.fact, VisitReported) and known.fact.former
+    return bool(moved) and known.told.makes_stale(act.source.id, act.message, act.told_at, act.claimed_at)
+
+
+def _before_its_move(act: Act, known: Focus, identity: Identity) -> Identity | None:
+    """Give whose a stay is now, to a message from before it was moved from the patient that the message names."""
+    former = known.fact.former if isinstance(known.fact, VisitReported) else ()
+    names_former = any(member.id in former for member in act.state.family_of(identity.person))
+    return act.state.identities[known.identity] if names_former and _is_moved_since(act, known) else None
 
 
 def _movements(known: Focus | None) -> tuple[Movement, ...]:

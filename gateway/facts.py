@@ -264,6 +264,22 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class StayMoved:
+    """A stay was entered under the wrong patient, and is another's (A44, A45).
+
+    Attributes:
+        patient: whose it is.
+        former: the number under which it was entered (MRG-1).
+        numbers: numbers of the stay: what it has now (PID-18, PV1-19), then what it had (MRG-3, MRG-5).
+
+    """
+
+    patient: Patient
+    former: Identifier
+    numbers: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VisitReported:
     """A stay or an out-patient visit began, moved, ended or was cancelled; kept, how the stay stands now.
 
@@ -282,6 +298,7 @@ class VisitReported:
         event: event that made the movement.
         care_unit: unit responsible for the care (ZBE-8).
         circumstances: how the patient came and went (ZFM, ZFV).
+        former: identities from which the stay was moved; what was told of it before is about them.
         movements: what was told of the stay's movements, in the order of telling; empty in a message.
 
     """
@@ -301,6 +318,7 @@ class VisitReported:
     care_unit: str = ""
     movements: tuple[Movement, ...] = ()
     circumstances: Circumstances = NO_CIRCUMSTANCES
+    former: tuple[str, ...] = ()
 
 
 class Remark(StrEnum):
@@ -679,6 +697,7 @@ class DirectoryTold:
 Fact = (
     PatientReported
     | PatientMerged
+    | StayMoved
     | VisitReported
     | AppointmentReported
     | OrderReported

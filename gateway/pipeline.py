@@ -30,6 +30,7 @@ from gateway.facts import (
     PatientMerged,
     PatientReported,
     ResultReported,
+    StayMoved,
     Translation,
 )
 from gateway.focus import Focus, FocusKind, keys_of, question_key
@@ -146,8 +147,8 @@ def needs(jobs: Iterable[Job]) -> Needs:
             continue
         for ordinal, fact in enumerate(job.translation.facts):
             _name_patient(fact.patient, identities, ins)
-            if isinstance(fact, PatientMerged):
-                identities.add((fact.retired.authority, fact.retired.value))
+            if isinstance(fact, PatientMerged | StayMoved):
+                _name_former(fact, identities, foci)
             elif isinstance(fact, DirectoryTold):
                 directory.update(entry_key(fact.kind, key) for key in fact.keys)
             elif isinstance(fact, DocumentAnswered):
@@ -161,6 +162,13 @@ def needs(jobs: Iterable[Job]) -> Needs:
                 if isinstance(fact, DocumentReported) and fact.carried_by:
                     foci.add(focus_key(FocusKind.DOCUMENT, fact.carried_by))
     return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory))
+
+
+def _name_former(fact: PatientMerged | StayMoved, identities: set[tuple[str, str]], foci: set[FocusKey]) -> None:
+    former = fact.retired if isinstance(fact, PatientMerged) else fact.former
+    identities.add((former.authority, former.value))
+    if isinstance(fact, StayMoved):
+        foci.update(focus_key(FocusKind.VISIT, number) for number in fact.numbers)
 
 
 def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[tuple[str, str]]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gateway.act import Act
 from gateway.audit import AuditAction
-from gateway.errors import FieldMissing, MessageIncoherent
+from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded
 from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient, PatientMerged
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
 from gateway.identity import (
@@ -412,6 +412,18 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
         act.state.put_identity(survivor)
     _retire(act, survivor, retired)
     return survivor
+
+
+def require_vouched(act: Act, patient: Patient, former: Identifier) -> None:
+    """Return when both patients are of the admissions that asks for a stay to be moved between them.
+
+    Raises:
+        PersonNeeded: another source asks for it, as for a merge (RNIV 1, EXI SI 36).
+
+    """
+    _refuse_ours(former, "MRG-1")
+    if not (_vouches(act, primary_identifier(act, patient)) and _vouches(act, former)):
+        raise PersonNeeded("a stay is moved between patients by the admissions that vouches for both", path="MRG-1")
 
 
 def _retire(act: Act, survivor: Identity, retired: Identity) -> None:

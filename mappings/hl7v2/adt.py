@@ -19,6 +19,7 @@ from gateway.facts import (
     Patient,
     PatientMerged,
     PatientReported,
+    StayMoved,
     VisitReported,
     VisitState,
 )
@@ -29,6 +30,7 @@ from mappings.hl7v2.tables import (
     CANCELLED_BY,
     LINKS,
     MADE_AS,
+    MOVED_VISITS,
     MOVEMENT_ACTIONS,
     MOVEMENT_NATURES,
     PROVISIONAL_ATTRIBUTES,
@@ -130,9 +132,9 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     """Give what an ADT message says.
 
     Raises:
-        FieldMissing: a merge names no retired identifier.
-        SegmentMissing: a merge has no MRG.
-        PersonNeeded: a move or renumbering, which a person does.
+        FieldMissing: a merge or move names no former identifier.
+        SegmentMissing: a merge or move has no MRG.
+        PersonNeeded: a renumbering, or the move of a number, which a person does.
 
     """
     rule = ADT_EVENTS[reading.event]
@@ -140,6 +142,8 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise PersonNeeded(rule.by_hand, path="MRG")
     if rule.merge:
         return tuple(fact for group in groups(reading.message) for fact in _merges(reading, group))
+    if rule.moves:
+        return tuple(fact for group in groups(reading.message) for fact in _moves(reading, group))
     if reading.event == "A08" and reading.message.text("MSH-12.2").strip().upper() == "FRA":
         reading.flag("MSH-9.2", "PAM.FR has no A08: read as the correction of traits that others send by it (A31)")
     zbe = zbe_of(reading)
@@ -295,7 +299,7 @@ def check_keys(reading: Reading) -> None:
     """Return when what the facts are found by, beside the patient, is there and can be stored.
 
     Raises:
-        SegmentMissing, FieldMissing: a merge retires nobody.
+        SegmentMissing, FieldMissing: a merge retires nobody; a move names no former patient, or no stay.
         DataTypeInvalid: a number is too long.
 
     """
@@ -303,6 +307,8 @@ def check_keys(reading: Reading) -> None:
         visit_number(reading, group.pid, group.first("PV1"))
         if ADT_EVENTS[reading.event].merge:
             retired_by(reading, group)
+        if ADT_EVENTS[reading.event].moves:
+            tuple(moves_of(reading, group))
 
 
 def _merges(reading: Reading, group: Group) -> Iterator[PatientMerged]:
@@ -310,6 +316,41 @@ def _merges(reading: Reading, group: Group) -> Iterator[PatientMerged]:
     patient = patient_of(reading, group.pid)
     for identifier in retired_by(reading, group):
         yield PatientMerged(patient, identifier)
+
+
+def moves_of(reading: Reading, group: Group) -> Iterator[tuple[Identifier, tuple[Identifier, ...]]]:
+    """Give each stay that a move names: the patient's number under which it was entered, and the stay's numbers.
+
+    An account is PID-18, and was MRG-3 (A44); each visit is the PV1-19 behind its MRG, and was MRG-5 (A45).
+
+    Raises:
+        SegmentMissing: the group has no MRG.
+        FieldMissing: MRG names no patient, or nothing names the stay.
+
+    """
+    visits = reading.event in MOVED_VISITS
+    segments = [s for s in group.following if s.name in {"MRG", "PV1"}]
+    if all(s.name != "MRG" for s in segments):
+        raise SegmentMissing("a move has an MRG behind each PID", path="MRG")
+    for mrg, pv1 in zip(segments, [*segments[1:], None], strict=True):
+        if mrg.name != "MRG":
+            continue
+        former = _retired(reading, mrg)
+        if not former:
+            raise FieldMissing("a move names the patient from whom a stay is moved", path=reading.path(mrg, 1))
+        now = (pv1, 19) if visits else (group.pid, 18)
+        told = [i for s, n in (now, (mrg, 5 if visits else 3)) if s for i in identifiers_of(reading, s, n)[:1]]
+        if not told:
+            raise FieldMissing("a move names the stay", path="PV1-19" if visits else "PID-18")
+        numbers = (Identifier(i.authority, i.value, IdentifierKind.OTHER) for i in told)
+        yield former[0], tuple(dict.fromkeys(numbers))
+
+
+def _moves(reading: Reading, group: Group) -> Iterator[StayMoved]:
+    """One fact per stay that is moved (A44, A45)."""
+    patient = patient_of(reading, group.pid)
+    for former, numbers in moves_of(reading, group):
+        yield StayMoved(patient, former, numbers)
 
 
 def _change(reading: Reading, group: Group, patient: Patient) -> IdentifierChange | None:

@@ -280,7 +280,7 @@ def _check_segments(message: Message, found: Header) -> None:
 
 def _required_segments(found: Header) -> Iterator[str]:
     yield from REQUIRED_SEGMENTS[found.type]
-    if found.type == "ADT" and ADT_EVENTS[found.event].merge:
+    if found.type == "ADT" and (ADT_EVENTS[found.event].merge or ADT_EVENTS[found.event].moves):
         yield "MRG"
 
 

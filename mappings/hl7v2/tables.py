@@ -185,6 +185,7 @@ class AdtRule:
         state: where the stay stands after it; None: it leaves that as it was.
         cancels: events one of which it takes back, the usual one first; empty if it makes a movement.
         merge: the identifiers of MRG are retired.
+        moves: the stay of MRG is that of PID.
         change: the identifiers of MRG were replaced by those of PID-3.
         by_hand: why a person must do it; empty if the gateway can.
         ignored: name of the rule by which it is left aside; empty if it is in scope.
@@ -196,6 +197,7 @@ class AdtRule:
     state: VisitState | None = None
     cancels: tuple[str, ...] = ()
     merge: bool = False
+    moves: bool = False
     change: bool = False
     by_hand: str = ""
     ignored: str = ""
@@ -211,7 +213,8 @@ _PLANNED = _moves(VisitState.PLANNED)
 _ADMITTED = _moves(VisitState.ADMITTED)
 _MERGE = AdtRule(merge=True)
 _CHANGE = AdtRule(correction=True, change=True)
-_MOVE = AdtRule(by_hand="stays or identifiers move from one patient to another: a person does it")
+_MOVE = AdtRule(moves=True)
+_MOVE_NUMBER = AdtRule(by_hand="a number moves from one patient to another, with all that came by it: a person does it")
 _RENUMBER = AdtRule(by_hand="accounts or stays are merged or renumbered: a person does it")
 _TRACKING = AdtRule(ignored="adt-tracking")
 
@@ -256,7 +259,7 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A40": _MERGE,
         "A41": _RENUMBER,
         "A42": _RENUMBER,
-        "A43": _MOVE,
+        "A43": _MOVE_NUMBER,
         "A44": _MOVE,
         "A45": _MOVE,
         "A46": _CHANGE,
@@ -279,6 +282,9 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
 
 A54 and A55 change the physician, in PAM.FR with the responsible units (ZBE-7, ZBE-8), and leave where the stay stands.
 """
+
+MOVED_VISITS: Final = frozenset({"A45"})
+"""Events that move visits (PV1-19, MRG-5) and not a whole account (PID-18, MRG-3; 2.5.1 §3.3.44, §3.3.45)."""
 
 LINKS: Final = frozenset({"A24", "A37"})
 """Events that link or unlink the patients of two PID segments (2.5.1 §3.3.24, §3.3.37)."""

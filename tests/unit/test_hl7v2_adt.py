@@ -14,10 +14,11 @@ from gateway.facts import (
     MovementAct,
     PatientMerged,
     PatientReported,
+    StayMoved,
     VisitReported,
     VisitState,
 )
-from mappings.hl7v2 import translate
+from mappings.hl7v2 import examine, translate
 from mappings.hl7v2.tables import ADT_EVENTS
 
 STAY = PID.replace("|||||||||||||||||||||||PROV", "|||||||||NDA1^^^CHU^AN||||||||||||||PROV")
@@ -316,11 +317,48 @@ def test_a_change_that_changes_nothing_is_a_correction_and_flagged(mrg):
     assert "MRG-1" in {flag.path for flag in found.flags}
 
 
-@pytest.mark.parametrize("event", ["A43", "A44", "A45", "A35", "A41", "A42", "A49", "A50", "A51"])
+@pytest.mark.parametrize("event", ["A43", "A35", "A41", "A42", "A49", "A50", "A51"])
 def test_moves_and_renumberings_are_for_a_person(event):
-    """What moves a stay from one patient to another is never ignored: a person sees to it."""
+    """What moves numbers from one patient to another is never ignored: a person sees to it."""
     with pytest.raises(UndecidedError):
         said(event, STAY, "MRG|4712^^^CHU^PI")
+
+
+def number(value):
+    return Identifier(IPP, value, IdentifierKind.OTHER)
+
+
+@pytest.mark.parametrize(
+    ("event", "segments", "numbers"),
+    [
+        ("A44", (STAY, "MRG|4712^^^CHU^PI||NDA1^^^CHU^AN"), ["NDA1"]),
+        ("A44", (STAY, "MRG|4712^^^CHU^PI||NDA0^^^CHU^AN"), ["NDA1", "NDA0"]),
+        ("A44", (PID, "MRG|4712^^^CHU^PI||NDA0^^^CHU^AN"), ["NDA0"]),
+        ("A45", (STAY, "MRG|4712^^^CHU^PI||||V8", PV1), ["NDA9", "V8"]),
+    ],
+)
+def test_a_move_names_the_stay_and_whose_it_was(event, segments, numbers):
+    """An account by PID-18 and MRG-3 (A44), a visit by PV1-19 and MRG-5 (A45); MRG-1 is who had it."""
+    (fact,) = said(event, *segments).facts
+    assert isinstance(fact, StayMoved)
+    assert (fact.former, fact.numbers) == (Identifier(IPP, "4712"), tuple(map(number, numbers)))
+
+
+def test_each_visit_of_a_move_is_told():
+    """A45 repeats MRG and PV1 behind one PID."""
+    mrg = "MRG|4712^^^CHU^PI"
+    facts = said("A45", PID, mrg, PV1, mrg, PV1.replace("NDA9", "NDA8")).facts
+    assert [f.numbers for f in facts if isinstance(f, StayMoved)] == [(number("NDA9"),), (number("NDA8"),)]
+
+
+@pytest.mark.parametrize(
+    ("segments", "path"), [((STAY,), "MRG"), ((STAY, "MRG|"), "MRG-1"), ((PID, "MRG|4712^^^CHU^PI"), "PID-18")]
+)
+def test_a_move_that_names_no_stay_or_nobody_is_refused(segments, path):
+    """It is answered with what is missing before anything is acknowledged."""
+    error = examine(frame(header("ADT^A44"), *segments), demo_site()).error
+    assert error is not None
+    assert error.path == path
 
 
 def test_a_link_tells_both_patients_and_is_flagged():
