@@ -4,9 +4,10 @@ import binascii
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
-from gateway.er7 import Repetition, Segment
+from gateway.er7 import Message, Repetition, Segment, Separators
 from gateway.errors import DataTypeInvalid
 from mappings.hl7v2.tables import ENCAPSULATED, MEDIA_TYPES
 
@@ -40,6 +41,46 @@ def media_type(value: Repetition) -> str:
     if kind == "text":
         return f"text/{subtype or 'plain'}"
     return f"{kind or 'application'}/{subtype}" if subtype else "application/octet-stream"
+
+
+def with_whole_contents(message: Message) -> Message:
+    """Give the message with each embedded content in one piece: an ED that its sender cut is one value all the same.
+
+    Base64 is broken into lines by many encoders (RFC 2045 §6.8), which HL7 takes for segments or, written as ``~``, for
+    repetitions: a line that is no segment goes on where the OBX before it ended, the fields behind it included; so does
+    a repetition that is no ED of its own.
+    """
+    whole: dict[int, Segment] = {}
+    cut = message.first("") is not None
+    for obx in message.all("OBX"):
+        if obx.text(2).strip().upper() != ENCAPSULATED:
+            continue
+        raw = "\n".join([obx.raw, *_lines_behind(message, obx)]) if cut else obx.raw
+        joined = Segment(obx.name, obx.occurrence, obx.position, raw, message.separators)
+        raw = _without_repetitions(joined, message.separators)
+        if raw is not obx.raw:
+            whole[obx.position] = Segment(obx.name, obx.occurrence, obx.position, raw, message.separators)
+    if not whole:
+        return message
+    segments = tuple(whole.get(s.position, s) for s in message.segments)
+    return Message(message.raw, message.separators, message.charset, message.flags, segments)
+
+
+def _lines_behind(message: Message, obx: Segment) -> Iterator[str]:
+    return (s.raw for s in takewhile(lambda s: not s.name, message.segments[obx.position :]))
+
+
+def _without_repetitions(obx: Segment, separators: Separators) -> str:
+    """The segment, its content without a repetition separator where what follows is no ED of its own."""
+    value = obx.whole(5)
+    if separators.repetition not in value:
+        return obx.raw
+    _, *others = value.split(separators.repetition)
+    if any(separators.component in other for other in others):
+        return obx.raw
+    fields = obx.raw.split(separators.field)
+    fields[5] = value.replace(separators.repetition, "\n")
+    return separators.field.join(fields)
 
 
 def content_of(lines: Sequence[Segment], path: str) -> Content:

@@ -124,13 +124,14 @@ def _check_patient(reading: Reading, pid: Segment, header: CdaHeader) -> None:
 def differs_from(reading: Reading, pid: Segment, header: CdaHeader, *, strict: bool = False) -> str:
     """Give where the message's patient is not the document's: the path of the field; "" if nothing contradicts.
 
-    Two numbers of one domain contradict each other, and so do two whole dates of birth. By the profile PID-3 is what
-    recordTarget/patientRole/id is: ``strict`` wants one number in common.
+    The numbers of one domain contradict each other where none of one side is one of the other, and so do two whole
+    dates of birth. By the profile PID-3 is what recordTarget/patientRole/id is: ``strict`` wants one number in common.
     """
     told = identifiers_of(reading, pid, 3)
-    numbers = {reading.site.authority(root) or root: value for root, value in header.patient_ids}
-    shared = [i for i in told if i.authority in numbers]
-    right = {i.authority for i in shared if numbers[i.authority] == i.value}
+    numbers = {(reading.site.authority(root) or root, value) for root, value in header.patient_ids}
+    domains = {authority for authority, _ in numbers}
+    shared = [i for i in told if i.authority in domains]
+    right = {i.authority for i in shared if (i.authority, i.value) in numbers}
     if any(i.authority not in right for i in shared) or (strict and numbers and not shared):
         return reading.path(pid, 3)
     try:

@@ -5,9 +5,11 @@ Order of the checks: readable, declared source, MSH, segments, fields, data type
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
+from unicodedata import normalize
 
 from gateway import er7, profile
 from gateway.er7 import Message, Segment
@@ -32,6 +34,7 @@ from gateway.profile import Departure
 from gateway.reception import CONTROL_ID_LENGTH
 from gateway.site import OnError, Site, Source
 from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
+from mappings.hl7v2.content import with_whole_contents
 from mappings.hl7v2.header import Header, header_of, peek
 from mappings.hl7v2.mode import ORIGINAL, Mode, mode_of
 from mappings.hl7v2.patient import birth_date, patient_identifiers
@@ -127,10 +130,10 @@ def examine(raw: bytes, site: Site) -> Examination:
     if _XML.match(raw):
         return Examination(None, None, None, error=NotHl7("the ER7 encoding, which starts with MSH; XML is not read"))
     header = peek(raw)
-    source = site.source_of(header.text("MSH-3").strip(), header.text("MSH-4").strip()) if header else None
+    source = _source_of(header, site) if header else None
     mode = mode_of(header) if header else ORIGINAL
     try:
-        message = er7.read(raw, charset=source.charset if source else "")
+        message = with_whole_contents(er7.read(raw, charset=source.charset if source else ""))
     except SenderError as error:
         control_id = header.text("MSH-10")[:CONTROL_ID_LENGTH] if header else ""
         return Examination(None, header, source, control_id, error=error, mode=mode)
@@ -148,6 +151,21 @@ def examine(raw: bytes, site: Site) -> Examination:
         mode,
         departures,
     )
+
+
+def _source_of(header: Message, site: Site) -> Source | None:
+    """The source that MSH-3.1 and MSH-4.1 name, in whatever character set these are written (2.5.1 §2.14.9.18).
+
+    The header is read byte for byte before its character set is known, and MSH-18 is often untrue: names with accents
+    are looked for as UTF-8, then as 8859/1.
+    """
+    names = header.text("MSH-3").strip(), header.text("MSH-4").strip()
+    codec = header.charset.codec
+    if not all(name.isascii() for name in names):
+        with suppress(UnicodeError):
+            application, facility = (normalize("NFC", name.encode(codec).decode()) for name in names)
+            return site.source_of(application, facility)
+    return site.source_of(*names)
 
 
 def departures_of(message: Message, found: Header, source: Source) -> tuple[Departure, ...]:

@@ -9,6 +9,7 @@ from gateway.errors import MessageIncoherent, ProductionGuard
 from gateway.facts import Fact, Flag, Translation
 from gateway.site import Environment, Site, Source
 from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
+from mappings.hl7v2.content import with_whole_contents
 from mappings.hl7v2.examination import check_type, departures_of, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
@@ -38,6 +39,7 @@ def translate(message: Message, source: Source, site: Site) -> Translation:
     """
     found = header_of(message)
     check_type(found)
+    message = with_whole_contents(message)
     reading = Reading(message, source, site, found.event)
     _guard(reading, found)
     ignored = left_aside(found, message)

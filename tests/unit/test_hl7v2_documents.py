@@ -26,14 +26,14 @@ TXA = "TXA|1|11488-4^CR|TEXT|||||||||D2^^1.2.250.1.999.7^ISO|||||AU"
 LETTER = ItemKind.CORRESPONDENCE
 
 
-def cda(*, patient_id="4711", root=IPP, born="19580321", number="D2", replaces=""):
+def cda(*, patient_id="4711", root=IPP, born="19580321", number="D2", replaces="", others=""):
     related = f'<relatedDocument typeCode="RPLC"><parentDocument><id root="1.2.250.1.999.7" extension="{replaces}"/>'
     related += "</parentDocument></relatedDocument>"
     return (
         '<ClinicalDocument xmlns="urn:hl7-org:v3">'
         f'<id root="1.2.250.1.999.7" extension="{number}"/><code code="11488-4" displayName="CR de consultation"/>'
         f'<title>Compte rendu</title><confidentialityCode code="R"/><recordTarget><patientRole>'
-        f'<id root="{root}" extension="{patient_id}"/><patient><birthTime value="{born}"/></patient>'
+        f'<id root="{root}" extension="{patient_id}"/>{others}<patient><birthTime value="{born}"/></patient>'
         f"</patientRole></recordTarget>{related if replaces else ''}<component/></ClinicalDocument>"
     )
 
@@ -63,6 +63,9 @@ def translated(event, *segments, rest=PROFILE):
         (cda(), None),
         (cda(patient_id="4712"), "PID-3"),
         (cda(root="1.2.3"), "PID-3"),
+        (cda(others=f'<id root="{IPP}" extension="4712"/>'), None),
+        (cda(patient_id="4712", others=f'<id root="{IPP}" extension="4711"/>'), None),
+        (cda(patient_id="4712", others=f'<id root="{IPP}" extension="4713"/>'), "PID-3"),
         (cda(born="19580322"), "PID-7"),
         (cda(born="1958"), None),
         (cda(born="not a date"), None),
@@ -167,6 +170,21 @@ def test_the_documents_of_a_result_message():
     assert (fact.act, fact.replaces.value) == (DocumentAct.REPLACE, "D1")
     assert (fact.unit, fact.restrictions) == ("U8", {"INVISIBLE_PATIENT"})
     assert (fact.size, fact.sha256) == (len(raw.encode()), hashlib.sha256(raw.encode()).hexdigest())
+
+
+def test_a_document_of_a_result_message_that_is_cut_up_is_read_whole():
+    """Base64 in lines, each of which HL7 takes for a segment, is one document, and its status stands behind it."""
+    before, data, behind = (
+        ed(cda(), status="D").rpartition("^")[0] + "^",
+        ed(cda()).rpartition("^")[2].partition("|")[0],
+        "||||||D",
+    )
+    lines = [data[at : at + 76] for at in range(0, len(data), 76)]
+    cut = [before + lines[0], *lines[1:-1], lines[-1] + behind]
+    (fact,) = translated("R01", PID, "ORC|CA", "OBR|1||F1|11488-4", *cut).facts
+    (whole,) = translated("R01", PID, "ORC|CA", "OBR|1||F1|11488-4", ed(cda(), status="D")).facts
+    assert fact == whole
+    assert error_of("R01", PID, "ORC|CA", "OBR|1||F1|11488-4", *cut) is None
 
 
 def test_the_same_document_has_one_number_in_both_kinds_of_message():

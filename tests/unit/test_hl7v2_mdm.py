@@ -1,3 +1,4 @@
+import base64
 import hashlib
 
 import pytest
@@ -151,3 +152,30 @@ def test_several_documents_or_patients_are_for_a_person(segments):
     """One document of one patient in a message; anything else is not guessed at."""
     with pytest.raises(UndecidedError):
         said("T02", *segments)
+
+
+CUT = base64.encodebytes(bytes(range(256))).decode().split()
+OBX = "OBX|1|ED|PDF||^application^pdf^Base64^"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (OBX + "\\.br\\".join(CUT) + "||||||F",),
+        (OBX + "~".join(CUT) + "||||||F",),
+        (OBX + "\n".join(CUT) + "||||||F",),
+        (OBX + "\r\n".join(CUT) + "||||||F",),
+        (OBX + CUT[0], *CUT[1:-1], CUT[-1] + "||||||F"),
+        (OBX + " ".join(CUT) + "||||||F",),
+    ],
+)
+def test_content_that_is_cut_up_is_read_whole(lines):
+    """Lines, layout escapes, repetitions and spaces within Base64 are of one content, and OBX-11 stands behind it."""
+    fact = said("T02", txa(), *lines, "OBX|2|TX|NOTE||hello||||||F")
+    assert (fact.size, fact.sha256) == (256, hashlib.sha256(bytes(range(256))).hexdigest())
+
+
+def test_a_second_content_is_no_part_of_the_first():
+    """A repetition that is an ED of its own is another content: the first is known by its own digest."""
+    fact = said("T02", txa(), f"{OBX}YQ==~^text^plain^Base64^Yg==")
+    assert fact.sha256 == hashlib.sha256(b"a").hexdigest()
