@@ -15,6 +15,7 @@ from gateway.facts import (
     DocumentAct,
     DocumentReported,
     OrderReported,
+    Pending,
     Priority,
     Remark,
     ResultReported,
@@ -167,7 +168,11 @@ def _of_visit(fact: VisitReported, source: str) -> Demand:
         fact.location,
         (state, fact.unit, fact.location),
         warns=state is VisitState.CANCELLED,
+        remarks=(*fact.remarks, *(_EXPECTED[e.what] for e in fact.expected)),
     )
+
+
+_EXPECTED = {Pending.TRANSFER: Remark.TRANSFER_EXPECTED, Pending.DISCHARGE: Remark.DISCHARGE_EXPECTED}
 
 
 def _of_question(question: Question, source: str) -> Demand:

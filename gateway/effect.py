@@ -24,9 +24,11 @@ from gateway.facts import (
     Fact,
     Identifier,
     Movement,
+    MovementAct,
     OrderReported,
     PatientMerged,
     PatientReported,
+    Remark,
     ResultReported,
     StayMoved,
     VisitReported,
@@ -295,13 +297,22 @@ def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identi
         decides = False
     after = stood(fact if stay is None or decides else stay, now, movements)
     if known is not None and stay is not None and not decides:
-        if replace(after, movements=()) == replace(stay, movements=()):
+        unmoved = replace(after, movements=(), remarks=()) == replace(stay, movements=(), remarks=())
+        if unmoved:
             _leave(act, known, identity)
         act.objects.setdefault(f"{known.kind}/{known.id}", False)
+        if Remark.MOVEMENT_LATE in stay.remarks or (unmoved and not other and _is_late(act, fact, stay)):
+            after = replace(after, remarks=tuple(dict.fromkeys((*after.remarks, Remark.MOVEMENT_LATE))))
         shown = replace(known, fact=after, version=known.version + (after != stay))
         _settle(act, known, shown, keys)
         return
     _place(act, after, known, identity, keys)
+
+
+def _is_late(act: Act, fact: VisitReported, stay: VisitReported) -> bool:
+    """Whether a movement comes behind later ones of its source for the first time; history is told as such."""
+    again = any((m.source, m.message) == (act.source.id, act.message) for m in stay.movements)
+    return fact.act is MovementAct.INSERT and not fact.historic and not again
 
 
 def _move_stay(act: Act, moved: StayMoved) -> Identity:

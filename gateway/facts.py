@@ -193,6 +193,54 @@ class MovementAct(StrEnum):
     """The movement never was; what is told with it is where the stay stands again."""
 
 
+class Remark(StrEnum):
+    """What whoever works on an item must know of how its message was understood."""
+
+    STATUS_CONTRADICTED = "status-contradicted"
+    """The status told contradicts the event, or the report its lines: which was taken is a rule's choice."""
+    START_CONTRADICTED = "start-contradicted"
+    """Several starts of one appointment were told."""
+    REPLACES_NOTHING = "replaces-nothing"
+    """A replacement names no other document."""
+    UNAVAILABLE = "unavailable"
+    """The document is obsolete, or not for patient care (TXA-19)."""
+    RESTRICTED = "restricted"
+    """Something limits the document's being sent (MASQUE_PS, INVISIBLE_PATIENT ...)."""
+    MOVEMENT_CONTRADICTED = "movement-contradicted"
+    """What a message says that it does to a movement contradicts its event, which was taken (ZBE-4)."""
+    MOVEMENT_LATE = "movement-late"
+    """A movement came behind later ones: it took its place in the stay's history and moved nobody."""
+    TRANSFER_EXPECTED = "transfer-expected"
+    """The patient is to be moved to another place (A15)."""
+    DISCHARGE_EXPECTED = "discharge-expected"
+    """The patient is to leave (A16)."""
+
+
+class Pending(StrEnum):
+    """What is expected to happen to a stay."""
+
+    TRANSFER = "transfer"
+    DISCHARGE = "discharge"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A transfer or discharge that was announced (A15, A16) and has neither come nor been taken back (A26, A25).
+
+    Attributes:
+        what: which of them.
+        at: when; None: not told.
+        place: where to, as sent; empty: not told.
+        unit: unit of that place.
+
+    """
+
+    what: Pending
+    at: datetime | None = None
+    place: str = ""
+    unit: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """How a patient came and went, by the codes of the sender (PAM.FR 2.11, ZFM and ZFV); an empty text is "not told".
@@ -243,6 +291,8 @@ class Movement:
         moved_at: when the stay came to stand so.
         historic: ZBE-5 = Y.
         circumstances: how the patient came and went.
+        expected: what the message announces.
+        remarks: what was odd in what was told.
 
     """
 
@@ -261,6 +311,8 @@ class Movement:
     moved_at: datetime | None
     historic: bool
     circumstances: Circumstances = NO_CIRCUMSTANCES
+    expected: tuple[Expected, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +350,8 @@ class VisitReported:
         event: event that made the movement.
         care_unit: unit responsible for the care (ZBE-8).
         circumstances: how the patient came and went (ZFM, ZFV).
+        expected: what is expected to happen to it.
+        remarks: what was odd in what was told last.
         former: identities from which the stay was moved; what was told of it before is about them.
         movements: what was told of the stay's movements, in the order of telling; empty in a message.
 
@@ -319,21 +373,8 @@ class VisitReported:
     movements: tuple[Movement, ...] = ()
     circumstances: Circumstances = NO_CIRCUMSTANCES
     former: tuple[str, ...] = ()
-
-
-class Remark(StrEnum):
-    """What whoever works on an item must know of how its message was understood."""
-
-    STATUS_CONTRADICTED = "status-contradicted"
-    """The status told contradicts the event, or the report its lines: which was taken is a rule's choice."""
-    START_CONTRADICTED = "start-contradicted"
-    """Several starts of one appointment were told."""
-    REPLACES_NOTHING = "replaces-nothing"
-    """A replacement names no other document."""
-    UNAVAILABLE = "unavailable"
-    """The document is obsolete, or not for patient care (TXA-19)."""
-    RESTRICTED = "restricted"
-    """Something limits the document's being sent (MASQUE_PS, INVISIBLE_PATIENT ...)."""
+    expected: tuple[Expected, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 class AppointmentStatus(StrEnum):

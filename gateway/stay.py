@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from gateway.facts import Movement, MovementAct, VisitReported, VisitState
+from gateway.facts import Expected, Movement, MovementAct, Pending, VisitReported, VisitState
 
 MOST_MOVEMENTS: Final = 200
 """Tellings that are kept of a stay (promise P9): beyond it the oldest are forgotten."""
@@ -58,6 +58,8 @@ def movement_told(fact: VisitReported, source: str, message: int, told_at: datet
         moved_at=fact.moved_at,
         historic=fact.historic,
         circumstances=fact.circumstances,
+        expected=fact.expected,
+        remarks=fact.remarks,
     )
 
 
@@ -112,6 +114,8 @@ def stood(stay: VisitReported, now: Movement | None, movements: tuple[Movement, 
         act=now.act,
         event=now.event,
         circumstances=now.circumstances,
+        expected=now.expected,
+        remarks=now.remarks,
         movements=movements,
     )
 
@@ -170,7 +174,19 @@ def _completed(told: Movement, before: Movement) -> Movement:
     unsaid = {name: getattr(before, name) for name in _SITUATION if not getattr(told, name)}
     if told.state is None:
         unsaid |= {"state": before.state, "start": told.start or before.start}
+        unsaid["moved_at"] = told.moved_at or before.moved_at
+    unsaid["expected"] = _still_expected(told, before)
     return replace(told, circumstances=told.circumstances.over(before.circumstances), **unsaid)
+
+
+def _still_expected(told: Movement, before: Movement) -> tuple[Expected, ...]:
+    """What is expected after a movement: a transfer until the place changes, all until the patient has left."""
+    if told.state in {VisitState.DISCHARGED, VisitState.CANCELLED}:
+        return ()
+    came = {e.what for e in told.expected}
+    if any(new and new != old for new, old in ((told.unit, before.unit), (told.location, before.location))):
+        came.add(Pending.TRANSFER)
+    return (*(e for e in before.expected if e.what not in came), *told.expected)
 
 
 def _after(movement: Movement, before: Movement | None) -> Movement:

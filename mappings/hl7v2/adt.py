@@ -10,6 +10,7 @@ from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
 from gateway.facts import (
     NO_CIRCUMSTANCES,
     Circumstances,
+    Expected,
     Fact,
     Identifier,
     IdentifierChange,
@@ -19,6 +20,8 @@ from gateway.facts import (
     Patient,
     PatientMerged,
     PatientReported,
+    Pending,
+    Remark,
     StayMoved,
     VisitReported,
     VisitState,
@@ -147,7 +150,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     if reading.event == "A08" and reading.message.text("MSH-12.2").strip().upper() == "FRA":
         reading.flag("MSH-9.2", "PAM.FR has no A08: read as the correction of traits that others send by it (A31)")
     zbe = zbe_of(reading)
-    done = _done(reading, zbe)
+    done = replace(_done(reading, zbe), remarks=reading.remarked())
     return tuple(fact for group in _told(reading) for fact in _told_facts(reading, group, rule, zbe, done))
 
 
@@ -169,12 +172,14 @@ class Done:
         act: whether it makes it, changes it or takes it back.
         event: event that made the movement; A04 under A01, for one event takes back both.
         rule: what the event that the message amounts to says.
+        remarks: what was odd in it.
 
     """
 
     act: MovementAct
     event: str
     rule: AdtRule
+    remarks: tuple[Remark, ...] = ()
 
 
 def _done(reading: Reading, zbe: Zbe) -> Done:
@@ -195,11 +200,13 @@ def _done(reading: Reading, zbe: Zbe) -> Done:
     rule = ADT_EVENTS[event]
     if rule.cancels:
         if zbe.act not in {None, MovementAct.CANCEL} and reading.event != _CORRECTION:
-            reading.flag("ZBE-4", "the event cancels and the action does not: the event is taken")
+            reading.flag(
+                "ZBE-4", "the event cancels and the action does not: the event is taken", Remark.MOVEMENT_CONTRADICTED
+            )
         made_by = zbe.original_event if zbe.original_event in rule.cancels else rule.cancels[0]
         return Done(MovementAct.CANCEL, MADE_AS.get(made_by, made_by), rule)
     if reading.event == _CORRECTION and act is MovementAct.INSERT:
-        reading.flag("ZBE-4", "a correction inserts nothing: read as UPDATE")
+        reading.flag("ZBE-4", "a correction inserts nothing: read as UPDATE", Remark.MOVEMENT_CONTRADICTED)
         act = MovementAct.UPDATE
     return Done(act, MADE_AS.get(event, event), rule)
 
@@ -224,6 +231,9 @@ def _visits(reading: Reading, group: Group, patient: Patient, zbe: Zbe, done: Do
         return
     if state is VisitState.CANCELLED and pv1 is not None and pv1.text(5).strip() and done.event == _ADMITS:
         state = VisitState.PLANNED  # 2.5.1 §3.3.11: the pre-admission that was there before stands again
+    if done.rule.expects is not None:
+        yield _announced(reading, group, patient, visit, zbe, done)
+        return
     yield VisitReported(
         patient=patient,
         visit=visit,
@@ -239,6 +249,36 @@ def _visits(reading: Reading, group: Group, patient: Patient, zbe: Zbe, done: Do
         act=done.act,
         event=done.event,
         circumstances=_circumstances(group),
+        remarks=done.remarks,
+    )
+
+
+def _announced(
+    reading: Reading, group: Group, patient: Patient, visit: Identifier, zbe: Zbe, done: Done
+) -> VisitReported:
+    """A transfer or discharge that is expected, or is no longer: the stay stands where it stood (PAM.FR, ITI-31).
+
+    When: EVN-3, else PV2-9 of a discharge, else ZBE-2. Where: PV1-42 of a transfer, PV1-37 of a discharge (2.5.1
+    §3.3.15, §3.3.16). What PV1-3 and ZBE-7 say is where the patient is still, or is to be: neither moves anybody now.
+    """
+    pv1, what = group.first("PV1"), done.rule.expects
+    expected: tuple[Expected, ...] = ()
+    if what is not None and done.act is not MovementAct.CANCEL:
+        leaves = what is Pending.DISCHARGE
+        at = reading.readable_instant(reading.message.first("EVN"), 3)
+        at = at or (reading.readable_instant(group.first("PV2"), 9) if leaves else None) or zbe.start
+        place = place_shown(pv1, 42) if pv1 and not leaves else (pv1.text(37).strip() if pv1 else "")
+        expected = (Expected(what, at, place, "" if leaves or pv1 is None else pv1.text(42).strip()),)
+    return VisitReported(
+        patient,
+        visit,
+        None,
+        movement=zbe.id,
+        historic=zbe.historic,
+        act=done.act,
+        event=done.event,
+        expected=expected,
+        remarks=done.remarks,
     )
 
 

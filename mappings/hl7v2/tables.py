@@ -17,6 +17,7 @@ from gateway.facts import (
     EntryKind,
     MovementAct,
     OrderAct,
+    Pending,
     Priority,
     ResourceKind,
     ResultStatus,
@@ -183,6 +184,7 @@ class AdtRule:
         correction: it is meant to change traits.
         movement: it makes, changes or takes back a movement of the stay.
         state: where the stay stands after it; None: it leaves that as it was.
+        expects: what it announces, and changes nothing of the stay yet; taken back by the event that cancels it.
         cancels: events one of which it takes back, the usual one first; empty if it makes a movement.
         merge: the identifiers of MRG are retired.
         moves: the stay of MRG is that of PID.
@@ -195,6 +197,7 @@ class AdtRule:
     correction: bool = False
     movement: bool = False
     state: VisitState | None = None
+    expects: Pending | None = None
     cancels: tuple[str, ...] = ()
     merge: bool = False
     moves: bool = False
@@ -234,16 +237,16 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A12": _moves(VisitState.ADMITTED, "A02"),
         "A13": _moves(VisitState.ADMITTED, "A03"),
         "A14": _PLANNED,
-        "A15": _PATIENT,
-        "A16": _PATIENT,
+        "A15": AdtRule(movement=True, expects=Pending.TRANSFER),
+        "A16": AdtRule(movement=True, expects=Pending.DISCHARGE),
         "A17": _ADMITTED,
         "A18": _MERGE,
         "A20": AdtRule(ignored="adt-bed-status"),
         "A21": _moves(VisitState.ON_LEAVE),
         "A22": _ADMITTED,
         "A24": _PATIENT,
-        "A25": _PATIENT,
-        "A26": _PATIENT,
+        "A25": AdtRule(movement=True, expects=Pending.DISCHARGE, cancels=("A16",)),
+        "A26": AdtRule(movement=True, expects=Pending.TRANSFER, cancels=("A15",)),
         "A27": _moves(VisitState.CANCELLED, "A14"),
         "A28": _PATIENT,
         "A30": _MERGE,
@@ -291,7 +294,6 @@ LINKS: Final = frozenset({"A24", "A37"})
 
 CANCELLED_BY: Final[Mapping[str, str]] = MappingProxyType(
     {cancelled: event for event, rule in ADT_EVENTS.items() for cancelled in rule.cancels}
-    | {"A15": "A26", "A16": "A25"}
 )
 """The event that ZBE-4 = CANCEL makes of another (PAM.FR, ITI-31); what has none is taken back as it was made."""
 

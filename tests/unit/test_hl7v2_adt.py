@@ -7,6 +7,7 @@ from gateway import er7
 from gateway.errors import UndecidedError
 from gateway.facts import (
     Circumstances,
+    Expected,
     Identifier,
     IdentifierChange,
     IdentifierKind,
@@ -14,6 +15,8 @@ from gateway.facts import (
     MovementAct,
     PatientMerged,
     PatientReported,
+    Pending,
+    Remark,
     StayMoved,
     VisitReported,
     VisitState,
@@ -22,6 +25,7 @@ from mappings.hl7v2 import examine, translate
 from mappings.hl7v2.tables import ADT_EVENTS
 
 STAY = PID.replace("|||||||||||||||||||||||PROV", "|||||||||NDA1^^^CHU^AN||||||||||||||PROV")
+NINE = datetime.fromisoformat("2026-03-11T09:00:00+01:00")
 PV1 = "PV1|1|I|3010^12^2^CHU||||||||||||||||NDA9"
 
 
@@ -81,11 +85,45 @@ def test_corrections_are_told_as_such(event):
     assert reported.correction
 
 
-@pytest.mark.parametrize("event", ["A28", "A15", "A16", "A25", "A26", "A61"])
+@pytest.mark.parametrize("event", ["A28", "A61"])
 def test_events_that_touch_no_stay_report_the_patient(event):
     """What changes nothing of the stay that is kept here still tells who the patient is."""
     (reported,) = said(event, STAY, PV1).facts
     assert reported == PatientReported(reported.patient)
+
+
+PENDING_PV1 = PV1 + "|" * 18 + "SSR LES PINS" + "|" * 5 + "3020^7^1"
+
+
+@pytest.mark.parametrize(
+    ("event", "evn", "expected"),
+    [
+        ("A15", "EVN||20260310101500|20260311090000", Expected(Pending.TRANSFER, NINE, "3020 7 1", "3020")),
+        ("A16", "EVN||20260310101500|20260311090000", Expected(Pending.DISCHARGE, NINE, "SSR LES PINS")),
+        ("A16", "PV2|||||||||20260311090000", Expected(Pending.DISCHARGE, NINE, "SSR LES PINS")),
+    ],
+)
+def test_what_is_announced_is_told_with_its_time_and_place(event, evn, expected):
+    """A15 and A16 say what is to come (EVN-3, PV2-9, PV1-42, PV1-37), and that the stay stands where it stood."""
+    visit = visit_of(event, STAY, evn, PENDING_PV1)
+    assert visit.expected == (expected,)
+    assert (visit.state, visit.unit, visit.location, visit.act) == (None, "", "", MovementAct.INSERT)
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "made_by"),
+    [("A26", "CANCEL", "A15"), ("A25", "CANCEL", "A16"), ("A15", "CANCEL", "A15"), ("A25", "", "A16")],
+)
+def test_what_was_announced_is_taken_back(event, action, made_by):
+    """A26 and A25, or the action alone, cancel the announcement and announce nothing."""
+    visit = visit_of(event, STAY, PENDING_PV1, zbe(action=action))
+    assert (visit.act, visit.event, visit.expected) == (MovementAct.CANCEL, made_by, ())
+
+
+def test_an_action_that_contradicts_its_event_is_remarked_on_the_stay():
+    """Whoever works on the stay sees it, not only who looks at the message."""
+    assert visit_of("A12", STAY, PV1, zbe(action="INSERT")).remarks == (Remark.MOVEMENT_CONTRADICTED,)
+    assert visit_of("A02", STAY, PV1, zbe()).remarks == ()
 
 
 def test_a_movement_in_full():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from gateway.facts import Circumstances, MovementAct, VisitReported, VisitState
+from gateway.facts import Circumstances, Expected, MovementAct, Pending, Remark, VisitReported, VisitState
 from gateway.stay import MOST_MOVEMENTS
 from gateway.worklist import ItemKind
 
@@ -236,3 +236,86 @@ def test_how_a_patient_came_stays_known_through_the_stay():
     gateway.send(moved("M1", 1, "3010", circumstances=Circumstances(entry_mode="8", came_from="750000001")), minute=1)
     gateway.send(moved("M2", 2, "3010", DISCHARGED, circumstances=Circumstances(exit_mode="6")), minute=2)
     assert stay_of(gateway).circumstances == Circumstances("8", "6", came_from="750000001")
+
+
+TRANSFER = Expected(Pending.TRANSFER, at(300), "3020 7", "3020")
+LEAVES = Expected(Pending.DISCHARGE, at(600))
+
+
+def announced(number: str, what: Expected, event: str, **changes: object) -> VisitReported:
+    """Give an A15 or A16, or with act CANCEL what takes it back."""
+    expected = () if changes.get("act") is CANCEL else (what,)
+    fact = moved(number, 0, "", None, event=event, expected=expected, start=None, **changes)
+    return replace(fact, moved_at=None)
+
+
+def test_the_stay_knows_what_is_expected_of_it():
+    """An announced transfer and discharge stand beside where the stay stands, and the item says so."""
+    gateway = Gateway()
+    gateway.send(moved("M1", 1, "3010"), minute=1)
+    before = gateway.only(ItemKind.ADMISSION)
+    gateway.send(announced("M2", TRANSFER, "A15"), minute=2)
+    gateway.send(announced("M3", LEAVES, "A16"), minute=3)
+    stay, item = stay_of(gateway), gateway.only(ItemKind.ADMISSION)
+    assert (stay.state, stay.unit, stay.moved_at, stay.expected) == (ADMITTED, "3010", at(1), (TRANSFER, LEAVES))
+    assert item.remarks == ("transfer-expected", "discharge-expected")
+    assert (item.secretariat, item.title) == (before.secretariat, before.title)
+
+
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        (announced("M2", TRANSFER, "A15", act=CANCEL), (LEAVES,)),
+        (announced("M3", LEAVES, "A16", act=CANCEL), (TRANSFER,)),
+        (moved("M4", 5, "3020"), (LEAVES,)),
+        (moved("M4", 5, "3010"), (TRANSFER, LEAVES)),
+        (moved("M4", 5, "3010", DISCHARGED), ()),
+        (announced("M2", TRANSFER, "A15", act=UPDATE), (LEAVES, TRANSFER)),
+    ],
+)
+def test_what_is_expected_ends_when_it_comes_or_is_taken_back(then, left):
+    """A26, A25, another place, a discharge; whatever comes first, the order of reception does not matter."""
+    told = [
+        (1, moved("M1", 1, "3010")),
+        (2, announced("M2", TRANSFER, "A15")),
+        (3, announced("M3", LEAVES, "A16")),
+        (5, then),
+    ]
+    for order in (told, told[::-1]):
+        gateway = Gateway()
+        for minute, fact in order:
+            gateway.send(fact, minute=minute)
+        assert set(stay_of(gateway).expected) == set(left)
+
+
+def test_an_announcement_without_a_stay_asks_for_nothing():
+    """It waits for the admission, whose item knows of it."""
+    gateway = Gateway()
+    gateway.send(announced("M2", LEAVES, "A16"), minute=2)
+    assert gateway.items(ItemKind.ADMISSION, every=True) == []
+    gateway.send(moved("M1", 1, "3010"), minute=1)
+    assert gateway.only(ItemKind.ADMISSION).remarks == ("discharge-expected",)
+
+
+def test_a_movement_that_comes_late_is_remarked_on_the_item():
+    """It moves nobody, and whoever works on the stay sees that one came out of order; told again it is not."""
+    gateway = Gateway()
+    gateway.send(moved("M1", 1, "3010"), minute=1)
+    gateway.send(moved("M3", 3, "3020"), minute=3)
+    late = gateway.job(moved("M2", 2, "3010"), minute=2)
+    gateway.process([late])
+    item = gateway.only(ItemKind.ADMISSION)
+    assert (item.secretariat, item.remarks) == ("pneumologie", ("movement-late",))
+    gateway.process([late])
+    assert gateway.only(ItemKind.ADMISSION) == item
+    gateway.send(moved("M4", 4, "3020", DISCHARGED), minute=4)
+    assert gateway.only(ItemKind.ADMISSION).remarks == ()
+
+
+def test_a_contradictory_movement_is_remarked_on_the_item_until_the_next():
+    """What was odd in the telling that decides stands on the item."""
+    gateway = Gateway()
+    gateway.send(moved("M1", 1, "3010", remarks=(Remark.MOVEMENT_CONTRADICTED,)), minute=1)
+    assert gateway.only(ItemKind.ADMISSION).remarks == ("movement-contradicted",)
+    gateway.send(moved("M2", 2, "3010", ON_LEAVE), minute=2)
+    assert gateway.only(ItemKind.ADMISSION).remarks == ()
