@@ -25,6 +25,7 @@ from gateway.facts import (
     Identifier,
     Movement,
     MovementAct,
+    OrderAct,
     OrderReported,
     PatientMerged,
     PatientReported,
@@ -33,7 +34,7 @@ from gateway.facts import (
     StayMoved,
     VisitReported,
 )
-from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of
+from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of, late_order_key, late_order_keys
 from gateway.identity import Identity
 from gateway.reconciliation import ask_about_filing, merge, primary_identifier, reconcile, require_vouched
 from gateway.stay import movement_told, stands, stood, with_movement
@@ -69,6 +70,8 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
             if isinstance(fact, ResultReported):
                 fact = _of_requester(act, _answering(act, fact, identity))
             _apply_to_object(act, fact, identity, ordinal)
+            if isinstance(fact, OrderReported):
+                _route_late(act, fact, identity)
             return identity
 
 
@@ -91,6 +94,28 @@ def _answering(act: Act, result: ResultReported, identity: Identity) -> ResultRe
         ordering_unit=result.ordering_unit or asked.ordering_unit,
         requester=result.requester or asked.requester,
     )
+
+
+def _route_late(act: Act, order: OrderReported, identity: Identity) -> None:
+    """Let a result that came before its order go to the unit that ordered, while nobody is done with it there.
+
+    A result goes to the unit that ordered it, and the first who read it where it went meanwhile keep what they read.
+    """
+    if not order.ordering_unit or order.act is OrderAct.CANCEL:
+        return
+    for known in act.state.foci_with(FocusKind.RESULT, late_order_keys(order)):
+        result = known.fact
+        if not isinstance(result, ResultReported) or result.ordering_unit:
+            continue
+        if act.state.person_of(known.identity) != identity.person:
+            ask_about_filing(act, act.state.identities[known.identity], identity.id)
+        elif any(item.open for item in act.state.items_about(known.id)):
+            told = replace(result, ordering_unit=order.ordering_unit, requester=result.requester or order.requester)
+            after = replace(known, fact=told, version=known.version + 1, updated_at=act.now)
+            act.state.put_focus(after, ())
+            dispatch(act, known, after)
+            act.objects.setdefault(f"{known.kind}/{known.id}", False)
+            act.count("rerouted")
 
 
 def _of_requester(act: Act, result: ResultReported) -> ResultReported:
@@ -438,9 +463,17 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
 def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identifier]) -> None:
     """Let what waited for the object take effect on it as it stands now, and make the items follow."""
     after = _release(act, placed, known.held if known else ())
-    carried_by = after.fact.carried_by if isinstance(after.fact, DocumentReported) else None
-    act.state.put_focus(after, (*keys, carried_by) if carried_by else keys)
+    act.state.put_focus(after, (*keys, *_further_keys(after)))
     dispatch(act, known, after)
+
+
+def _further_keys(focus: Focus) -> Iterator[Identifier]:
+    """What else finds an object: a document by its message, a result of nobody's order by the one that comes late."""
+    match focus.fact:
+        case DocumentReported(carried_by=Identifier() as carrier):
+            yield carrier
+        case ResultReported(ordering_unit="", orders=numbers, code=code):
+            yield from (late_order_key(number, code) for number in numbers)
 
 
 def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:

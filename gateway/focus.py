@@ -8,6 +8,7 @@ from gateway.facts import (
     AppointmentReported,
     DocumentReported,
     Identifier,
+    IdentifierKind,
     OrderReported,
     ResultReported,
     VisitReported,
@@ -147,6 +148,16 @@ class StoredAppointment:
 def question_key(identity: str) -> Identifier:
     """Give the key of the question about an identity."""
     return Identifier("question", identity)
+
+
+def late_order_key(number: Identifier, code: str) -> Identifier:
+    """Give the key by which an order that comes late finds the result of it: number of the order, and examination."""
+    return Identifier(f"{number.authority}/late-order", f"{number.value}/{code}", IdentifierKind.OTHER)
+
+
+def late_order_keys(order: OrderReported) -> tuple[Identifier, ...]:
+    """Give the keys of the results of an order that came before it."""
+    return tuple(late_order_key(number, code) for number in order.keys for code in order.codes)
 
 
 def keys_of(fact: ObjectFact) -> tuple[FocusKind, tuple[Identifier, ...]]:

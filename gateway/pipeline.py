@@ -4,7 +4,7 @@ Decide never queries and never writes: it reads and changes the State that was l
 to be written beside it. A message either takes effect as a whole or not at all.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -26,6 +26,7 @@ from gateway.facts import (
     DocumentReported,
     Flag,
     IdentifierKind,
+    OrderReported,
     Patient,
     PatientMerged,
     PatientReported,
@@ -33,7 +34,7 @@ from gateway.facts import (
     StayMoved,
     Translation,
 )
-from gateway.focus import Focus, FocusKind, keys_of, question_key
+from gateway.focus import Focus, FocusKind, ObjectFact, keys_of, late_order_keys, question_key
 from gateway.identity import Person
 from gateway.outbox import OutboxEntry
 from gateway.principal import WORKER
@@ -156,12 +157,21 @@ def needs(jobs: Iterable[Job]) -> Needs:
             elif not isinstance(fact, PatientReported):
                 kind, keys = keys_of(fact)
                 foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
+                foci.update(_beside(fact))
                 if isinstance(fact, ResultReported):
-                    foci.update(focus_key(FocusKind.ORDER, number) for number in fact.orders)
                     directory.update(asked_for(fact))
-                if isinstance(fact, DocumentReported) and fact.carried_by:
-                    foci.add(focus_key(FocusKind.DOCUMENT, fact.carried_by))
     return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory))
+
+
+def _beside(fact: ObjectFact) -> Iterator[FocusKey]:
+    """The keys of what a fact may touch beside its own object."""
+    match fact:
+        case OrderReported():
+            yield from (focus_key(FocusKind.RESULT, key) for key in late_order_keys(fact))
+        case ResultReported(orders=numbers):
+            yield from (focus_key(FocusKind.ORDER, number) for number in numbers)
+        case DocumentReported(carried_by=carrier) if carrier is not None:
+            yield focus_key(FocusKind.DOCUMENT, carrier)
 
 
 def _name_former(fact: PatientMerged | StayMoved, identities: set[tuple[str, str]], foci: set[FocusKey]) -> None:

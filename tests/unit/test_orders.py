@@ -5,7 +5,7 @@ from sites import ADMISSIONS
 
 from gateway.facts import Abnormality, Observation, OrderAct, Priority, ResultStatus
 from gateway.focus import Doubt, FocusKind
-from gateway.worklist import ItemKind
+from gateway.worklist import ItemKind, ItemState
 
 ANNE_1, PAUL_2 = patient(ipp("1")), patient(ipp("2"), birth_family_name="LEROY", first_given_name="PAUL")
 RESULT = ItemKind.RESULT
@@ -64,6 +64,41 @@ def test_the_unit_of_the_stay_is_the_last_resort():
     gateway.send(order(ANNE_1))
     gateway.send(result(ANNE_1, value="4.2", stay_unit="3010", **UNNAMED), source=LAB)
     assert gateway.only(RESULT).secretariat == "pneumologie"
+
+
+def test_a_late_order_sends_its_result_to_the_unit_that_ordered():
+    """The open item leaves the queue where it went meanwhile; placer and filler number find the result alike."""
+    gateway = known()
+    numbers = (own(LAB, "F9"), own(LAB, "EX1"))
+    gateway.send(result(ANNE_1, key="F9", stay_unit="3010", ordering_unit="", orders=numbers), source=LAB)
+    assert gateway.only(RESULT).secretariat == "cardiologie"
+    gateway.send(order(ANNE_1))
+    assert (gateway.only(RESULT).secretariat, result_of(gateway).requester) == ("pneumologie", "DR MARC ROUX")
+    outbox = len(gateway.outbox)
+    gateway.send(order(ANNE_1))
+    assert len(gateway.outbox) == outbox
+
+
+def test_a_late_order_leaves_a_result_that_was_read():
+    """Who is done with it has read it; the unit that ordered is not told of it a second time."""
+    gateway = known()
+    gateway.send(result(ANNE_1, stay_unit="3010", **UNNAMED), source=LAB)
+    gateway.work(gateway.only(RESULT), ItemState.DONE)
+    gateway.send(order(ANNE_1))
+    assert gateway.items(RESULT) == []
+
+
+def test_a_late_order_of_another_examination_or_patient_sends_nothing():
+    """The examination must be the one that was ordered, and another patient's number is a question."""
+    gateway = known()
+    gateway.send(result(ANNE_1, stay_unit="3010", **UNNAMED), source=LAB)
+    gateway.send(order(ANNE_1, codes=("NFS",)))
+    assert gateway.only(RESULT).secretariat == "cardiologie"
+    other = known()
+    other.send(result(ANNE_1, stay_unit="3010", **UNNAMED), source=LAB)
+    other.send(order(PAUL_2))
+    assert other.only(RESULT).secretariat == "cardiologie"
+    assert [q.doubt for q in other.questions()] == [Doubt.MISFILED]
 
 
 def test_an_order_of_another_patient_says_nothing_and_is_asked_about():
