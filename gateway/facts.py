@@ -449,6 +449,8 @@ class AppointmentReported:
         taken_off: resources that are no longer of it.
         partial: the resources are told as changes to those known, not as all there are.
         reason: why it came to be so, for people (a cancellation's reason).
+        group: number of the series that it was asked for in (SCH-4); it finds no appointment, for several share it.
+        parents: numbers of the appointment of which it is a part: the filler's (SCH-24), then the placer's (SCH-23).
         remarks: what was odd in what was told last.
 
     """
@@ -470,6 +472,8 @@ class AppointmentReported:
     taken_off: tuple[Resource, ...] = ()
     partial: bool = False
     reason: str = ""
+    group: Identifier | None = None
+    parents: tuple[Identifier, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     def named(self, kind: ResourceKind) -> tuple[Resource, ...]:

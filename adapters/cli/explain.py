@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from adapters.pipeline import worker
 from adapters.store.work import PendingMessage
 from gateway.audit import AuditAction
 from gateway.errors import AckCode, ConfigurationError, GatewayError, LimitExceeded
-from gateway.facts import Fact
+from gateway.facts import Circumstances, Fact, IdentityProof
 from gateway.pipeline import Changes
 from gateway.reception import Format
 from gateway.state import State
@@ -119,13 +119,13 @@ def _decided(current: Session, pending: PendingMessage, *, reveal: bool) -> dict
 
 _SAID = ("act", "state", "status", "unit", "priority")
 _OF_PATIENT = ("gestation_weeks", "birth_date_corrected", "sms_consent", "national_record", "proof")
-_OF_STAY = ("circumstances",)
+_OF_OBJECT = ("circumstances", "expected", "group", "parents")
 
 
 def _fact(fact: Fact, *, reveal: bool) -> str:
     """A fact in a line; what it tells of the patient, and of how one came and went, by its names alone unless asked."""
     parts = [f"{name}={getattr(fact, name)}" for name in _SAID if getattr(fact, name, "")]
-    for holder, names in ((fact.patient, _OF_PATIENT), (fact, _OF_STAY)):
+    for holder, names in ((fact.patient, _OF_PATIENT), (fact, _OF_OBJECT)):
         told = ((n, v) for name in names for n, v in _told(name, getattr(holder, name, None)))
         parts += [f"{name}={value}" if reveal else name for name, value in told]
     return " ".join([type(fact).__name__, *parts])
@@ -133,9 +133,9 @@ def _fact(fact: Fact, *, reveal: bool) -> str:
 
 def _told(name: str, value: object) -> Iterator[tuple[str, object]]:
     """A value, or what is told of one that has parts, each with its name."""
-    if is_dataclass(value):
+    if isinstance(value, IdentityProof | Circumstances):
         yield from ((f.name, part) for f in fields(value) if (part := getattr(value, f.name)))
-    elif value not in {None, ""}:
+    elif value not in (None, "", ()):
         yield name, value
 
 

@@ -64,10 +64,11 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     visit = reading.message.first("PV1")
     named = _Resources.of(reading)
     start = _start(reading, sch, named)
+    numbers = keys(reading, sch)
     return (
         AppointmentReported(
             patient=patient_of(reading, pid),
-            keys=keys(reading, sch),
+            keys=numbers,
             act=rule.act,
             status=_status(reading, sch, rule),
             start=start,
@@ -83,6 +84,8 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             taken_off=tuple(map(_resource, named.gone)),
             partial=named.incremental,
             reason=coded_text(sch, 6),
+            group=next(iter(reading.object_keys(sch, 4, domain="/group")), None),
+            parents=tuple(parent for parent in _parents(reading, sch) if parent not in numbers),
             remarks=reading.remarked(),
         ),
     )
@@ -112,6 +115,11 @@ def keys(reading: Reading, sch: Segment) -> tuple[Identifier, ...]:
     if not found:
         raise FieldMissing("an appointment has a filler or a placer number", path="SCH-2")
     return tuple(dict.fromkeys(found))
+
+
+def _parents(reading: Reading, sch: Segment) -> tuple[Identifier, ...]:
+    """The numbers of the parent appointment: filler's SCH-24, placer's SCH-23 (2.5.1 §10.6.1.23, §10.6.1.24)."""
+    return reading.object_keys(sch, 24) + reading.object_keys(sch, 23, domain="/placer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ MOST_SHARED_NOTES: Final = 20
 """Comments on a specimen that are shown with each report on it (promise P9); all are kept with the message."""
 
 REPEATED_FIELDS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
-    {"PID": (3, 5, 11, 18, 21, 32), "MRG": (1, 4), "SCH": (1, 2), "STF": (2,)}
+    {"PID": (3, 5, 11, 18, 21, 32), "MRG": (1, 3, 4, 5), "SCH": (1, 2, 4, 23, 24), "STF": (2,)}
 )
 
 # Identity -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from datetime import datetime
 
 import pytest
+from facts import Gateway
 from sites import DEPARTMENT, PID, demo_site, frame, header
 
 from gateway import er7
@@ -16,6 +17,7 @@ from gateway.facts import (
     ResourceKind,
 )
 from mappings.hl7v2 import translate
+from mappings.hl7v2.tables import SIU_EVENTS
 
 START, END = "202604011000", "202604011030"
 
@@ -304,3 +306,27 @@ def test_a_shared_session_is_for_a_person():
     """Several patients in one appointment are split by a person."""
     with pytest.raises(UndecidedError):
         translated("S12", sch(), PID, PID)
+
+
+def filler(value, domain=""):
+    return Identifier(f"department{domain}", value, IdentifierKind.OTHER)
+
+
+def test_the_parent_and_the_group_of_an_appointment_are_recorded():
+    """SCH-24 and SCH-23 name the appointment of which it is a part, SCH-4 the series; its own number is no parent."""
+    fact = said("S12", sch(f4="G1", f23="PP~P1", f24="FP~F1"), PID)
+    assert (fact.parents, fact.group) == ((filler("FP"), filler("PP", "/placer")), filler("G1", "/group"))
+    assert fact.keys == (filler("F1"), filler("P1", "/placer"))
+
+
+@pytest.mark.parametrize("event", ["S13", "S14", "S15", "S16"])
+@pytest.mark.parametrize("numbers", [{"f1": ""}, {"f2": ""}])
+def test_either_number_finds_an_appointment_of_a_series(event, numbers):
+    """A change by the placer's or the filler's number alone is of that appointment, and leaves its series known."""
+    gateway, source = Gateway(demo_site()), DEPARTMENT
+    for kind, fields in (("S12", {"f4": "G1", "f24": "FP"}), ("S12", {"f1": "P2", "f2": "F2", "f4": "G1"})):
+        gateway.send(said(kind, sch(**fields), PID), source=source, minute=1)
+    gateway.send(said(event, sch(**numbers), PID), source=source, minute=2)
+    first, second = (f.fact for f in gateway.store.foci.values() if isinstance(f.fact, AppointmentReported))
+    assert (first.act, first.group, first.parents) == (SIU_EVENTS[event].act, filler("G1", "/group"), (filler("FP"),))
+    assert second.act is AppointmentAct.BOOK
