@@ -35,6 +35,7 @@ class AuditAction(StrEnum):
     IDENTITY_UPDATED = "gateway:identity:updated"
     IDENTITY_CONFIRMED = "gateway:identity:confirmed"
     IDENTITY_LINKED = "gateway:identity:linked"
+    IDENTITY_UNLINKED = "gateway:identity:unlinked"
     IDENTITY_MERGED = "gateway:identity:merged"
     IDENTITY_DOUBTED = "gateway:identity:doubted"
     STAY_MOVED = "gateway:stay:moved"

@@ -29,6 +29,7 @@ from gateway.facts import (
     OrderReported,
     PatientMerged,
     PatientReported,
+    PatientsLinked,
     Remark,
     ResultReported,
     StayMoved,
@@ -36,7 +37,7 @@ from gateway.facts import (
 )
 from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of, late_order_key, late_order_keys
 from gateway.identity import Identity
-from gateway.reconciliation import ask_about_filing, merge, primary_identifier, reconcile, require_vouched
+from gateway.reconciliation import ask_about_filing, link, merge, primary_identifier, reconcile, require_vouched
 from gateway.stay import movement_told, stands, stood, with_movement
 from gateway.told import NEVER
 
@@ -56,8 +57,8 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
             if fact.change is not None:
                 act.count(fact.change)
             return reconcile(act, fact.patient, correction=fact.correction)
-        case PatientMerged():
-            return merge(act, fact)
+        case PatientMerged() | PatientsLinked():
+            return merge(act, fact) if isinstance(fact, PatientMerged) else link(act, fact)
         case StayMoved():
             return _move_stay(act, fact)
         case DocumentAnswered():

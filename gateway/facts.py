@@ -173,6 +173,22 @@ class PatientMerged:
     retired: Identifier
 
 
+@dataclass(frozen=True, slots=True)
+class PatientsLinked:
+    """Two patients are said to be one person, or not to be one (A24, A37).
+
+    Attributes:
+        patient: the first of them.
+        other: the second.
+        apart: they are not one (A37).
+
+    """
+
+    patient: Patient
+    other: Patient
+    apart: bool = False
+
+
 class VisitState(StrEnum):
     """Where a stay stands after a movement."""
 
@@ -742,6 +758,7 @@ class DirectoryTold:
 Fact = (
     PatientReported
     | PatientMerged
+    | PatientsLinked
     | StayMoved
     | VisitReported
     | AppointmentReported

@@ -41,6 +41,10 @@ class Doubt(StrEnum):
     """One INS, traits that contradict each other."""
     MISFILED = "misfiled"
     """A result or document under the number of another patient's (the trade's filing error)."""
+    LINK_ASKED = "link-asked"
+    """A link (A24) that is not followed: two numbers of one domain, or not for this source to say."""
+    UNLINK_ASKED = "unlink-asked"
+    """The same of an unlink (A37)."""
     MERGE_REFUSED = "merge-refused"
     """A source that is not admissions asked for a merge (EXI SI 36)."""
 

@@ -30,6 +30,7 @@ from gateway.facts import (
     Patient,
     PatientMerged,
     PatientReported,
+    PatientsLinked,
     ResultReported,
     StayMoved,
     Translation,
@@ -148,7 +149,9 @@ def needs(jobs: Iterable[Job]) -> Needs:
             continue
         for ordinal, fact in enumerate(job.translation.facts):
             _name_patient(fact.patient, identities, ins)
-            if isinstance(fact, PatientMerged | StayMoved):
+            if isinstance(fact, PatientsLinked):
+                _name_patient(fact.other, identities, ins)
+            elif isinstance(fact, PatientMerged | StayMoved):
                 _name_former(fact, identities, foci)
             elif isinstance(fact, DirectoryTold):
                 directory.update(entry_key(fact.kind, key) for key in fact.keys)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from gateway.act import Act
 from gateway.audit import AuditAction
 from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded
-from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient, PatientMerged
+from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient, PatientMerged, PatientsLinked
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
 from gateway.identity import (
     STATUS_ORDER,
@@ -373,6 +373,55 @@ def _answer(act: Act, person: str) -> None:
             updated_at=act.now,
         )
         act.state.put_focus(answered, ())
+
+
+# -- links -------------------------------------------------------------------------------------------------------------
+
+
+def link(act: Act, fact: PatientsLinked) -> Identity:
+    """Follow a link or unlink of two domains by admissions; any other is a question with both numbers.
+
+    2.5.1 §3.3.24, §3.3.37: a link joins no records. Only pointers to the person change, and the audit event names
+    them, so that the other event takes it back. Two numbers of one domain are one by a merge alone (RNIV 1, EXI SI 37).
+    """
+    keys = primary_identifier(act, fact.patient), primary_identifier(act, fact.other)
+    known = [record for key in keys if _vouches(act, key) and (record := act.state.identity(key))]
+    stale = any(r.told.makes_stale(act.source.id, act.message, act.told_at, act.claimed_at) for r in known)
+    one, other = reconcile(act, fact.patient), reconcile(act, fact.other)
+    if stale or (one.person == other.person) is not fact.apart:
+        return one
+    ours = any(_vouches(act, key) for key in keys) and (one.key, other.key) == keys
+    if not ours or one.key.authority == other.key.authority or not (fact.apart or _fit(act, one, other)):
+        _ask_about_link(act, one, other, Doubt.UNLINK_ASKED if fact.apart else Doubt.LINK_ASKED)
+        return one
+    former, person = other.person, act.new_id() if fact.apart else one.person
+    moved = [other] if fact.apart else act.state.family_of(former)
+    for each in moved:
+        act.state.put_identity(replace(each, person=person))
+    action = AuditAction.IDENTITY_UNLINKED if fact.apart else AuditAction.IDENTITY_LINKED
+    patients = (one.id, *(m.id for m in moved))
+    act.record(action, patients=patients, former_person=former, person=person, by="message")
+    if not fact.apart:
+        _answer(act, person)
+    return act.state.identities[one.id]
+
+
+def _fit(act: Act, one: Identity, other: Identity) -> bool:
+    """Whether nothing keeps two people from being one: no two numbers of a domain, and no traits that contradict."""
+    ours = [m for m in act.state.family_of(one.person) if not m.retired]
+    theirs = [m for m in act.state.family_of(other.person) if not m.retired]
+    return not any(
+        a.key.authority == b.key.authority or disagreements(a.patient, b.patient) for a in ours for b in theirs
+    )
+
+
+def _ask_about_link(act: Act, one: Identity, other: Identity, doubt: Doubt) -> None:
+    """Ask on whichever side nothing else is asked yet; what was asked is in the audit trail in any case."""
+    for about, against in ((one, other), (other, one)):
+        if _open_question(act, about)[1] is None:
+            _ask(act, about, Question(doubt, against.id))
+            return
+    act.record(AuditAction.IDENTITY_DOUBTED, patients=(one.id, other.id), doubt=doubt, traits="")
 
 
 # -- merges ------------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from gateway.facts import (
     Patient,
     PatientMerged,
     PatientReported,
+    PatientsLinked,
     Pending,
     Remark,
     StayMoved,
@@ -43,6 +44,8 @@ from mappings.hl7v2.tables import (
 _ACTION = 4
 _CORRECTION = "Z99"
 _ADMITS = "A01"
+_UNLINK = "A37"
+_PAIR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,9 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
         raise PersonNeeded(rule.by_hand, path="MRG")
     if rule.merge:
         return tuple(fact for group in groups(reading.message) for fact in _merges(reading, group))
+    if reading.event in LINKS and len(pids := reading.message.all("PID")) == _PAIR:
+        one, other = (patient_of(reading, pid) for pid in pids)
+        return (PatientsLinked(one, other, apart=reading.event == _UNLINK),)
     if rule.moves:
         return tuple(fact for group in groups(reading.message) for fact in _moves(reading, group))
     if reading.event == "A08" and reading.message.text("MSH-12.2").strip().upper() == "FRA":
@@ -155,10 +161,10 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
 
 
 def _told(reading: Reading) -> tuple[Group, ...]:
-    """The groups that the message reports; a link tells who both patients are, and a person is told to see to it."""
+    """The groups that the message reports; a link of one patient alone links nobody."""
     found = groups(reading.message)
-    if reading.event in LINKS:
-        reading.flag("PID[2]", "links and unlinks are not followed: both patients are reported as they are")
+    if reading.event in LINKS and len(found) == 1:
+        reading.flag("PID[2]", "a link or unlink names two patients: the one is reported as it is")
     elif len(found) > 1 and reading.event != "A17":
         raise PersonNeeded("one patient in a message of this event", path="PID[2]")
     return found

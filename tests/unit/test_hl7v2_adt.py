@@ -15,6 +15,7 @@ from gateway.facts import (
     MovementAct,
     PatientMerged,
     PatientReported,
+    PatientsLinked,
     Pending,
     Remark,
     StayMoved,
@@ -399,11 +400,16 @@ def test_a_move_that_names_no_stay_or_nobody_is_refused(segments, path):
     assert error.path == path
 
 
-def test_a_link_tells_both_patients_and_is_flagged():
-    """A24 names two patients; both are told, and that the link is not followed."""
-    found = said("A24", PID, PID.replace("4711", "4712"))
-    assert [f.patient.identifiers[0].value for f in found.facts] == ["4711", "4712"]
-    assert "PID[2]" in {flag.path for flag in found.flags}
+@pytest.mark.parametrize(("event", "apart"), [("A24", False), ("A37", True)])
+def test_a_link_or_unlink_names_both_patients(event, apart):
+    """Each has a PID of its own; three are for a person, one alone is reported, and flagged."""
+    (fact,) = said(event, PID, PID.replace("4711", "4712")).facts
+    assert isinstance(fact, PatientsLinked)
+    assert [p.identifiers[0].value for p in (fact.patient, fact.other)] == ["4711", "4712"]
+    assert fact.apart is apart
+    with pytest.raises(UndecidedError):
+        said(event, PID, PID, PID)
+    assert "PID[2]" in {flag.path for flag in said(event, PID).flags}
 
 
 def test_a_swap_moves_two_stays():
