@@ -10,13 +10,13 @@ from sites import demo_site
 from gateway import er7
 from gateway.errors import AckCode, SenderError, UndecidedError
 from mappings.hl7v2 import acknowledge, examine, translate
-from mappings.hl7v2.tables import ADT_EVENTS, READ_SEGMENTS
+from mappings.hl7v2.tables import ADT_EVENTS, LINKS, READ_SEGMENTS
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 SITE = demo_site()
 NOW = datetime(2026, 3, 10, 9, 15, tzinfo=UTC)
 FACTS_OF = {
-    "ADT": {"PatientReported", "PatientMerged", "VisitReported"},
+    "ADT": {"PatientReported", "PatientMerged", "PatientsLinked", "StayMoved", "VisitReported"},
     "MDM": {"DocumentReported"},
     **dict.fromkeys(("ORM", "OMG", "OML"), frozenset({"OrderReported"})),
     **dict.fromkeys(("ORU", "OUL"), frozenset({"ResultReported"})),
@@ -132,6 +132,10 @@ def test_every_admission_is_told_by_its_rule():
         seen[ending] += 1
         if rule.ignored:
             assert ending == rule.ignored, name
+        elif rule.moves:
+            assert ending == "StayMoved", name
+        elif found.message_type.removeprefix("ADT^") in LINKS and len(found.message.all("PID")) > 1:
+            assert ending == "PatientsLinked", name
         elif rule.by_hand or (len(found.message.all("PID")) > 1 and not rule.merge):
             assert ending.startswith("AA, then PersonNeeded"), name
         elif rule.merge:
