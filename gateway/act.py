@@ -29,6 +29,7 @@ class Act:
         events: audit events so far.
         notes: counts for the message's outcome (``stale``, ``held`` ...).
         objects: what the message is about, as ``kind/id``, and whether the message made it.
+        principal: who makes it take effect: the gateway, or the person who decided.
 
     """
 
@@ -46,6 +47,7 @@ class Act:
     events: list[AuditEvent] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     objects: dict[str, bool] = field(default_factory=dict)
+    principal: str = WORKER.id
 
     def record(
         self,
@@ -57,7 +59,7 @@ class Act:
     ) -> None:
         """Leave an audit event of something the gateway did because of this message."""
         self.events.append(
-            AuditEvent(self.now, action, WORKER.id, patients, self.message, entities, self.correlation, detail)
+            AuditEvent(self.now, action, self.principal, patients, self.message, entities, self.correlation, detail)
         )
 
     def count(self, note: str) -> None:

@@ -38,8 +38,10 @@ from gateway.facts import (
 from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of, late_order_key, late_order_keys
 from gateway.identity import Identity
 from gateway.reconciliation import ask_about_filing, link, merge, primary_identifier, reconcile, require_vouched
+from gateway.state import State
 from gateway.stay import movement_told, stands, stood, with_movement
 from gateway.told import NEVER
+from gateway.worklist import WorkItem
 
 
 def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
@@ -496,7 +498,12 @@ def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
 
 def retell_open_items(act: Act) -> None:
     """What is open on a person who is shown otherwise now, or on another person than before, gets a new version."""
-    state = act.state
+    for item in shown_otherwise(act.state):
+        retell(act, item)
+
+
+def shown_otherwise(state: State) -> list[WorkItem]:
+    """Give the open items, not changed otherwise, whose person is another one or is shown otherwise since the mark."""
     told = set(state.items.touched())
     shown = (p for p in state.persons.touched() if state.persons.before(p) != state.persons[p])
     changed = {m.id for person in shown for m in state.family_of(person)}
@@ -504,11 +511,8 @@ def retell_open_items(act: Act) -> None:
         before = state.identities.before(identity)
         if before is not None and before.person != state.person_of(identity):
             changed.add(identity)
-    for identity in sorted(changed):
-        for item_id in sorted(state.items_of_identity.get(identity) or ()):
-            item = state.items[item_id]
-            if item.open and item_id not in told:
-                retell(act, item)
+    about = (item_id for identity in sorted(changed) for item_id in sorted(state.items_of_identity.get(identity) or ()))
+    return [state.items[item_id] for item_id in about if state.items[item_id].open and item_id not in told]
 
 
 def asked_for(result: ResultReported) -> Iterator[EntryKey]:

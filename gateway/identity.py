@@ -4,6 +4,7 @@ An Identity is one record per (assigning authority, identifier). A Person is a s
 which one an identity belongs to is a pointer on the identity, so a merge or a link never rewrites anything else.
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -22,6 +23,22 @@ NIR_LENGTH = 13
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """What people decided of a record and another one.
+
+    Attributes:
+        other: the other record's id.
+        same: they are one person; otherwise they are not.
+        prints: fingerprints of the strict traits of this record and of the other as they were decided on.
+
+    """
+
+    other: str
+    same: bool
+    prints: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """One record of one identification domain.
 
@@ -34,6 +51,7 @@ class Identity:
         patient: identifiers, traits, status and attributes as last told.
         retired: merged away by admissions (A40); late messages still find it.
         origin: of a provisional record of a doubt, the key of the record that it contradicts; None of any other.
+        rulings: what people decided of it and of others, as it is in force.
 
     """
 
@@ -45,6 +63,7 @@ class Identity:
     patient: Patient
     retired: bool = False
     origin: Identifier | None = None
+    rulings: tuple[Ruling, ...] = ()
 
     @property
     def ins(self) -> Identifier | None:
@@ -176,6 +195,26 @@ def disagreements(a: Patient, b: Patient) -> tuple[str, ...]:
     return (*found, "ins") if apart else found
 
 
+def fingerprint(patient: Patient) -> str:
+    """Give what changes when a strict trait does (RNIV 1 §3.1.4.1); accents, hyphens and case are none of it."""
+    traits, ins = patient.traits, qualified_ins(patient)
+    names = (traits.birth_family_name, traits.first_given_name, traits.given_names)
+    exact = (traits.birth_date, traits.sex, traits.birth_place_code, traits.multiple_birth_rank)
+    said = (*map(normalise, names), *exact, _nir(ins) if ins else "")
+    return hashlib.blake2b("\0".join(said).encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def apart(one: Identity, other: Identity) -> bool:
+    """Whether people decided that two records are not one person: nothing joins them but admissions, or people."""
+    return any(r.other == other.id and not r.same for r in one.rulings)
+
+
+def settled(one: Identity, other: Identity) -> bool:
+    """Whether people answered if two records are one person, and no strict trait of either has changed since."""
+    prints = (fingerprint(one.patient), fingerprint(other.patient))
+    return any(r.other == other.id and r.prints == prints for r in one.rulings)
+
+
 def _nir(ins: Identifier) -> str:
     return ins.value[:NIR_LENGTH].upper()
 
@@ -208,7 +247,8 @@ STATUS_ORDER = (
 )
 
 
-def _survivorship(identity: Identity) -> tuple[bool, bool, int, int, Identifier]:
+def survivorship(identity: Identity) -> tuple[bool, bool, int, int, Identifier]:
+    """Give the rank of a record among those of its person: the lowest one is shown."""
     return (
         identity.retired,
         not identity.authoritative,
@@ -220,7 +260,7 @@ def _survivorship(identity: Identity) -> tuple[bool, bool, int, int, Identifier]
 
 def golden_record(person: str, identities: Iterable[Identity]) -> Person:
     """Give the person that these identities make: the record in force that admissions vouches for wins."""
-    ordered = sorted(identities, key=_survivorship)
+    ordered = sorted(identities, key=survivorship)
     best = ordered[0]
     in_force = [i.key for i in ordered if not i.retired and i.authoritative]
     if best.authoritative and best.ins is not None:

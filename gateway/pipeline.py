@@ -38,7 +38,6 @@ from gateway.facts import (
 from gateway.focus import Focus, FocusKind, ObjectFact, keys_of, late_order_keys, question_key
 from gateway.identity import Person
 from gateway.outbox import OutboxEntry
-from gateway.principal import WORKER
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
 from gateway.site import Site, Source, SourceRole
@@ -237,7 +236,7 @@ class Decider:
         own = Changes()
         try:
             own.endings.append(self._take_effect(act, job))
-            self._publish(act, own)
+            self.publish(act, own)
         except TroubleError:
             raise
         except GatewayError as error:
@@ -266,7 +265,7 @@ class Decider:
         try:
             state.put_focus(overdue, ())
             dispatch(act, placeholder, overdue)
-            self._publish(act, own)
+            self.publish(act, own)
         except TroubleError:
             raise
         except Exception as error:  # noqa: BLE001 - it must not stop the others, nor be tried for ever; it is audited
@@ -302,13 +301,14 @@ class Decider:
         )
         return Ending(Outcome(act.message, MessageState.PROCESSED), _notes(job.translation, act))
 
-    def _publish(self, act: Act, changes: Changes) -> None:
+    def publish(self, act: Act, changes: Changes) -> None:
+        """Let the bus and the items' history know the items that changed since the mark."""
         for item_id in act.state.items.touched():
             item = act.state.items[item_id]
             person = act.state.person_of(item.identity)
             message_id = str(uuid5(self.installation, f"{item.id}/{item.version}"))
             body = self.render(item, act.state.persons[person], message_id)
-            changes.history.append(Retold(item, act.message, WORKER.id))
+            changes.history.append(Retold(item, item.source_message, act.principal))
             changes.outbox.append(
                 OutboxEntry(0, message_id, item.secretariat, person, item.id, item.version, body, act.now)
             )

@@ -15,9 +15,11 @@ from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
 from gateway.identity import (
     STATUS_ORDER,
     Identity,
+    apart,
     corrected_by,
     disagreements,
     qualified_ins,
+    settled,
     told_with,
     unqualified,
 )
@@ -103,10 +105,16 @@ def _known(act: Act, patient: Patient) -> list[Identity]:
 
 
 def _linked(act: Act, patient: Patient, key: Identifier) -> Identity | None:
-    """Give the record to whose person a new one belongs: by INS, else by a further identifier of the same message."""
+    """Give the record to whose person a new one belongs: by INS, else by a further identifier of the same message.
+
+    What names two records of which people decided that they are not one person joins nobody.
+    """
     ins = qualified_ins(patient)
-    holders = act.state.identities_with(ins) if ins else []
-    return _one_person(act, patient, key, holders) or _one_person(act, patient, key, _known(act, patient))
+    holders, known = act.state.identities_with(ins) if ins else [], _known(act, patient)
+    named = [m for n in (*holders, *known) for m in act.state.family_of(n.person)]
+    if any(apart(one, other) for one in named for other in named):
+        return None
+    return _one_person(act, patient, key, holders) or _one_person(act, patient, key, known)
 
 
 def _one_person(act: Act, patient: Patient, key: Identifier, candidates: Sequence[Identity]) -> Identity | None:
@@ -240,10 +248,10 @@ def _told_by_department(act: Act, patient: Patient, record: Identity, *, correct
 
 def _names_another(act: Act, patient: Patient, record: Identity) -> bool:
     """Whether a further number of the message is another person's, or its INS is while admissions names this one."""
-    if any(k.person != record.person for k in _known(act, patient)):
+    if any(k.person != record.person and not settled(record, k) for k in _known(act, patient)):
         return True
     ins = qualified_ins(patient) if record.authoritative else None
-    holders = {h.person for h in act.state.identities_with(ins)} if ins else set()
+    holders = {h.person for h in act.state.identities_with(ins) if not settled(record, h)} if ins else set()
     return bool(holders) and record.person not in holders
 
 
@@ -290,9 +298,9 @@ def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ..
 def _ask_about_family(act: Act, identity: Identity) -> None:
     """Ask where a record no longer agrees with another of the same person: perhaps they were never one."""
     for other in act.state.family_of(identity.person):
-        apart = disagreements(other.patient, identity.patient)
-        if apart and not other.retired and not identity.retired:
-            _ask(act, identity, Question(Doubt.COLLISION, other.id, apart))
+        traits = disagreements(other.patient, identity.patient)
+        if traits and not other.retired and not identity.retired and not settled(identity, other):
+            _ask(act, identity, Question(Doubt.COLLISION, other.id, traits))
             return
 
 
@@ -317,8 +325,7 @@ def _ask_about_ins(act: Act, identity: Identity) -> bool:
     """Ask where another person, or another number of this domain, holds the same INS (RNIV 1, EXI SI 32)."""
     holders = act.state.identities_with(identity.ins) if identity.ins else []
     for holder in holders:
-        apart = holder.person != identity.person and not holder.retired
-        if apart:
+        if holder.person != identity.person and not holder.retired and not settled(identity, holder):
             traits = disagreements(holder.patient, identity.patient)
             _ask(act, identity, Question(Doubt.INS_COLLISION, holder.id, traits))
             return True
@@ -338,6 +345,10 @@ def _open_question(act: Act, identity: Identity) -> tuple[Focus | None, Question
 
 
 def _ask(act: Act, identity: Identity, question: Question) -> None:
+    """Ask, unless people have answered it, and nothing that they decided on has changed."""
+    other = act.state.identities.get(question.other)
+    if other is not None and settled(identity, other):
+        return
     known, open_question = _open_question(act, identity)
     if open_question == question:
         return
@@ -479,12 +490,16 @@ def _retire(act: Act, survivor: Identity, retired: Identity) -> None:
     former = retired.person
     if former == survivor.person and retired.retired and retired.authoritative:
         return
+    if apart(survivor, retired) and act.message <= retired.told.message:
+        return  # people took this very merge back
     told = retired.told.then(act.source.id, act.message, act.told_at)
     gone = replace(retired, retired=True, authoritative=True, told=told)
     others = [m for m in act.state.family_of(former) if m.id != retired.id]
-    # A number that was retired before takes nothing along: its person is the one into whom it was merged then.
+    # A number that was retired before takes nothing along: its person is the one into whom it was merged then. Nor does
+    # any take along a record of which people decided that it is not the survivor's person.
     alone = former == survivor.person or any(_in_force(m, retired.key.authority) for m in others)
-    moved = [gone] if alone else [gone, *others]
+    kin = act.state.family_of(survivor.person)
+    moved = [gone] if alone else [gone, *(o for o in others if not any(apart(o, k) for k in kin))]
     for each in moved:
         act.state.put_identity(replace(each, person=survivor.person))
     _answer(act, survivor.person)

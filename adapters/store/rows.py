@@ -22,7 +22,7 @@ from gateway.facts import (
     VisitReported,
 )
 from gateway.focus import Focus, FocusKind, Held, Question
-from gateway.identity import Identity, Person
+from gateway.identity import Identity, Person, Ruling
 from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState, WorkItem
 
@@ -34,6 +34,7 @@ _FACTS = {
     for kind in (AppointmentReported, OrderReported, ResultReported, DocumentReported, VisitReported, Question)
 }
 _HELD = tuple[Held, ...]
+_RULINGS = tuple[Ruling, ...]
 
 
 @cache
@@ -57,6 +58,7 @@ def identity_row(identity: Identity) -> Row:
         "origin_authority": identity.origin.authority if identity.origin else None,
         "origin_value": identity.origin.value if identity.origin else None,
         "patient": _adapter(Patient).dump_python(identity.patient, mode="json"),
+        "rulings": _adapter(_RULINGS).dump_python(identity.rulings, mode="json") if identity.rulings else [],
         **_told_row(identity.told),
     }
 
@@ -82,6 +84,7 @@ def identity(row: Found) -> Identity:
         patient=_adapter(Patient).validate_python(row["patient"]),
         retired=row["retired"],
         origin=Identifier(row["origin_authority"], row["origin_value"]) if row["origin_authority"] else None,
+        rulings=_adapter(_RULINGS).validate_python(row["rulings"]) if row["rulings"] else (),
     )
 
 

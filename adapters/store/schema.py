@@ -222,12 +222,36 @@ identity = Table(
     Column("patient", Json, nullable=False),
     Column("told_message", BigInteger, nullable=False),
     Column("times", Json, nullable=False),
+    Column("rulings", Json, nullable=False, server_default="[]"),
     UniqueConstraint("authority", "value"),
     Index(None, "person_id"),
     Index(None, "value"),
     Index(None, "ins_value", "ins_authority"),
     Index(None, "origin_value", "origin_authority"),
     comment="One record per identification domain and identifier",
+)
+
+identity_decision = Table(
+    "identity_decision",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("standing", String(16), nullable=False),
+    Column("one", ForeignKey("identity.id"), nullable=False),
+    Column("other", ForeignKey("identity.id")),
+    Column("content", Json, nullable=False),
+    Index(None, "standing", "kind", "id"),
+    sqlite_autoincrement=True,
+    comment="What the identity desk decided of records and persons, with all that undoing it needs",
+)
+
+identity_decision_record = Table(
+    "identity_decision_record",
+    metadata,
+    Column("identity_id", ForeignKey("identity.id"), primary_key=True),
+    Column("decision_id", ForeignKey("identity_decision.id"), primary_key=True),
+    Index(None, "decision_id"),
+    comment="Which records each decision was about",
 )
 
 focus = Table(

@@ -1,0 +1,85 @@
+"""What a decision of the identity desk does to the state of the gateway: persons, questions, and the work on them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.act import Act
+from gateway.audit import AuditEvent
+from gateway.decision import Circle, Decision, DecisionKind
+from gateway.dispatch import dispatch, retell
+from gateway.effect import shown_otherwise
+from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
+from gateway.pipeline import Changes, Decider
+from gateway.site import Source, SourceRole
+from gateway.state import State
+
+_DESK = Source("identity-desk", SourceRole.DEPARTMENT)
+"""Who tells what people decide: no source of the site's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One decision taking effect.
+
+    Attributes:
+        decider: publishes items.
+        state: what was loaded.
+        principal: who decides.
+        now: aware instant of the decision.
+
+    """
+
+    decider: Decider
+    state: State
+    principal: str
+    now: datetime
+
+    def follow(self, circle: Circle, answers: Iterable[tuple[Focus, bool]]) -> Changes:
+        """Let the state be as the circle, these questions answered (or not any more), and the work follow."""
+        changes, events = Changes(), list[AuditEvent]()
+        for identity in circle.identities.values():
+            if self.state.identities[identity.id] != identity:
+                self.state.put_identity(identity)
+        for focus, answered in answers:
+            self._answer(focus, events, answered=answered)
+        for item in shown_otherwise(self.state):
+            retell(self._act(item.source_message, events), item)
+        self.decider.publish(self._act(0, events), changes)
+        changes.audit.extend(events)
+        return changes
+
+    def _answer(self, focus: Focus, events: list[AuditEvent], *, answered: bool) -> None:
+        if isinstance(focus.fact, Question) and focus.fact.answered != answered:
+            fact = replace(focus.fact, answered=answered)
+            after = replace(focus, fact=fact, version=focus.version + 1, updated_at=self.now)
+            self.state.put_focus(after, ())
+            dispatch(self._act(focus.message, events), focus, after)
+
+    def _act(self, message: int, events: list[AuditEvent]) -> Act:
+        """What a person does to an item leaves it with the message that it came by."""
+        site, new_id = self.decider.site, self.decider.new_id
+        act = Act(site, self.state, _DESK, message, "", None, self.now, new_id, principal=self.principal)
+        act.events = events
+        return act
+
+
+def questions_answered(state: State, circle: Circle, decision: Decision) -> list[Focus]:
+    """Give the open questions that a decision answers: those between its pairs, and who its people are."""
+    pairs = {frozenset(pair) for pair in decision.pairs}
+    named = {circle.identities[i].person for i in decision.prints if circle.identities[i].authoritative}
+    linked = decision.kind is DecisionKind.LINK
+
+    def answers(focus: Focus, question: Question) -> bool:
+        if question.doubt is Doubt.UNKNOWN:
+            return linked and circle.identities[focus.identity].person in named
+        return frozenset((focus.identity, question.other)) in pairs
+
+    return [f for f, q in open_questions(state, decision.prints) if answers(f, q)]
+
+
+def open_questions(state: State, identities: Iterable[str]) -> Iterator[tuple[Focus, Question]]:
+    """Give the questions about records that nobody has answered."""
+    for focus in state.foci_with(FocusKind.QUESTION, map(question_key, identities)):
+        if isinstance(focus.fact, Question) and not focus.fact.answered:
+            yield focus, focus.fact
