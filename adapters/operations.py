@@ -1,11 +1,12 @@
 """What people may ask of the gateway: each act needs a right and leaves an audit event, reads included (promise P8)."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
+from adapters.audited import Audited
 from adapters.bus.dead_letters import DeadLetter, DeadLetters
 from adapters.store.audit import AuditQuery, AuditTrail
 from adapters.store.desk import LeftOut, MessageDesk, Sifted
@@ -71,7 +72,7 @@ class BulkReplay:
         self.left_out += sifted.left_out
 
 
-class Operations:
+class Operations(Audited):
     """The acts of one principal on one database.
 
     Args:
@@ -93,53 +94,11 @@ class Operations:
         worklist: Worklist,
         trail: AuditTrail,
     ) -> None:
-        self._principal = principal
+        super().__init__(principal, trail)
         self._inbox = inbox
         self._search = search
         self._desk = desk
         self._worklist = worklist
-        self._trail = trail
-
-    def require(self, right: Right, act: AuditAction) -> None:
-        """Return when the principal has the right; a refusal is audited.
-
-        Raises:
-            AccessRefused: it has not.
-
-        """
-        try:
-            self._principal.require(right)
-        except AccessRefused:
-            self._refuse(act)
-            raise
-
-    def _refuse(self, act: AuditAction) -> None:
-        self._record(AuditAction.ACCESS_REFUSED, act=act.value)
-
-    def _record(
-        self,
-        action: AuditAction,
-        *,
-        patients: Iterable[str] = (),
-        message: int | None = None,
-        entities: Iterable[str] = (),
-        **detail: str | int | bool,
-    ) -> None:
-        self._trail.record(self._event(action, patients=patients, message=message, entities=entities, **detail))
-
-    def _event(
-        self,
-        action: AuditAction,
-        *,
-        patients: Iterable[str] = (),
-        message: int | None = None,
-        entities: Iterable[str] = (),
-        **detail: str | int | bool,
-    ) -> AuditEvent:
-        touched = tuple(dict.fromkeys(patients))
-        return AuditEvent(
-            datetime.now(UTC), action, self._principal.id, touched, message, tuple(entities), detail=detail
-        )
 
     # -- messages --------------------------------------------------------------------------------------------------
 

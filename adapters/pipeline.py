@@ -5,9 +5,12 @@ from functools import partial
 from uuid import uuid4
 
 from adapters.assembly import Assembly
+from adapters.identity_operations import IdentityOperations
+from adapters.store.identity_desk import IdentityDesk
 from adapters.worker import Ended, Worker
 from gateway.identity import Person
 from gateway.pipeline import Decider
+from gateway.principal import Principal
 from gateway.site import Site
 from gateway.worklist import WorkItem
 from mappings.fhir.bundle import message_bundle
@@ -16,9 +19,19 @@ from mappings.texts import text
 
 def worker(parts: Assembly, published: Callable[[], None], ended: Ended = lambda *_: None) -> Worker:
     """Give the worker."""
-    site, installation = parts.site, parts.database.installation()
-    decider = Decider(site, installation, partial(render, site), lambda: str(uuid4()))
-    return Worker(parts.work, decider, site, published, ended)
+    return Worker(parts.work, decider(parts), parts.site, published, ended)
+
+
+def decider(parts: Assembly) -> Decider:
+    """Give what decides batches."""
+    return Decider(parts.site, parts.database.installation(), partial(render, parts.site), lambda: str(uuid4()))
+
+
+def identity_operations(parts: Assembly, principal: Principal) -> IdentityOperations:
+    """Give the acts of a principal at the identity desk."""
+    parts.operations(principal)  # an empty database gets its schema
+    desk = IdentityDesk(parts.database, parts.work)
+    return IdentityOperations(principal, desk, parts.trail, decider(parts))
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

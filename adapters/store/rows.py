@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.decision import Decision
 from gateway.directory import Entry
 from gateway.facts import (
     AppointmentReported,
@@ -86,6 +87,24 @@ def identity(row: Found) -> Identity:
         origin=Identifier(row["origin_authority"], row["origin_value"]) if row["origin_authority"] else None,
         rulings=_adapter(_RULINGS).validate_python(row["rulings"]) if row["rulings"] else (),
     )
+
+
+def decision_row(decision: Decision) -> Row:
+    """Give the row of a decision on identities."""
+    return {
+        "id": decision.number,
+        "kind": decision.kind,
+        "standing": decision.standing,
+        "one": decision.one,
+        "other": decision.other or None,
+        "content": _adapter(Decision).dump_python(decision, mode="json"),
+    }
+
+
+def decision(content: object) -> Decision:
+    """Give the decision of its content as stored."""
+    found: Decision = _adapter(Decision).validate_python(content)
+    return found
 
 
 def person_row(person: Person) -> Row:

@@ -1,0 +1,279 @@
+"""What the identity desk may ask of the gateway: each act needs a right and leaves an audit event (promise P8)."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from adapters.audited import Audited
+from adapters.store.audit import AuditTrail
+from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Written
+from gateway.audit import AuditAction, AuditEvent
+from gateway.comparison import Line, compared
+from gateway.decision import (
+    REASON_LENGTH,
+    Circle,
+    Decision,
+    DecisionKind,
+    Standing,
+    Undoing,
+    enacted,
+    undone,
+    weighed,
+)
+from gateway.errors import AccessRefused, StateConflict
+from gateway.focus import Doubt
+from gateway.identity import Identity
+from gateway.identity_desk import Sitting, questions_answered
+from gateway.pipeline import Changes, Decider
+from gateway.principal import Principal, Right
+from gateway.worklist import WorkItem
+
+_RIGHTS = {
+    DecisionKind.LINK: (Right.IDENTITY_LINK, AuditAction.IDENTITY_LINK_DECIDED),
+    DecisionKind.NOT_SAME: (Right.IDENTITY_NOT_SAME, AuditAction.IDENTITY_SEPARATION_DECIDED),
+    DecisionKind.UNLINK: (Right.IDENTITY_UNLINK, AuditAction.IDENTITY_UNLINK_DECIDED),
+    DecisionKind.REQUEST_MERGE: (Right.IDENTITY_REQUEST_MERGE, AuditAction.MERGE_REQUEST_DECIDED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an act of the desk does, or would do.
+
+    Attributes:
+        decision: the decision, as it stands then.
+        items: open items that are told anew.
+        told: items of the records that move of which others have been told already (« déjà transmis »).
+        stays: records that an undo leaves where admissions has put them.
+        joined: records that came since, and that an undo leaves too.
+
+    """
+
+    decision: Decision
+    items: tuple[str, ...] = ()
+    told: tuple[WorkItem, ...] = ()
+    stays: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One record with its person's others, and what was decided of them."""
+
+    record: Identity
+    family: list[Identity]
+    decisions: tuple[Decision, ...]
+
+
+_Act = Callable[[Known, int], tuple[Written, Outcome]]
+"""What is decided once all is known, by the number that the decision gets."""
+
+
+class IdentityOperations(Audited):
+    """The acts of one principal at the identity desk.
+
+    Args:
+        principal: who acts; no method names an actor.
+        desk: the store's side.
+        trail: the audit trail.
+        decider: publishes what follows.
+
+    """
+
+    def __init__(self, principal: Principal, desk: IdentityDesk, trail: AuditTrail, decider: Decider) -> None:
+        super().__init__(principal, trail)
+        self._desk = desk
+        self._decider = decider
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def list_questions(self, doubts: Collection[Doubt], limit: int, reveal: str) -> list[OpenQuestion]:
+        """Give open questions, oldest first (audited)."""
+        self._may_read(reveal, AuditAction.IDENTITY_LISTED)
+        titles = [f"identity.{doubt}" for doubt in doubts]
+        found = self._desk.questions(titles, list(self._decider.site.secretariats), limit)
+        patients = [q.record.id for q in found]
+        self._record(
+            AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), revealed=bool(reveal), reason=reveal
+        )
+        return found
+
+    def list_decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
+        """Give decisions that stand so; of merge requests, those that admissions has not followed (audited)."""
+        self._may_read("", AuditAction.IDENTITY_LISTED)
+        found = self._desk.decisions(standing, kind, limit)
+        patients = [i for d in found for i in (d.one, d.other) if i]
+        self._record(AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), standing=standing)
+        return found
+
+    def show(self, identity: str, reveal: str) -> Shown:
+        """Give a record, its person's others, and what was decided of them (audited)."""
+        self._may_read(reveal, AuditAction.IDENTITY_SHOWN)
+        circle = self._desk.look([identity]).circle
+        record, family = circle.record(identity), circle.family(identity)
+        patients = [record.id, *(f.id for f in family)]
+        self._record(AuditAction.IDENTITY_SHOWN, patients=patients, revealed=bool(reveal), reason=reveal)
+        return Shown(record, family, tuple(d for d in circle.decisions if identity in {d.one, d.other, *d.prints}))
+
+    def compare(self, identities: Sequence[str], reveal: str) -> tuple[list[Identity], list[Line]]:
+        """Give the traits of records side by side (audited)."""
+        self._may_read(reveal, AuditAction.IDENTITY_COMPARED)
+        circle = self._desk.look(identities).circle
+        records = [circle.record(identity) for identity in identities]
+        self._record(AuditAction.IDENTITY_COMPARED, patients=identities, revealed=bool(reveal), reason=reveal)
+        return records, compared(records)
+
+    def _may_read(self, reveal: str, act: AuditAction) -> None:
+        self.require(Right.IDENTITY_REVEAL if reveal else Right.IDENTITY_READ, act)
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def decide(self, kind: DecisionKind, one: str, other: str, reason: str, *, really: bool = True) -> Outcome:
+        """Decide on records, or only say what it would do (audited).
+
+        Where a second person is needed, the decision is proposed and moves nothing.
+
+        Raises:
+            StateConflict: a rule forbids it.
+            ResourceNotFound: there is no such record.
+
+        """
+        right, action = _RIGHTS[kind]
+        self.require(right, action)
+        now = datetime.now(UTC)
+
+        def asked(known: Known, number: int) -> tuple[Written, Outcome]:
+            plain = Decision(number, kind, one, other, self._principal.id, now, _bounded(reason))
+            decision = weighed(known.circle, plain, self._decider.new_id())
+            if _needs_second(decision, known):
+                proposed = replace(plain, standing=Standing.PROPOSED, discordant=decision.discordant)
+                proposed = replace(proposed, prints=decision.prints)
+                written = Written(
+                    [proposed], Changes(audit=[self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed)])
+                )
+                return written, Outcome(proposed, told=_moved_items(known, decision))
+            return self._enact(known, decision, action, now)
+
+        return self._do([i for i in (one, other) if i], asked, now, really=really)
+
+    def approve(self, number: int, *, really: bool = True) -> Outcome:
+        """Let what somebody else proposed take effect, as things are by now (audited).
+
+        Raises:
+            StateConflict: it is not proposed, or a rule forbids it by now.
+            AccessRefused: the principal proposed it.
+
+        """
+        action = AuditAction.IDENTITY_DECISION_APPROVED
+        self.require(Right.IDENTITY_APPROVE, action)
+        now = datetime.now(UTC)
+
+        def approved(known: Known, _number: int) -> tuple[Written, Outcome]:
+            proposed = known.circle.decision(number)
+            if proposed.standing is not Standing.PROPOSED:
+                raise StateConflict("only a proposed decision is approved")
+            asked = replace(proposed, standing=Standing.IN_FORCE, second=self._principal.id, discordant=())
+            return self._enact(known, weighed(known.circle, asked, self._decider.new_id()), action, now)
+
+        proposed = self._desk.look([], decision=number).circle.decision(number)
+        if proposed.by == self._principal.id:
+            self._refuse(action)
+            raise AccessRefused("who proposed a decision does not approve it")
+        return self._do([], approved, now, really=really, decision=number)
+
+    def undo(self, number: int, reason: str, *, really: bool = True) -> Outcome:
+        """Let things be as if a decision had never been taken, or say what that would do (audited).
+
+        Raises:
+            ResourceNotFound: there is no such decision.
+            StateConflict: it is undone already, or a later one must be undone first.
+
+        """
+        self.require(Right.IDENTITY_UNDO, AuditAction.IDENTITY_DECISION_UNDONE)
+        now = datetime.now(UTC)
+
+        def undoing(known: Known, _number: int) -> tuple[Written, Outcome]:
+            done = undone(known.circle, number, self._principal.id, now, _bounded(reason))
+            asked_again = [(known.state.foci[f], False) for f in done.decision.answered if known.state.foci.get(f)]
+            changes = self._sitting(known, now).follow(done.circle, asked_again)
+            changes.audit.append(self._told(AuditAction.IDENTITY_DECISION_UNDONE, done.decision, stays=len(done.stays)))
+            return Written([done.decision, *done.changed], changes), self._undo_outcome(known, done, changes)
+
+        return self._do([], undoing, now, really=really, decision=number)
+
+    @staticmethod
+    def _undo_outcome(known: Known, done: Undoing, changes: Changes) -> Outcome:
+        told = _moved_items(known, done.decision)
+        return Outcome(done.decision, _retold(changes), told, done.stays, done.joined)
+
+    def _enact(self, known: Known, decision: Decision, action: AuditAction, now: datetime) -> tuple[Written, Outcome]:
+        answered = questions_answered(known.state, known.circle, decision)
+        decision = replace(decision, answered=tuple(focus.id for focus in answered))
+        circle: Circle = enacted(known.circle, decision)
+        changes = self._sitting(known, now).follow(circle, [(focus, True) for focus in answered])
+        changes.audit.append(self._told(action, decision))
+        told = _moved_items(known, decision) if decision.kind is DecisionKind.UNLINK else ()
+        return Written([decision], changes), Outcome(decision, _retold(changes), told)
+
+    def _sitting(self, known: Known, now: datetime) -> Sitting:
+        return Sitting(self._decider, known.state, self._principal.id, now)
+
+    def _do(self, identities: Collection[str], act: _Act, now: datetime, *, really: bool, decision: int = 0) -> Outcome:
+        """Do it in one transaction, or only look at what it would do."""
+        if not really:
+            known = self._desk.look(identities, decision=decision)
+            outcome = act(known, 1 + max((d.number for d in known.circle.decisions), default=0))[1]
+            patients = outcome.decision.prints or identities
+            self._record(AuditAction.IDENTITY_COMPARED, patients=patients, preview=True)
+            return outcome
+        done: list[Outcome] = []
+
+        def write(known: Known, number: int) -> Written:
+            written, outcome = act(known, number)
+            done.append(outcome)
+            return written
+
+        self._desk.act(identities, write, now, decision=decision)
+        return done[-1]
+
+    def _told(self, action: AuditAction, decision: Decision, **more: int) -> AuditEvent:
+        """The event of a decision: its reason, in free words, stays with the decision."""
+        patients = decision.prints or {i: "" for i in (decision.one, decision.other) if i}
+        entities = [f"decision/{decision.number}"]
+        return self._event(
+            action,
+            patients=patients,
+            entities=entities,
+            kind=decision.kind,
+            standing=decision.standing,
+            discordant=",".join(decision.discordant),
+            moved=len(decision.moves),
+            **more,
+        )
+
+
+def _bounded(reason: str) -> str:
+    """Give a reason.
+
+    Raises:
+        StateConflict: it is blank or too long.
+
+    """
+    if not reason.strip() or len(reason) > REASON_LENGTH:
+        raise StateConflict(f"a reason of at most {REASON_LENGTH} characters is expected")
+    return reason
+
+
+def _needs_second(decision: Decision, known: Known) -> bool:
+    """A link against a strict trait, or a record that leaves after others were told of what it brought."""
+    unlinked = decision.kind is DecisionKind.UNLINK and bool(_moved_items(known, decision))
+    return unlinked or bool(decision.discordant)
+
+
+def _moved_items(known: Known, decision: Decision) -> tuple[WorkItem, ...]:
+    moved = {move.identity for move in decision.moves}
+    return tuple(item for item in known.told if item.identity in moved)
+
+
+def _retold(changes: Changes) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry.item for entry in changes.outbox))

@@ -1,0 +1,180 @@
+"""The identity desk's side of the store: open questions, whole persons with what was decided of them, and decisions."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, exists, select
+
+from adapters.store import rows, schema
+from adapters.store.bulk import Together, next_numbers
+from adapters.store.database import Database
+from adapters.store.keys import among
+from adapters.store.work import Work
+from gateway.decision import Circle, Decision, DecisionKind, Standing
+from gateway.errors import LimitExceeded
+from gateway.focus import Question
+from gateway.identity import Identity
+from gateway.pipeline import Changes, Needs
+from gateway.state import State
+from gateway.worklist import ItemKind, ItemState, WorkItem
+
+MOST_RECORDS = 500
+"""Records that one decision may touch: more is no person."""
+
+MOST_ITEMS = 1_000
+"""Items named at most as told to others already."""
+
+_record, _item, _outbox = schema.identity, schema.work_item, schema.outbox
+_decision, _about = schema.identity_decision, schema.identity_decision_record
+_OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """A question that nobody has answered.
+
+    Attributes:
+        item: its work item.
+        question: what is asked.
+        record: the record that it is about.
+
+    """
+
+    item: WorkItem
+    question: Question
+    record: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a decision looks at, as loaded, and the items that others have been told of already."""
+
+    circle: Circle
+    state: State
+    told: tuple[WorkItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a decision writes."""
+
+    decisions: Sequence[Decision]
+    changes: Changes
+
+
+class IdentityDesk:
+    """Decisions on the identities of one database.
+
+    Args:
+        database: the database.
+        work: loads and flushes states.
+
+    """
+
+    def __init__(self, database: Database, work: Work) -> None:
+        self._database = database
+        self._work = work
+
+    def look(self, identities: Collection[str], *, decision: int = 0) -> Known:
+        """Give what is known of records, or of those of a decision."""
+        with self._database.read() as connection:
+            return self._load(connection, identities, decision)
+
+    def act(
+        self, identities: Collection[str], decide: Callable[[Known, int], Written], now: datetime, *, decision: int = 0
+    ) -> None:
+        """Let a decision take effect while nobody processes anything; it is told its number."""
+        with self._database.write() as connection:
+            self._database.hold_pipeline(connection)
+            known = self._load(connection, identities, decision)
+            ((number,),) = next_numbers(connection, 1, _decision)
+            written = decide(known, number)
+            self._work.flush(connection, known.state, written.changes, now)
+            together = Together()
+            together.upsert(_decision, [rows.decision_row(d) for d in written.decisions])
+            together.write(connection)
+            about = [{"identity_id": i, "decision_id": d.number} for d in written.decisions for i in _records(d)]
+            together = Together()
+            together.keep(_about, about)
+            together.write(connection)
+
+    def questions(self, titles: Collection[str], secretariats: Collection[str], limit: int) -> list[OpenQuestion]:
+        """Give open questions, oldest first."""
+        statement = (
+            select(_item)
+            .where(_item.c.secretariat.in_(secretariats), _item.c.state.in_(_OPEN))
+            .where(_item.c.kind == ItemKind.IDENTITY, _item.c.title.in_(titles))
+            .order_by(_item.c.created_at, _item.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            items = [rows.item(dict(row)) for row in connection.execute(statement).mappings()]
+            foci = {r["id"]: rows.focus(r) for r in _by_id(connection, schema.focus, {i.focus for i in items})}
+            owners = {f.identity for f in foci.values()}
+            records = {r["id"]: rows.identity(r) for r in _by_id(connection, _record, owners)}
+        asked = ((item, foci[item.focus]) for item in items)
+        return [OpenQuestion(i, f.fact, records[f.identity]) for i, f in asked if isinstance(f.fact, Question)]
+
+    def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
+        """Give decisions that stand so, oldest first; of merge requests, those that admissions has not followed yet."""
+        statement = select(_decision.c.content).where(_decision.c.standing == standing)
+        if kind is not None:
+            statement = statement.where(_decision.c.kind == kind)
+        if kind is DecisionKind.REQUEST_MERGE:
+            retired = _record.c.id.in_([_decision.c.one, _decision.c.other]) & _record.c.retired
+            statement = statement.where(~exists(select(_record.c.id).where(retired)))
+        with self._database.read() as connection:
+            found = connection.execute(statement.order_by(_decision.c.id).limit(limit))
+            return [rows.decision(content) for content in found.scalars()]
+
+    def _load(self, connection: Connection, identities: Collection[str], decision: int) -> Known:
+        """Load whole persons, all decisions about any of their records, and the persons of those in turn."""
+        wanted, seen = set(identities), set[str]()
+        if decision:
+            of_it = select(_about.c.identity_id).where(_about.c.decision_id == decision)
+            wanted |= set(connection.execute(of_it).scalars())
+        while True:
+            decisions = _decisions(connection, wanted)
+            wanted |= {i for d in decisions for i in _records(d)}
+            persons = select(_record.c.person_id).where(among(connection, _record.c.id, wanted))
+            members = select(_record.c.id).where(_record.c.person_id.in_(persons)).limit(MOST_RECORDS + 1)
+            wanted |= set(connection.execute(members).scalars())
+            if wanted == seen:
+                break
+            if len(wanted) > MOST_RECORDS:
+                raise LimitExceeded(f"a decision on at most {MOST_RECORDS} records is taken")
+            seen = set(wanted)
+        keys = select(_record.c.authority, _record.c.value).where(among(connection, _record.c.id, wanted))
+        named = frozenset((row.authority, row.value) for row in connection.execute(keys))
+        state = self._work.load(connection, Needs(named, frozenset(), frozenset()))
+        records = {i: record for i, record in state.identities.rows() if i in wanted}
+        return Known(Circle(records, decisions), state, _told(connection, wanted))
+
+
+def _by_id(connection: Connection, table: Table, ids: Collection[str]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(select(table).where(among(connection, table.c.id, ids))).mappings()]
+
+
+def _records(decision: Decision) -> list[str]:
+    named = (decision.one, decision.other, *decision.prints)
+    return list(dict.fromkeys(filter(None, named)))
+
+
+def _decisions(connection: Connection, identities: Collection[str]) -> tuple[Decision, ...]:
+    about = select(_about.c.decision_id).where(among(connection, _about.c.identity_id, identities))
+    found = select(_decision.c.content).where(_decision.c.id.in_(about)).order_by(_decision.c.id)
+    return tuple(rows.decision(content) for content in connection.execute(found).scalars())
+
+
+def _told(connection: Connection, identities: Collection[str]) -> tuple[WorkItem, ...]:
+    """Give the items about records that somebody has worked on, or that the broker has taken."""
+    waiting = exists(
+        select(schema.outbox_pending.c.sequence).where(schema.outbox_pending.c.sequence == _outbox.c.sequence)
+    )
+    taken = exists(select(_outbox.c.sequence).where(_outbox.c.item_id == _item.c.id, ~waiting))
+    worked = _item.c.state.in_([ItemState.DONE, ItemState.CLAIMED])
+    own = among(connection, _item.c.identity_id, identities)
+    statement = select(_item).where(own, _item.c.kind != ItemKind.IDENTITY, taken | worked).limit(MOST_ITEMS)
+    return tuple(rows.item(dict(row)) for row in connection.execute(statement).mappings())
