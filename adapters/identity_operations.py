@@ -11,7 +11,6 @@ from gateway.audit import AuditAction, AuditEvent
 from gateway.comparison import Line, compared
 from gateway.decision import (
     REASON_LENGTH,
-    Circle,
     Decision,
     DecisionKind,
     Standing,
@@ -207,9 +206,9 @@ class IdentityOperations(Audited):
         return Outcome(done.decision, _retold(changes), told, done.stays, done.joined)
 
     def _enact(self, known: Known, decision: Decision, action: AuditAction, now: datetime) -> tuple[Written, Outcome]:
-        answered = questions_answered(known.state, known.circle, decision)
+        circle = enacted(known.circle, decision)
+        answered = questions_answered(known.state, circle, decision)
         decision = replace(decision, answered=tuple(focus.id for focus in answered))
-        circle: Circle = enacted(known.circle, decision)
         changes = self._sitting(known, now).follow(circle, [(focus, True) for focus in answered])
         changes.audit.append(self._told(action, decision))
         told = _moved_items(known, decision) if decision.kind is DecisionKind.UNLINK else ()

@@ -65,7 +65,7 @@ class Sitting:
 
 
 def questions_answered(state: State, circle: Circle, decision: Decision) -> list[Focus]:
-    """Give the open questions that a decision answers: those between its pairs, and who its people are."""
+    """Give the open questions that a decision in force answers: those between its pairs, and who its people are."""
     pairs = {frozenset(pair) for pair in decision.pairs}
     named = {circle.identities[i].person for i in decision.prints if circle.identities[i].authoritative}
     linked = decision.kind is DecisionKind.LINK

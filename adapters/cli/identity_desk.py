@@ -196,7 +196,12 @@ def decide() -> None:
 @_yes
 @json_option
 def link(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """The two are one person. Against a strict trait, it is proposed to a second person."""
+    """The two are one person. Against a strict trait, it is proposed to a second person.
+
+    \b
+    Example:
+      gateway identity decide link ID OTHER --reason "same address and phone" --yes
+    """
     _decide(DecisionKind.LINK, identity, other, reason, yes=yes, as_json=as_json)
 
 
@@ -207,7 +212,12 @@ def link(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) ->
 @_yes
 @json_option
 def not_same(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """The two are not one person; it is not asked again unless a strict trait changes."""
+    """The two are not one person; it is not asked again unless a strict trait changes.
+
+    \b
+    Example:
+      gateway identity decide not-same ID OTHER --reason "two sisters" --yes
+    """
     _decide(DecisionKind.NOT_SAME, identity, other, reason, yes=yes, as_json=as_json)
 
 
@@ -217,7 +227,12 @@ def not_same(identity: str, other: str, reason: str, *, yes: bool, as_json: bool
 @_yes
 @json_option
 def unlink(identity: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """The record gets a person of its own. Where others were told of its items, it is proposed to a second person."""
+    """The record gets a person of its own. Where others were told of its items, it is proposed to a second person.
+
+    \b
+    Example:
+      gateway identity decide unlink ID --reason "another patient" --yes
+    """
     _decide(DecisionKind.UNLINK, identity, "", reason, yes=yes, as_json=as_json)
 
 
@@ -228,7 +243,12 @@ def unlink(identity: str, reason: str, *, yes: bool, as_json: bool) -> None:
 @_yes
 @json_option
 def request_merge(retire: str, into: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """Admissions is to merge two numbers of one domain; it is listed until the merge comes (A40)."""
+    """Admissions is to merge two numbers of one domain; it is listed until the merge comes (A40).
+
+    \b
+    Example:
+      gateway identity decide request-merge RETIRED KEPT --reason "a double" --yes
+    """
     _decide(DecisionKind.REQUEST_MERGE, retire, into, reason, yes=yes, as_json=as_json)
 
 
@@ -244,7 +264,12 @@ def _decide(kind: DecisionKind, one: str, other: str, reason: str, *, yes: bool,
 @_yes
 @json_option
 def approve(decision: int, *, yes: bool, as_json: bool) -> None:
-    """Approve what somebody else proposed."""
+    """Approve what somebody else proposed.
+
+    \b
+    Example:
+      gateway identity decide approve 12 --yes
+    """
     with session() as current:
         outcome = identity_operations(current.assembly, current.principal).approve(decision, really=yes)
     _say(outcome, done=yes, as_json=as_json)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from messages import AUTHORITY, merge, patient_told, pid, result
 from sqlalchemy import select, update
-from stores import asked
+from stores import NOW, asked
 
 from adapters.identity_operations import IdentityOperations
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from adapters.store.identity_desk import IdentityDesk
-from gateway.audit import AuditAction
+from gateway.audit import AuditAction, AuditEvent
 from gateway.comparison import Grade
 from gateway.decision import DecisionKind, Standing
 from gateway.errors import AccessRefused, StateConflict
@@ -30,13 +30,13 @@ def desk(store, principal=NADIA) -> IdentityOperations:
     return IdentityOperations(principal, IdentityDesk(store.database, store.work), store.trail, store.decider())
 
 
-def lab(control_id, number, *, ipp="", when=10, order="O1", **traits):
-    """A result of the laboratory under a number of its own, and admissions' if told."""
-    segments = result(control_id, "X", order, when=when).split(b"\r")
-    own = pid(number, **traits).replace(AUTHORITY, "1.2.250.1.999.77")
-    if ipp:
-        own = own.replace("^PI|", f"^PI~{ipp}^^^CHU&{AUTHORITY}&ISO^PI|", 1)
-    return b"\r".join([segments[0], own.encode(), *segments[2:]])
+def lab(control_id, number, *, beside="", when=10, order="O1", **traits):
+    """A result of the laboratory under a number of its own, and imaging's number if told."""
+    head, _, *rest = result(control_id, "X", order, when=when).split(b"\r")
+    own = pid(number, **traits).replace(f"CHU&{AUTHORITY}", "LAB&1.2.250.1.999.77")
+    if beside:
+        own = own.replace("^PI|", f"^PI~{beside}^^^RIS&1.2.250.1.999.78&ISO^PI|", 1)
+    return b"\r".join([head, own.encode(), *rest])
 
 
 def identity(store, value, authority="%"):
@@ -143,17 +143,18 @@ def test_not_the_same_sticks_until_a_strict_trait_changes(store):
 
 
 def test_a_message_never_joins_whom_people_parted(store):
-    """An unlinked record stays with its own person, whatever number its messages name beside, and nothing is asked."""
-    store.process(patient_told("C1", "8001"), lab("C2", "L1", ipp="8001", when=2))
-    adm, own = identity(store, "8001"), identity(store, "L1")
-    if person(store, own) != person(store, adm):  # the site's admissions number goes first
-        desk(store).decide(LINK, own, adm, "same person")
+    """Two numbers that a message joined, and people parted, stay apart whatever names both; nothing is asked again."""
+    imaging = lab("C1", "R1").replace(b"LAB&1.2.250.1.999.77", b"RIS&1.2.250.1.999.78")
+    store.process(imaging, lab("C2", "L1", beside="R1", when=12, order="O2"))
+    own, other = identity(store, "L1"), identity(store, "R1")
+    assert person(store, own) == person(store, other)
     desk(store).decide(UNLINK, own, "", "another patient")
-    assert person(store, own) != person(store, adm)
-    store.process(lab("C3", "L1", when=20, order="O2"), lab("C4", "L9", ipp="8001", when=21, order="O3"))
-    assert person(store, own) != person(store, adm)
+    asked_before = questions(store)
+    store.process(lab("C3", "L1", beside="R1", when=20, order="O3"))
+    assert person(store, own) != person(store, other)
+    assert [q.record.id for q in questions(store)] == [q.record.id for q in asked_before]
     with pytest.raises(StateConflict):
-        desk(store).decide(LINK, own, adm, "again")
+        desk(store).decide(LINK, own, other, "again")
 
 
 def test_the_golden_record_forgets_a_broken_link(store):
@@ -202,9 +203,6 @@ def test_a_merge_that_was_taken_back_is_not_made_again_by_its_replay(store):
     assert person(store, kept) == person(store, retired)
     desk(store).decide(UNLINK, retired, "", "two patients")
     assert person(store, kept) != person(store, retired)
-    from stores import NOW  # noqa: PLC0415
-
-    from gateway.audit import AuditEvent  # noqa: PLC0415
 
     store.inbox.replay(number, AuditEvent(NOW, AuditAction.MESSAGE_REPLAYED, "tester", message=number))
     store.process()
