@@ -154,9 +154,13 @@ def question_key(identity: str) -> Identifier:
     return Identifier("question", identity)
 
 
+LATE_ORDER = "/late-order"
+"""Ends the authority of a key by which an order that comes late finds its results."""
+
+
 def late_order_key(number: Identifier, code: str) -> Identifier:
     """Give the key by which an order that comes late finds the result of it: number of the order, and examination."""
-    return Identifier(f"{number.authority}/late-order", f"{number.value}/{code}", IdentifierKind.OTHER)
+    return Identifier(f"{number.authority}{LATE_ORDER}", f"{number.value}/{code}", IdentifierKind.OTHER)
 
 
 def late_order_keys(order: OrderReported) -> tuple[Identifier, ...]:

@@ -418,11 +418,13 @@ def link(act: Act, fact: PatientsLinked) -> Identity:
 
 
 def _fit(act: Act, one: Identity, other: Identity) -> bool:
-    """Whether nothing keeps two people from being one: no two numbers of a domain, and no traits that contradict."""
+    """Whether nothing keeps two people from being one: no two numbers of a domain, no trait against, no decision."""
     ours = [m for m in act.state.family_of(one.person) if not m.retired]
     theirs = [m for m in act.state.family_of(other.person) if not m.retired]
     return not any(
-        a.key.authority == b.key.authority or disagreements(a.patient, b.patient) for a in ours for b in theirs
+        a.key.authority == b.key.authority or apart(a, b) or disagreements(a.patient, b.patient)
+        for a in ours
+        for b in theirs
     )
 
 

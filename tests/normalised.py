@@ -2,7 +2,8 @@
 
 Every id is replaced by the name of what it identifies: a record by its identifier, a person by its records, an object
 by its business identifiers, an item by its object and queue, a message by its control ID. So two databases, of any
-kind, that have come to the same end by other ways are equal.
+kind, that have come to the same end by other ways are equal. The keys by which an order finds the results that came
+before it are left out: whether they were needed depends on what came first, and they find nothing any more.
 """
 
 import json
@@ -21,6 +22,7 @@ from adapters.store.database import Database
 from adapters.store.schema import Instant
 from gateway.audit import AuditAction
 from gateway.effect import misfiled_key
+from gateway.focus import LATE_ORDER
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OWN_TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3,6}(?:Z|[+-][0-9:]{5})")
@@ -65,6 +67,7 @@ class Day:
 def the_day(database: Database) -> Day:
     """Give what a database says; nothing writes to it any more."""
     found = {table.name: _rows(database, table) for table in _EFFECTS}
+    found["focus_key"] = [key for key in found["focus_key"] if not key["authority"].endswith(LATE_ORDER)]
     control = {m["id"]: m["control_id"] for m in found["message"]}
     _name_messages(found, control)
     again = _again(found)
