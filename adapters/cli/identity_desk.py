@@ -7,7 +7,7 @@ import click
 
 from adapters.cli.output import json_option, print_json, print_table, said
 from adapters.cli.period import age
-from adapters.cli.reason import reason_option, reveal_option
+from adapters.cli.reason import decision_option, reveal_option
 from adapters.cli.session import session
 from adapters.identity_operations import Outcome
 from adapters.pipeline import identity_operations
@@ -133,7 +133,9 @@ def show(identity: str, reveal: str, *, as_json: bool) -> None:
     record = _record(found.record, reveal=bool(reveal))
     others = [_record(r, reveal=bool(reveal)) for r in found.family if r.id != identity]
     if as_json:
-        print_json({**record, "family": others, "decisions": [_decision(d) for d in found.decisions]})
+        print_json(
+            {**record, "family": others, "decisions": [_decision(d, reveal=bool(reveal)) for d in found.decisions]}
+        )
         return
     for name, value in record.items():
         click.echo(f"{text('trait', name):20} {said(value, current.assembly.site.time_zone)}")
@@ -192,7 +194,7 @@ def decide() -> None:
 @decide.command()
 @click.argument("identity")
 @click.argument("other")
-@reason_option
+@decision_option
 @_yes
 @json_option
 def link(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
@@ -208,7 +210,7 @@ def link(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) ->
 @decide.command("not-same")
 @click.argument("identity")
 @click.argument("other")
-@reason_option
+@decision_option
 @_yes
 @json_option
 def not_same(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
@@ -223,7 +225,7 @@ def not_same(identity: str, other: str, reason: str, *, yes: bool, as_json: bool
 
 @decide.command()
 @click.argument("identity")
-@reason_option
+@decision_option
 @_yes
 @json_option
 def unlink(identity: str, reason: str, *, yes: bool, as_json: bool) -> None:
@@ -239,7 +241,7 @@ def unlink(identity: str, reason: str, *, yes: bool, as_json: bool) -> None:
 @decide.command("request-merge")
 @click.argument("retire")
 @click.argument("into")
-@reason_option
+@decision_option
 @_yes
 @json_option
 def request_merge(retire: str, into: str, reason: str, *, yes: bool, as_json: bool) -> None:
@@ -277,7 +279,7 @@ def approve(decision: int, *, yes: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("decision", type=click.IntRange(1))
-@reason_option
+@decision_option
 @_yes
 @json_option
 def undo(decision: int, reason: str, *, yes: bool, as_json: bool) -> None:
@@ -292,7 +294,7 @@ def undo(decision: int, reason: str, *, yes: bool, as_json: bool) -> None:
     _say(outcome, done=yes, as_json=as_json)
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(decision: Decision, *, reveal: bool = False) -> dict[str, Any]:
     return {
         "decision": decision.number,
         "kind": decision.kind,
@@ -301,6 +303,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "other": decision.other or None,
         "discordant": list(decision.discordant),
         "moves": [{"identity": m.identity, "before": m.before, "after": m.after} for m in decision.moves],
+        "reason": decision.reason if reveal else _MASK,
         "by": decision.by,
         "at": decision.at,
         "second": decision.second or None,

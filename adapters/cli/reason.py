@@ -13,6 +13,9 @@ reason_option = click.option(
     "--reason", required=True, callback=_said, help="Why; the audit trail keeps it. No patient's traits."
 )
 
+decision_option = click.option(
+    "--reason", required=True, callback=_said, help="Why; the decision keeps it. No patient's traits."
+)
 
 reveal_option = click.option(
     "--reveal", metavar="REASON", callback=_said, help="Show values, with the reason that the audit trail keeps."

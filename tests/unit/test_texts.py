@@ -6,6 +6,8 @@ import pytest
 from facts import ANNE, MORNING, appointment, book, document, ipp, patient, result, visit
 
 from gateway.audit import AuditAction
+from gateway.comparison import Grade
+from gateway.decision import DecisionKind, Standing
 from gateway.demand import demand
 from gateway.dispatch import WAS_DONE
 from gateway.facts import (
@@ -117,3 +119,9 @@ def test_an_unknown_key_shows_itself():
     """A missing text never hides what it was asked for."""
     assert text("title", "no.such") == "no.such"
     assert text("nowhere", "x") == "x"
+
+
+def test_every_word_of_the_identity_desk_has_its_text():
+    """Decisions, where they stand, and how much a difference matters are said in French, and nothing else is."""
+    for section, words in (("decision", DecisionKind), ("standing", Standing), ("grade", Grade)):
+        assert keys(section) == set(words)
