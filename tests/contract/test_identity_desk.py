@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from messages import AUTHORITY, merge, patient_told, pid, result
 from sqlalchemy import select, update
-from stores import NOW, asked
+from stores import NOW, asked, at_once
 
 from adapters.identity_operations import IdentityOperations
 from adapters.store import schema
@@ -328,3 +328,29 @@ def test_a_batch_knows_what_was_decided_without_a_statement_more(store):
     before = statements("S1")
     desk(store).decide(LINK, own, adm, "same person")
     assert statements("S2") == before
+
+
+def test_two_people_who_decide_at_once_decide_once(store, twin):
+    """The second finds what the first has decided, and is told so."""
+    adm, own = two(store)
+
+    def decide(database, principal):
+        try:
+            return desk(database, principal).decide(LINK, own, adm, "same person").decision.number
+        except StateConflict:
+            return None
+
+    done = at_once(lambda: decide(store, NADIA), lambda: decide(twin, OMAR))
+    assert sorted(map(bool, done)) == [False, True]
+    assert store.count(schema.identity_decision) == 1
+
+
+def test_a_decision_beside_a_worker_loses_nothing(store, twin):
+    """Messages about the records that a decision moves take effect before or after it, each once."""
+    adm, own = two(store)
+    store.take(*(lab(f"D{n}", "L1", when=20 + n, order=f"D{n}") for n in range(8)))
+    at_once(lambda: desk(twin).decide(LINK, own, adm, "same person"), store.process)
+    assert person(store, own) == person(store, adm)
+    assert questions(store) == []
+    assert store.inbox.summary()["processed"] == 10
+    assert [v.person.confirmed for v in store.worklist.items(None) if v.item.kind == "result"] == [True] * 9

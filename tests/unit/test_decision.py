@@ -246,3 +246,44 @@ class Desk(RuleBasedStateMachine):
 
 TestDesk = Desk.TestCase
 TestDesk.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+class Beside(Desk):
+    """The same while admissions merges numbers of its domains."""
+
+    @rule(one=NAMES, other=NAMES)
+    def merge(self, one, other):
+        records = self.circle.identities
+        retired, survivor = records[one], records[other]
+        if one == other or one[0] != other[0] or retired.retired or survivor.retired:
+            return
+        gone = replace(retired, person=survivor.person, retired=True)
+        self.circle = replace(self.circle, identities={**records, one: gone})
+
+    @invariant()
+    def no_two_numbers_of_one_domain_and_nobody_kept_apart_are_one_person(self):
+        """But for what admissions itself has merged."""
+        for one in (found := getattr(self, "circle", Circle({}))).identities.values():
+            for other in found.family(one.id):
+                if one.id < other.id and not one.retired and not other.retired:
+                    assert one.key.authority != other.key.authority
+                    assert not apart(one, other)
+
+    def teardown(self):
+        """No link is for ever, whatever was merged since."""
+        if not hasattr(self, "circle"):
+            return
+        while standing := self.circle.in_force:
+            for decision in reversed(standing):
+                try:
+                    self.circle = undo(self.circle, decision.number)
+                    break
+                except StateConflict:
+                    continue
+            else:
+                assert not any(d.kind is LINK for d in standing)
+                return
+
+
+TestBeside = Beside.TestCase
+TestBeside.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
