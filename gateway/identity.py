@@ -211,8 +211,8 @@ def apart(one: Identity, other: Identity) -> bool:
 
 def settled(one: Identity, other: Identity) -> bool:
     """Whether people answered if two records are one person, and no strict trait of either has changed since."""
-    prints = (fingerprint(one.patient), fingerprint(other.patient))
-    return any(r.other == other.id and r.prints == prints for r in one.rulings)
+    found = [r.prints for r in one.rulings if r.other == other.id]
+    return bool(found) and (fingerprint(one.patient), fingerprint(other.patient)) in found
 
 
 def _nir(ins: Identifier) -> str:

@@ -28,7 +28,7 @@ from sites import ADMISSIONS
 from gateway.audit import AuditAction
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
 from gateway.focus import Doubt, Question
-from gateway.identity import Identity
+from gateway.identity import Identity, Ruling, fingerprint
 from gateway.reception import State
 from gateway.reconciliation import PROVISIONAL_AUTHORITY
 from gateway.worklist import ItemKind, ItemState
@@ -845,3 +845,47 @@ def test_a_chain_of_merges_received_backwards_ends_at_the_last_survivor():
     gateway.send(merged(patient(ipp("3")), ipp("2")), minute=20)
     gateway.send(merged(patient(ipp("2")), ipp("1")), minute=10)
     assert gateway.person(ipp("1")).identifiers == (ipp("3"),)
+
+
+# -- what people decided -----------------------------------------------------------------------------------------------
+
+
+def part(gateway: Gateway, one: Identifier, other: Identifier) -> None:
+    """Let it be decided that two records are not one person."""
+    held = {i.key: i for i in gateway.store.identities.values()}
+    a, b = held[one], held[other]
+    for own_, apart_ in ((a, b), (b, a)):
+        prints = (fingerprint(own_.patient), fingerprint(apart_.patient))
+        gateway.store.identities[own_.id] = replace(own_, rulings=(Ruling(apart_.id, same=False, prints=prints),))
+
+
+def test_a_message_that_names_two_whom_people_parted_joins_nobody():
+    """One by its INS, the other by its number: the new record is nobody's yet, and a question."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(result(patient(LAB_7)), source=LAB)
+    part(gateway, ipp("1"), LAB_7)
+    asked = len(gateway.questions())
+    gateway.send(result(patient(IMAGING_9, LAB_7, ins()), key="EX9"), source=IMAGING)
+    persons = {gateway.person(key).id for key in (ipp("1"), LAB_7, IMAGING_9)}
+    assert len(persons) == 3
+    assert len(gateway.questions()) == asked + 1
+
+
+def test_one_ins_on_two_whom_people_parted_is_asked_about_once():
+    """What people have answered is not asked again while the strict traits stay; a third holder of the INS still is."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), ins())))
+    gateway.send(told(patient(ipp("2"), ins())))
+    part(gateway, ipp("1"), ipp("2"))
+    before = len([e for e in gateway.audit if e.action is AuditAction.IDENTITY_DOUBTED])
+    gateway.send(told(patient(ipp("2"), ins(), used_family_name="DURAND"), correction=True))
+    gateway.send(told(patient(ipp("2")), correction=True))
+    gateway.send(told(patient(ipp("2"), ins(), used_family_name="DURAND"), correction=True))
+    assert len([e for e in gateway.audit if e.action is AuditAction.IDENTITY_DOUBTED]) == before
+    gateway.send(told(patient(ipp("2")), correction=True))
+    gateway.send(told(patient(ipp("3"), ins())))
+    gateway.send(told(patient(ipp("2"), ins()), correction=True))
+    doubted = [e.patients for e in gateway.audit if e.action is AuditAction.IDENTITY_DOUBTED]
+    records = {i.key: i.id for i in gateway.store.identities.values()}
+    assert doubted[-1] == (records[ipp("2")], records[ipp("3")])
