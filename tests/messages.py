@@ -62,6 +62,13 @@ def merge(control_id: str, ipp: str, retired: str, *, when: int = 0) -> bytes:
     return message("ADT^A40^ADT_A39", control_id, f"EVN||{hl7_time(when)}", pid(ipp), mrg, application="ADM", when=when)
 
 
+def stay_moved(control_id: str, ipp: str, former: str, visit: str, *, when: int = 0) -> bytes:
+    """Admissions moves a stay from the patient under whom it was entered to the one whose it is (A44)."""
+    mrg = f"MRG|{former}^^^CHU&{AUTHORITY}&ISO^PI||{visit}^^^CHU&{AUTHORITY}&ISO^AN"
+    segments = f"EVN||{hl7_time(when)}", pid(ipp, visit=visit), mrg
+    return message("ADT^A44^ADT_A43", control_id, *segments, application="ADM", when=when, version="2.5^FRA^2.11")
+
+
 def result(
     control_id: str, ipp: str, order: str, *, when: int = 0, status: str = "F", flag: str = "N", value: str = "4.1"
 ) -> bytes:

@@ -1,5 +1,6 @@
 """The service as a whole: real processes, real sockets, every command beside it."""
 
+import base64
 import json
 import re
 import sqlite3
@@ -23,6 +24,7 @@ from messages import (
     patient_told,
     pid,
     result,
+    stay_moved,
 )
 
 from adapters.cli import main
@@ -130,6 +132,28 @@ def test_a_second_service_on_the_same_file_is_refused(gateway):
     with Wire(gateway.mllp) as wire:
         assert code(wire.ask(patient_told("SECOND", "800101", when=20))) == "AA"
     assert gateway.json("messages", "list", "--summary")["received"] > len(MORNING)
+
+
+def test_a_moved_stay_and_a_document_that_is_cut_up_take_effect(tmp_path):
+    """A44 is answered AA and its item is the other patient's; a PDF in lines of Base64 is taken whole."""
+    pdf = bytes(range(256)) * 4
+    cut = base64.b64encode(pdf)
+    lines = b"\r".join(cut[at : at + 76] for at in range(0, len(cut), 76))
+    with gateway_in(tmp_path) as gateway, Wire(gateway.mllp) as wire:
+        wire.send(
+            patient_told("E1", "800901"),
+            admission("E2", "800902", "N9", when=1),
+            stay_moved("E3", "800901", "800902", "N9", when=2),
+            document("T02", "E4", "800901", "D9", when=3, pdf=pdf).replace(cut, lines),
+        )
+        assert [code(wire.answer()) for _ in range(4)] == ["AA"] * 4
+        assert gateway.settled()["processed"] == 4
+        holder = (
+            "SELECT identity.value FROM work_item JOIN identity ON identity.id = identity_id WHERE kind = 'admission'"
+        )
+        assert gateway.rows(holder) == [("800901",)]
+        ((fact,),) = gateway.rows("SELECT fact FROM focus WHERE fact_type = 'DocumentReported'")
+        assert json.loads(fact)["size"] == len(pdf)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
