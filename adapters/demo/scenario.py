@@ -66,6 +66,7 @@ STAY_LASCOUDRE = Stay("NDA260037", SURGERY)
 STAY_OSTERMANDE = Stay("NDA260045", AMBULATORY)
 VISIT_BRANDELORE = Stay("NDA260052", EMERGENCY, "BOX1", "E")
 STAY_TAVERNAUD = Stay("NDA260060", CARDIOLOGY, "C14^2")
+STAY_ELSEWHERE = Stay("NDA260099", CARDIOLOGY)
 STAY_VILLARQUET = Stay("NDA260078", CARDIOLOGY, "C15^1")
 STAY_GRANSAIGNE = Stay("NDA260086", SURGERY, "V02^1")
 
@@ -384,7 +385,7 @@ def _departures(day: Day) -> Iterator[Step]:
     )
     yield day.frame(
         "admissions",
-        messages.transfer_of_stay(day.envelope("admissions"), TAVERNAUD, STAY_TAVERNAUD, VILLARQUET.ipp),
-        "Séjour à déplacer d’un dossier à l’autre : à une personne",
+        messages.transfer_of_stay(day.envelope("admissions"), TAVERNAUD, STAY_ELSEWHERE, VILLARQUET.ipp),
+        "Séjour inconnu à déplacer d’un dossier à l’autre : à une personne",
     ).ends("AA", State.QUARANTINED)
     yield day.movement("A03", KERVALENN, STAY_KERVALENN, "Sortie de cardiologie")
