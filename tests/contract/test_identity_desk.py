@@ -354,3 +354,14 @@ def test_a_decision_beside_a_worker_loses_nothing(store, twin):
     assert questions(store) == []
     assert store.inbox.summary()["processed"] == 10
     assert [v.person.confirmed for v in store.worklist.items(None) if v.item.kind == "result"] == [True] * 9
+
+
+def test_a_proposal_is_withdrawn_by_an_undo(store):
+    """What was only proposed has moved nothing; once undone nobody approves it, and the question stays open."""
+    adm, doubt, _ = doubted(store)
+    number = desk(store).decide(LINK, doubt, adm, "married since").decision.number
+    assert desk(store).undo(number, "a mistake").decision.standing is Standing.UNDONE
+    with pytest.raises(StateConflict):
+        desk(store, OMAR).approve(number)
+    assert person(store, doubt) != person(store, adm)
+    assert [q.record.id for q in questions(store)] == [doubt]
