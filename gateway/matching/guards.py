@@ -1,0 +1,152 @@
+"""What no score overrides: where one of these speaks, a person decides."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from enum import StrEnum
+
+from gateway.matching.comparison import OTHER, SAME
+from gateway.matching.dates import DateLevel
+from gateway.matching.names import NameLevel
+from gateway.matching.record import Prepared
+
+Levels = Mapping[str, str]
+MAJORITY = 18
+"""Years of age (Code civil, art. 414)."""
+
+
+class Guard(StrEnum):
+    """Why a link is not made without a person."""
+
+    GIVEN_NAME = "given-name"
+    """The given names are two names (RNIV 1, EXI PP 20, EXI SI 29)."""
+    SEX = "sex"
+    INS = "ins"
+    """Two matricules INS of one domain (EXI SI 32)."""
+    TEST_INS = "test-ins"
+    """A matricule of test or demonstration met a real one."""
+    TWIN = "twin"
+    """Another rank at birth, or a multiple birth and a given name that is not quite the same."""
+    NAMESAKE = "namesake"
+    """Same names and date, but another place of birth."""
+    BIRTH_DATE = "birth-date"
+    """The dates of birth are more than a slip apart."""
+    IMPUTED_DATE = "imputed-date"
+    """Both dates stand for an unknown one, and nothing but names goes with them."""
+    FAMILY_NAME = "family-name"
+    """The family names have nothing in common."""
+    INCOMPLETE = "incomplete"
+    """One of family name, given name and date of birth is not known (EXI PP 02)."""
+    MINOR = "minor"
+    """Complementary traits do not tell children apart (RNIV 1 §4.9)."""
+    DECEASED = "deceased"
+    """A death was told of one of the two."""
+
+
+_GIVEN_IN_ORDER = frozenset({NameLevel.SAME, NameLevel.BEGINS, NameLevel.CLOSE, NameLevel.INVERTED})
+_DATE_IN_ORDER = frozenset(DateLevel) - {DateLevel.OTHER, DateLevel.NEAR, DateLevel.TWO_PARTS}
+_IMPUTED = frozenset({DateLevel.SAME_IMPUTED, DateLevel.CONTINUES})
+_FAMILY_IN_ORDER = frozenset(NameLevel) - {NameLevel.OTHER, NameLevel.NEAR}
+_STRICT = ("family_name", "given_name", "birth_date")
+
+
+def _vouched(found: Levels) -> bool:
+    """A number of the person's own agrees."""
+    return SAME in {found.get("ins"), found.get("local_identifier")}
+
+
+def _sides_agree(found: Levels) -> bool:
+    """Something that namesakes do not share agrees."""
+    return _vouched(found) or SAME in {found.get("phone"), found.get("address")}
+
+
+def _given_name(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return found.get("given_name", NameLevel.SAME) not in _GIVEN_IN_ORDER
+
+
+def _sex(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return found.get("sex") == OTHER
+
+
+def _ins(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return found.get("ins", SAME) != SAME
+
+
+def _test_ins(a: Prepared, b: Prepared, _found: Levels, _on: date) -> bool:
+    return a.test != b.test
+
+
+def _twin(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
+    if found.get("multiple_birth_rank") == OTHER:
+        return True
+    return bool(a.rank or b.rank) and found.get("given_name") == NameLevel.CLOSE
+
+
+def _namesake(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return found.get("birth_place", SAME) == OTHER and not _sides_agree(found)
+
+
+def _birth_date(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return found.get("birth_date", DateLevel.SAME) not in _DATE_IN_ORDER
+
+
+def _imputed_date(a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    if found.get("birth_date") not in _IMPUTED or _sides_agree(found):
+        return False
+    return found.get("birth_place") != SAME or a.place.startswith("99")
+
+
+def _family_name(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return found.get("family_name", NameLevel.SAME) not in _FAMILY_IN_ORDER and not _vouched(found)
+
+
+def _incomplete(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
+    return not all(trait in found for trait in _STRICT) and not _vouched(found)
+
+
+def _minor(a: Prepared, b: Prepared, found: Levels, on: date) -> bool:
+    if not (_is_minor(a, on) or _is_minor(b, on)):
+        return False
+    same_record = found.get("local_identifier") == SAME and bool(a.record.authority)
+    both_vouched = a.record.qualified and b.record.qualified
+    return not (same_record or both_vouched)
+
+
+def _is_minor(one: Prepared, on: date) -> bool:
+    """As far as the date tells: who may be one is one."""
+    if not one.date.year:
+        return False
+    born = one.date.year + (one.date.month or "12") + (one.date.day or "31")
+    return born > f"{on.year - MAJORITY:04}{on.month:02}{on.day:02}"
+
+
+def _deceased(a: Prepared, b: Prepared, _found: Levels, _on: date) -> bool:
+    return a.record.deceased or b.record.deceased
+
+
+_GUARDS: Mapping[Guard, Callable[[Prepared, Prepared, Levels, date], bool]] = {
+    Guard.GIVEN_NAME: _given_name,
+    Guard.SEX: _sex,
+    Guard.INS: _ins,
+    Guard.TEST_INS: _test_ins,
+    Guard.TWIN: _twin,
+    Guard.NAMESAKE: _namesake,
+    Guard.BIRTH_DATE: _birth_date,
+    Guard.IMPUTED_DATE: _imputed_date,
+    Guard.FAMILY_NAME: _family_name,
+    Guard.INCOMPLETE: _incomplete,
+    Guard.MINOR: _minor,
+    Guard.DECEASED: _deceased,
+}
+
+
+def guards(a: Prepared, b: Prepared, found: Levels, on: date) -> tuple[Guard, ...]:
+    """Name the guards that speak against a link without a person.
+
+    Args:
+        a: one record.
+        b: the other.
+        found: how they agree.
+        on: the day on which it is asked, for who is a minor.
+
+    """
+    return tuple(guard for guard, speaks in _GUARDS.items() if speaks(a, b, found, on))
