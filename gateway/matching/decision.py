@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from gateway.matching.comparison import Comparison, compare, levels
-from gateway.matching.guards import Guard, guards
+from gateway.matching.guards import CONTRADICTING, Guard, guards, hopeless, strictly_same
 from gateway.matching.model import Model
 from gateway.matching.record import Prepared
 
@@ -78,7 +78,9 @@ def weigh(a: Prepared, b: Prepared, model: Model, on: date) -> Candidate | None:
     """Give b as a candidate for a; None if nothing speaks for it."""
     comparison = compare(a, b, model.given_names)
     score = model.score(comparison)
-    return _candidate(a, b, comparison, score, on) if score >= model.review or _same_ins(a, b) else None
+    if not _same_ins(a, b) and (score < model.review or hopeless(levels(comparison))):
+        return None
+    return _candidate(a, b, comparison, score, on)
 
 
 def _same_ins(a: Prepared, b: Prepared) -> bool:
@@ -97,9 +99,16 @@ def judge(candidates: Iterable[Candidate], model: Model) -> Decision:
         return Decision(Grade.NO_MATCH, (), model.version)
     best = ranked[0]
     near = tuple(c for c in ranked if c.score >= best.score - model.margin)
-    if best.grade(model) is Grade.MATCH and (len(near) == 1 or (best.certain and not near[1].certain)):
+    if best.grade(model) is Grade.MATCH and not any(_rivals(best, other) for other in near[1:]):
         return Decision(Grade.MATCH, (best,), model.version)
     return Decision(Grade.POSSIBLE_MATCH, near, model.version)
+
+
+def _rivals(best: Candidate, other: Candidate) -> bool:
+    """Whether another candidate makes the best a question; whom a strict trait contradicts is no rival of the same."""
+    if best.certain:
+        return other.certain
+    return not (strictly_same(levels(best.comparison)) and CONTRADICTING & set(other.guards))
 
 
 def match(record: Prepared, others: Sequence[Prepared], model: Model, on: date) -> Decision:

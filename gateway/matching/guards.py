@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from enum import StrEnum
 
-from gateway.matching.comparison import OTHER, SAME
+from gateway.matching.comparison import CLOSE, OTHER, SAME
 from gateway.matching.dates import DateLevel
 from gateway.matching.names import NameLevel
 from gateway.matching.record import Prepared
@@ -29,7 +29,7 @@ class Guard(StrEnum):
     NAMESAKE = "namesake"
     """Same names and date, but another place of birth."""
     BIRTH_DATE = "birth-date"
-    """The dates of birth are more than a slip apart."""
+    """The dates of birth are more than a slip apart, or a slip with no place of birth to bear them out."""
     IMPUTED_DATE = "imputed-date"
     """Both dates stand for an unknown one, and nothing but names goes with them."""
     FAMILY_NAME = "family-name"
@@ -82,11 +82,14 @@ def _twin(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
 
 
 def _namesake(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
-    return found.get("birth_place", SAME) == OTHER and not _sides_agree(found)
+    return found.get("birth_place", SAME) != SAME and not _sides_agree(found)
 
 
 def _birth_date(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
-    return found.get("birth_date", DateLevel.SAME) not in _DATE_IN_ORDER
+    level = found.get("birth_date", DateLevel.SAME)
+    if level in {DateLevel.SLIP, DateLevel.SWAPPED}:
+        return found.get("birth_place") != SAME and not _sides_agree(found)
+    return level not in _DATE_IN_ORDER
 
 
 def _imputed_date(a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
@@ -137,6 +140,42 @@ _GUARDS: Mapping[Guard, Callable[[Prepared, Prepared, Levels, date], bool]] = {
     Guard.MINOR: _minor,
     Guard.DECEASED: _deceased,
 }
+
+
+CONTRADICTING = frozenset(
+    {Guard.GIVEN_NAME, Guard.SEX, Guard.INS, Guard.TEST_INS, Guard.TWIN, Guard.NAMESAKE, Guard.BIRTH_DATE}
+)
+"""Guards that say that the two are more likely two people than one told badly."""
+
+
+def hopeless(found: Levels) -> bool:
+    """Whether two strict traits contradict each other outright, and no number or address is alike.
+
+    A twin of the other sex, a namesake born elsewhere on another day: nobody is asked.
+    """
+    outright = (
+        found.get("given_name") == NameLevel.OTHER,
+        found.get("family_name") == NameLevel.OTHER,
+        found.get("sex") == OTHER,
+        found.get("birth_place") == OTHER,
+        found.get("birth_date") == DateLevel.OTHER,
+    )
+    alike = {found.get(trait) for trait in ("ins", "local_identifier", "phone", "address", "postal_code", "city")}
+    return sum(outright) > 1 and not alike & {SAME, CLOSE}
+
+
+def strictly_same(found: Levels) -> bool:
+    """Whether nothing in names and date is even a slip apart."""
+    family_same = found.get("family_name") in {NameLevel.SAME, NameLevel.CROSSED}
+    return family_same and _given_same(found) and _date_same(found)
+
+
+def _given_same(found: Levels) -> bool:
+    return found.get("given_name") in {NameLevel.SAME, NameLevel.BEGINS}
+
+
+def _date_same(found: Levels) -> bool:
+    return found.get("birth_date") in {DateLevel.SAME, DateLevel.SAME_FIRST}
 
 
 def guards(a: Prepared, b: Prepared, found: Levels, on: date) -> tuple[Guard, ...]:
