@@ -105,7 +105,8 @@ def splink(of: Data, fields: dict[str, str]) -> dict[str, Pairs]:
     )
     frames = [of.left] if of.one_file else [of.left, of.right]
     tables = [frame[list(fields)].astype(object).where(frame[list(fields)].notna(), None) for frame in frames]
-    linker = Linker([table.reset_index() for table in tables], settings, db_api=DuckDBAPI())
+    database = DuckDBAPI()
+    linker = Linker([database.register(table.reset_index()) for table in tables], settings)
     linker.training.estimate_probability_two_random_records_match(rules[:2], recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6)
     linker.training.estimate_parameters_using_expectation_maximisation(block_on("date_of_birth"))
