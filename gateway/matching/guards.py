@@ -27,7 +27,7 @@ class Guard(StrEnum):
     TWIN = "twin"
     """Another rank at birth, or a multiple birth and a given name that is not quite the same."""
     NAMESAKE = "namesake"
-    """Same names and date, but another place of birth."""
+    """Same names and date, but another place of birth, or other given names after the first."""
     BIRTH_DATE = "birth-date"
     """The dates of birth are more than a slip apart, or a slip with no place of birth to bear them out."""
     IMPUTED_DATE = "imputed-date"
@@ -81,8 +81,15 @@ def _twin(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
     return bool(a.rank or b.rank) and found.get("given_name") == NameLevel.CLOSE
 
 
-def _namesake(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
-    return found.get("birth_place", SAME) != SAME and not _sides_agree(found)
+def _namesake(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
+    apart = found.get("birth_place", SAME) != SAME or _later_names_differ(a, b)
+    return apart and not _sides_agree(found)
+
+
+def _later_names_differ(a: Prepared, b: Prepared) -> bool:
+    """Whether both hold given names after the first, and none in common."""
+    one, other = set(a.listed.split()[1:]), set(b.listed.split()[1:])
+    return bool(one and other) and one.isdisjoint(other)
 
 
 def _birth_date(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:

@@ -178,6 +178,11 @@ def test_no_score_overrides_a_guard(guard: Guard):
     assert decided(a, b, model=replace(MODEL, automatic=-1e9, review=-1e9)).grade is Grade.POSSIBLE_MATCH
 
 
+def test_later_given_names_tell_namesakes_apart():
+    """Given names after the first that have nothing in common are a question."""
+    assert Guard.NAMESAKE in spoken(JEANNE, replace(JEANNE, given_names="JEANNE LUCIE"))
+
+
 def test_two_candidates_that_are_near_are_a_question():
     """One of several is never automatic."""
     decision = decided(JEANNE, replace(JEANNE, id="2"), replace(JEANNE, id="3"))
