@@ -99,8 +99,9 @@ def _birth_date(_a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
     return level not in _DATE_IN_ORDER
 
 
-def _imputed_date(a: Prepared, _b: Prepared, found: Levels, _on: date) -> bool:
-    if found.get("birth_date") not in _IMPUTED or _sides_agree(found):
+def _imputed_date(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
+    both_imputed = a.date.imputed and b.date.imputed
+    if not (both_imputed or found.get("birth_date") in _IMPUTED) or _sides_agree(found):
         return False
     return found.get("birth_place") != SAME or a.place.startswith("99")
 

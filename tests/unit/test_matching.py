@@ -183,6 +183,12 @@ def test_later_given_names_tell_namesakes_apart():
     assert Guard.NAMESAKE in spoken(JEANNE, replace(JEANNE, given_names="JEANNE LUCIE"))
 
 
+def test_a_slip_between_imputed_dates_is_a_question():
+    """01/01/1944 and 01/01/1945 stand for an unknown day and month both, so nothing bears out the slip."""
+    abroad = replace(JEANNE, birth_place_code="99352", birth_date="1944-01-01")
+    assert Guard.IMPUTED_DATE in spoken(abroad, replace(abroad, birth_date="1945-01-01"))
+
+
 def test_two_candidates_that_are_near_are_a_question():
     """One of several is never automatic."""
     decision = decided(JEANNE, replace(JEANNE, id="2"), replace(JEANNE, id="3"))
