@@ -27,7 +27,8 @@ class Guard(StrEnum):
     TWIN = "twin"
     """Another rank at birth, or a multiple birth and a given name that is not quite the same."""
     NAMESAKE = "namesake"
-    """Same names and date, but another place of birth, or other given names after the first."""
+    """Same names and date, but another place of birth, or other given names after the first; or nothing but names and
+    date agrees: no place of birth on one side, and another phone, address or town."""
     BIRTH_DATE = "birth-date"
     """The dates of birth are more than a slip apart, or a slip with no place of birth to bear them out."""
     IMPUTED_DATE = "imputed-date"
@@ -82,8 +83,16 @@ def _twin(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
 
 
 def _namesake(a: Prepared, b: Prepared, found: Levels, _on: date) -> bool:
-    apart = found.get("birth_place", SAME) != SAME or _later_names_differ(a, b)
+    apart = found.get("birth_place", SAME) != SAME or _later_names_differ(a, b) or _nothing_beside(found)
     return apart and not _sides_agree(found)
+
+
+_CONTACTS = ("phone", "address", "postal_code", "city")
+
+
+def _nothing_beside(found: Levels) -> bool:
+    """Whether no place of birth bears names and date out, and a contact is another."""
+    return "birth_place" not in found and any(found.get(trait) == OTHER for trait in _CONTACTS)
 
 
 def _later_names_differ(a: Prepared, b: Prepared) -> bool:
