@@ -194,6 +194,7 @@ def test_cost_does_not_grow_with_what_is_stored(postgres, rabbitmq, tmp_path, ca
                 found[label] = [through(gateway, 0.0, f"f{n}") for n in range(RUNS)]
                 if url == large:
                     with gateway.database() as database, database.read() as connection:
+                        connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
                         connection.exec_driver_sql("SELECT count(*) FROM installation")
                         began, runs = time.monotonic(), []
                         while time.monotonic() - began < SNAPSHOT_SECONDS:
