@@ -8,7 +8,6 @@ from adapters.audited import Audited
 from adapters.store.audit import AuditTrail
 from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Written
 from gateway.audit import AuditAction, AuditEvent
-from gateway.comparison import Line, compared
 from gateway.decision import (
     REASON_LENGTH,
     Decision,
@@ -19,13 +18,17 @@ from gateway.decision import (
     undone,
     weighed,
 )
+from gateway.differences import Line, compared
 from gateway.errors import AccessRefused, StateConflict
 from gateway.focus import Doubt
-from gateway.identity import Identity
+from gateway.identity import Identity, may_be_minor
 from gateway.identity_desk import Sitting, questions_answered
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
 from gateway.worklist import WorkItem
+
+MOST_LOOKED_AT = 10_000
+"""Questions read at most, to list some or to find the minors' among them."""
 
 _RIGHTS = {
     DecisionKind.LINK: (Right.IDENTITY_LINK, AuditAction.IDENTITY_LINK_DECIDED),
@@ -86,11 +89,16 @@ class IdentityOperations(Audited):
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def list_questions(self, doubts: Collection[Doubt], limit: int, reveal: str) -> list[OpenQuestion]:
-        """Give open questions, oldest first (audited)."""
+    def list_questions(
+        self, doubts: Collection[Doubt], limit: int, reveal: str, *, minors: bool = False
+    ) -> list[OpenQuestion]:
+        """Give open questions, oldest first, or only those about minors (audited)."""
         self._may_read(reveal, AuditAction.IDENTITY_LISTED)
         titles = [f"identity.{doubt}" for doubt in doubts]
-        found = self._desk.questions(titles, list(self._decider.site.secretariats), limit)
+        found = self._desk.questions(titles, list(self._decider.site.secretariats), MOST_LOOKED_AT if minors else limit)
+        if minors:
+            on = datetime.now(UTC).date()
+            found = [q for q in found if may_be_minor(q.record.patient.traits.birth_date, on)][:limit]
         patients = [q.record.id for q in found]
         self._record(
             AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), revealed=bool(reveal), reason=reveal

@@ -371,7 +371,9 @@ def _move_stay(act: Act, moved: StayMoved) -> Identity:
         return identity
     if holder is None or holder.person != person:
         raise PersonNeeded("the stay is of another patient than the one from whom it is moved", path="MRG-1")
-    stay = replace(known.fact, visit=moved.numbers[0], former=tuple({*known.fact.former, known.identity}))
+    stay = replace(
+        known.fact, visit=moved.numbers[0], former=tuple(dict.fromkeys((*known.fact.former, known.identity)))
+    )
     told = replace(known.told.then(act.source.id, act.message, act.told_at), source=known.told.source)
     after = replace(known, identity=identity.id, fact=stay, version=known.version + 1, told=told, updated_at=act.now)
     act.state.put_focus(after, moved.numbers)

@@ -8,6 +8,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from datetime import date
 
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
 from gateway.told import Told
@@ -17,6 +18,9 @@ UNKNOWN_BIRTH_PLACE = "99999"
 
 _UNSAID = frozenset({"", "U", UNKNOWN_BIRTH_PLACE})
 """Values that say nothing; U is the sex of whom it is not known."""
+
+MAJORITY = 18
+"""Years of age (Code civil, art. 414)."""
 
 NIR_LENGTH = 13
 """Characters of a matricule INS without its key."""
@@ -95,6 +99,12 @@ class Person:
     deceased: bool = False
 
 
+def may_be_minor(born: str, on: date) -> bool:
+    """Whether who was born on a date, ISO and as precise as known, may be a minor on a day; of no date: False."""
+    latest = born + "-12-31"[len(born) - 4 :]
+    return bool(born) and latest > f"{on.year - MAJORITY:04}-{on:%m-%d}"
+
+
 def qualified_ins(patient: Patient) -> Identifier | None:
     """Give the INS of a patient who is qualifiée; None otherwise. A NIR goes before a NIA (PAM.FR 4.4.1).
 
@@ -141,12 +151,12 @@ def _solid(name: str) -> str:
     return normalise(name).replace(" ", "")
 
 
-_NO_NAME = frozenset({"SANSPRENOM", "SANSNOM"})
+NO_NAME = frozenset({"SANSPRENOM", "SANSNOM"})
 """What stands for a name where there is none, or none yet (RNIV 1, annexe III): a newborn's given name, mostly."""
 
 
 def _says_nothing(value: str) -> bool:
-    return value in _UNSAID or _solid(value) in _NO_NAME
+    return value in _UNSAID or _solid(value) in NO_NAME
 
 
 def _given_names_agree(a: Traits, b: Traits) -> bool:
@@ -155,7 +165,7 @@ def _given_names_agree(a: Traits, b: Traits) -> bool:
     A newborn without a given name yet (SANS PRENOM) is not another one than who has it now.
     """
     first, second = normalise(a.first_given_name), normalise(b.first_given_name)
-    if _solid(first) == _solid(second) or {_solid(first), _solid(second)} & _NO_NAME:
+    if _solid(first) == _solid(second) or {_solid(first), _solid(second)} & NO_NAME:
         return True
     return _together(first, normalise(b.given_names) or second) and _together(second, normalise(a.given_names) or first)
 

@@ -247,7 +247,7 @@ def _check_site(folder: Path, site: _SiteFile, known: set[str]) -> None:
             refuse(path, (key,), f"{key}: a secretariat of secretariats.toml is expected")
     try:
         ZoneInfo(site.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is no zone
         refuse(path, ("time_zone",), "time_zone: an IANA time zone is expected")
 
 

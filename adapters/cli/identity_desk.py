@@ -1,6 +1,5 @@
 """`gateway identity`: what the identity desk (cellule d'identitovigilance) sees and decides."""
 
-from datetime import date
 from typing import Any
 
 import click
@@ -9,11 +8,11 @@ from adapters.cli.output import json_option, print_json, print_table, said
 from adapters.cli.period import age
 from adapters.cli.reason import decision_option, reveal_option
 from adapters.cli.session import session
-from adapters.identity_operations import Outcome
+from adapters.identity_operations import MOST_LOOKED_AT, Outcome
 from adapters.pipeline import identity_operations
 from adapters.store.identity_desk import OpenQuestion
-from gateway.comparison import INS, STATUS
 from gateway.decision import Decision, DecisionKind, Standing
+from gateway.differences import INS, STATUS
 from gateway.focus import Doubt
 from gateway.identity import Identity
 from mappings.texts import text
@@ -25,19 +24,18 @@ _KINDS: dict[str, tuple[Doubt, ...]] = {
     "misfiled": (Doubt.MISFILED,),
     "unknown": (Doubt.UNKNOWN,),
     "merges": (Doubt.MERGE_REFUSED,),
+    "links": (Doubt.LINK_ASKED, Doubt.UNLINK_ASKED),
     "minors": tuple(Doubt),
     "proposed": (),
 }
-_MAJORITY = 18
 _MASK = "***"
-_LOOKED_AT = 10_000
 
 _yes = click.option("--yes", is_flag=True, help="Do it: the preview was read.")
 
 
 @click.command("list")
 @click.option("--kind", type=click.Choice(list(_KINDS)), help="Only these; proposed: decisions for a second person.")
-@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, _LOOKED_AT))
+@click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, MOST_LOOKED_AT))
 @reveal_option
 @json_option
 def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
@@ -51,11 +49,9 @@ def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
     doubts = _KINDS[kind] if kind else tuple(Doubt)
     with session() as current:
         operations = identity_operations(current.assembly, current.principal)
-        questions = operations.list_questions(doubts, _LOOKED_AT if kind == "minors" else limit, reveal)
+        questions = operations.list_questions(doubts, limit, reveal, minors=kind == "minors")
         requests = _decisions(kind, "merges", Standing.IN_FORCE, DecisionKind.REQUEST_MERGE, operations, limit)
         proposed = _decisions(kind, "proposed", Standing.PROPOSED, None, operations, limit)
-    if kind == "minors":
-        questions = [q for q in questions if _minor(q.record)][:limit]
     decisions = [*requests, *proposed]
     if as_json:
         asked = [_question(q, reveal=bool(reveal)) for q in questions]
@@ -70,11 +66,6 @@ def _decisions(
     kind: str | None, own: str, standing: Standing, of: DecisionKind | None, operations: Any, limit: int
 ) -> list[Decision]:
     return operations.list_decisions(standing, of, limit) if kind in {None, own} else []
-
-
-def _minor(record: Identity) -> bool:
-    born = record.patient.traits.birth_date
-    return bool(born) and int(born[:4]) + _MAJORITY >= date.today().year  # noqa: DTZ011 - a year, on the side of care
 
 
 def _question(asked: OpenQuestion, *, reveal: bool) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import click
 from adapters.cli.output import json_option, print_json, print_table
 from adapters.files.records import FieldMap, read_records, read_truth
 from gateway.errors import ConfigurationError
-from gateway.matching.decision import Candidate, Grade
 from gateway.matching.linkage import Index, Link, duplicates, link
+from gateway.matching.matcher import Candidate, Grade
 from gateway.matching.model import Model
 from gateway.matching.record import Prepared, prepare
 from gateway.matching.training import train
@@ -22,6 +22,8 @@ from mappings import toml_file
 
 ENOUGH_TO_TRAIN = 2000
 """Records above which the weights are learnt from the files themselves."""
+
+PROGRESS_SECONDS = 5
 
 Pair = tuple[str, str]
 _file = click.Path(path_type=Path)
@@ -116,12 +118,12 @@ def _linked(ours: Sequence[Prepared], theirs: Sequence[Prepared] | None, *, trai
 
 
 def _progress(records: int) -> Callable[[int], None]:
-    """Tell on standard error, every five seconds, how far it is."""
+    """Tell on standard error, every few seconds, how far it is."""
     told = time.monotonic()
 
     def tell(done: int) -> None:
         nonlocal told
-        if time.monotonic() - told > 5:  # noqa: PLR2004 - seconds
+        if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             click.echo(f"{done} of {records} records", err=True)
 

@@ -100,7 +100,8 @@ class Table:
         """
         for column in needed:
             if self.columns.count(column) != 1:
-                rule = f"one column {column!r} is expected; the file has {', '.join(map(repr, self.columns))}"
+                # The columns are not named: where the line of names is missing, they are the first patient's traits.
+                rule = f"one column {column!r} is expected among the names of {len(self.columns)}"
                 raise ConfigurationError(rule, path=str(self.path), line=1)
         places = {column: self.columns.index(column) for column in needed}
         for line, cells in self._rows():

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from enum import StrEnum
 
+from gateway.identity import may_be_minor
 from gateway.matching.comparison import CLOSE, OTHER, SAME
 from gateway.matching.dates import DateLevel
 from gateway.matching.names import NameLevel
 from gateway.matching.record import Prepared
 
 Levels = Mapping[str, str]
-MAJORITY = 18
-"""Years of age (Code civil, art. 414)."""
 
 
 class Guard(StrEnum):
@@ -133,10 +132,7 @@ def _minor(a: Prepared, b: Prepared, found: Levels, on: date) -> bool:
 
 def _is_minor(one: Prepared, on: date) -> bool:
     """As far as the date tells: who may be one is one."""
-    if not one.date.year:
-        return False
-    born = one.date.year + (one.date.month or "12") + (one.date.day or "31")
-    return born > f"{on.year - MAJORITY:04}{on.month:02}{on.day:02}"
+    return may_be_minor("-".join(filter(None, (one.date.year, one.date.month, one.date.day))), on)
 
 
 def _deceased(a: Prepared, b: Prepared, _found: Levels, _on: date) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from gateway.matching.blocking import Key, keys
-from gateway.matching.decision import Candidate, Grade, explained, judge, weigh
+from gateway.matching.matcher import Candidate, Grade, explained, judge, weigh
 from gateway.matching.model import Model
 from gateway.matching.record import Prepared
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from gateway.facts import Identifier, IdentifierKind, Patient
-from gateway.identity import NIR_LENGTH, UNKNOWN_BIRTH_PLACE, normalise, qualified_ins
+from gateway.identity import NIR_LENGTH, NO_NAME, UNKNOWN_BIRTH_PLACE, normalise, qualified_ins
 from gateway.matching.dates import BirthDate, read_birth_date
 from gateway.matching.phonetics import skeleton
 
-NO_NAME = frozenset({"SANSPRENOM", "SANSNOM", "INCONNU", "INCONNUE", "XX", "XXX"})
-"""What stands for a name where there is none (RNIV 1, annexe III)."""
+_NOBODY = NO_NAME | {"INCONNU", "INCONNUE", "XX", "XXX"}
+"""What stands for a name where there is none, as files have it beside what RNIV 1 says."""
 
 TEST_INS = frozenset({"1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11"})
 """Domains of the INS of test and demonstration."""
@@ -162,7 +162,7 @@ def _first(record: Record) -> str:
 @lru_cache(maxsize=1 << 15)
 def _name(text: str) -> str:
     name = normalise(text)
-    return "" if solid(name) in NO_NAME else name
+    return "" if solid(name) in _NOBODY else name
 
 
 def _other(name: str, known: str) -> str:

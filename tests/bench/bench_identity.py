@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.matching.decision import Grade
 from gateway.matching.linkage import Index, duplicates, link
+from gateway.matching.matcher import Grade
 from gateway.matching.model import Model
 from gateway.matching.record import Prepared, Record, prepare
 from gateway.matching.training import train

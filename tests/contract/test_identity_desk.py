@@ -12,8 +12,8 @@ from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from adapters.store.identity_desk import IdentityDesk
 from gateway.audit import AuditAction, AuditEvent
-from gateway.comparison import Grade
 from gateway.decision import DecisionKind, Standing
+from gateway.differences import Grade
 from gateway.errors import AccessRefused, StateConflict
 from gateway.facts import Identifier
 from gateway.focus import Doubt

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.matching.blocking import keys
-from gateway.matching.decision import Grade, match, weigh
+from gateway.matching.matcher import Grade, match, weigh
 from gateway.matching.model import Model
 from gateway.matching.record import Record, prepare
 

@@ -1,13 +1,14 @@
 """Strict traits contradict each other exactly where RNIV 1 says so, and the golden record is of the record in force."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from facts import ANNE, NIA, NIR, PAUL, ins, ipp, own, patient
 from sites import DEPARTMENT
 
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
-from gateway.identity import Identity, contradictions, golden_record, normalise, qualified_ins
+from gateway.identity import Identity, contradictions, golden_record, may_be_minor, normalise, qualified_ins
 from gateway.told import Told
 
 LAB_KEY = own(DEPARTMENT, "L7")
@@ -222,3 +223,20 @@ def test_golden_record_does_not_depend_on_the_order_of_records():
     """The same records in any order make the same person."""
     records = [identity(str(n), ipp(str(n)), patient(ipp(str(n)), birth_family_name=f"N{n}")) for n in range(4)]
     assert golden_record("P", records) == golden_record("P", records[::-1])
+
+
+@pytest.mark.parametrize(
+    ("born", "minor"),
+    [
+        ("2008-06-02", True),
+        ("2008-06-01", False),
+        ("2008-05", False),
+        ("2008-06", True),
+        ("2008", True),
+        ("2007", False),
+        ("", False),
+    ],
+)
+def test_who_may_be_a_minor_is_one(born: str, *, minor: bool):
+    """A date known in part is that of the youngest whom it allows; at 18 nobody is a minor (Code civil, art. 414)."""
+    assert may_be_minor(born, date(2026, 6, 1)) is minor

@@ -118,6 +118,7 @@ def test_every_link_is_written_with_its_reasons(files: Files, tmp_path: Path):
         ("map.toml", MAP + 'shoe = "pointure"\n', "map.toml:2: traits: Value error, shoe is no trait"),
         ("map.toml", "[traits]\n" + MAP.split("[traits]\n")[1], "--fields: id or left.id is expected"),
         ("map.toml", MAP.replace('"ddn"', '"naissance"'), "left.csv:1: one column 'naissance' is expected"),
+        ("left.csv", LEFT.split("\n", 1)[1], "left.csv:1: one column '"),
         ("left.csv", LEFT.replace("A3", "A1"), "left.csv:4: an identifier of its own is expected"),
         ("left.csv", "", "left.csv:1: a line of column names is expected"),
         ("truth.csv", TRUTH + "A9,B3\n", "truth.csv:4: identifiers of the files are expected"),

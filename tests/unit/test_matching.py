@@ -10,9 +10,9 @@ import pytest
 from gateway.matching.blocking import keys
 from gateway.matching.comparison import compare, levels
 from gateway.matching.dates import compare_dates, read_birth_date
-from gateway.matching.decision import Decision, Grade, match, weigh
 from gateway.matching.guards import Guard
 from gateway.matching.linkage import Index, duplicates, link
+from gateway.matching.matcher import Grade, Verdict, match, weigh
 from gateway.matching.model import Model
 from gateway.matching.phonetics import skeleton
 from gateway.matching.record import Record, prepare
@@ -33,7 +33,7 @@ JEANNE = Record(
 MAX = replace(JEANNE, first_given_name="MAX", given_names="MAX PATRICK", sex="M")
 
 
-def decided(one: Record, *others: Record, model: Model = MODEL) -> Decision:
+def decided(one: Record, *others: Record, model: Model = MODEL) -> Verdict:
     return match(prepare(one), [prepare(other) for other in others], model, ON)
 
 

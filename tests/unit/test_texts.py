@@ -6,9 +6,9 @@ import pytest
 from facts import ANNE, MORNING, appointment, book, document, ipp, patient, result, visit
 
 from gateway.audit import AuditAction
-from gateway.comparison import Grade
 from gateway.decision import DecisionKind, Standing
 from gateway.demand import demand
+from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
 from gateway.facts import (
     Abnormality,

@@ -53,7 +53,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Verdict:
     """What the matcher says of a record.
 
     Attributes:
@@ -92,16 +92,16 @@ def _candidate(a: Prepared, b: Prepared, comparison: Comparison, score: float, o
     return Candidate(b.record.id, score, comparison, spoken, certain=not spoken and _same_ins(a, b))
 
 
-def judge(candidates: Iterable[Candidate], model: Model) -> Decision:
+def judge(candidates: Iterable[Candidate], model: Model) -> Verdict:
     """Decide between candidates of one domain: two that are near each other are a question, never a link."""
     ranked = sorted(candidates, key=lambda c: (not c.certain, -c.score, c.id))
     if not ranked:
-        return Decision(Grade.NO_MATCH, (), model.version)
+        return Verdict(Grade.NO_MATCH, (), model.version)
     best = ranked[0]
     near = tuple(c for c in ranked if c.score >= best.score - model.margin)
     if best.grade(model) is Grade.MATCH and not any(_rivals(best, other) for other in near[1:]):
-        return Decision(Grade.MATCH, (best,), model.version)
-    return Decision(Grade.POSSIBLE_MATCH, near, model.version)
+        return Verdict(Grade.MATCH, (best,), model.version)
+    return Verdict(Grade.POSSIBLE_MATCH, near, model.version)
 
 
 def _rivals(best: Candidate, other: Candidate) -> bool:
@@ -111,7 +111,7 @@ def _rivals(best: Candidate, other: Candidate) -> bool:
     return not (strictly_same(levels(best.comparison)) and CONTRADICTING & set(other.guards))
 
 
-def match(record: Prepared, others: Sequence[Prepared], model: Model, on: date) -> Decision:
+def match(record: Prepared, others: Sequence[Prepared], model: Model, on: date) -> Verdict:
     """Say which of the others, records of one domain, the record is."""
     weighed = (weigh(record, other, model, on) for other in others)
     return judge((c for c in weighed if c), model)
