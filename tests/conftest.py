@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import structlog
 from services import PostgresServer, RabbitServer, ServiceAbsent, running_postgres, running_rabbitmq
 
 Server = TypeVar("Server", PostgresServer, RabbitServer)
@@ -66,3 +67,11 @@ def database_url(request, tmp_path: Path) -> str:
 def rabbitmq() -> Iterator[RabbitServer]:
     """A private RabbitMQ node; a test that stops or freezes it sets it going again."""
     yield from _running(running_rabbitmq())
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A command that is run in this process sets up the log for itself; the next test finds it as it was."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
