@@ -180,7 +180,8 @@ class Operations(Audited):
 
         """
         self.require(Right.MESSAGES_EDIT, AuditAction.MESSAGE_EDITED)
-        edited = edit(self._inbox.show(number))
+        original = self._inbox.show(number)
+        edited = replace(edit(original), expects=original.expects)  # the edit is held to If-Match as its sender is
 
         def events(numbers: Sequence[int]) -> list[AuditEvent]:
             pairs = [(number, f"message/{numbers[0]}"), (numbers[0], f"message/{number}")]

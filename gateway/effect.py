@@ -431,6 +431,10 @@ def _waits(fact: ObjectFact) -> bool:
     return False
 
 
+MOST_HELD = 100
+"""Facts that wait for one object; another is quarantined, for a replay once the object is there."""
+
+
 def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, keys: Sequence[Identifier]) -> None:
     kind, _ = keys_of(fact)
     held = Held(fact, act.told_at, act.source.id, act.message, act.received_at, act.claimed_at)
@@ -439,6 +443,8 @@ def _hold(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, k
         known = Focus(act.new_id(), kind, identity.id, 0, None, act.message, told, act.now)
     if any(h.message == act.message and h.fact == fact for h in known.held):
         return
+    if len(known.held) >= MOST_HELD:
+        raise PersonNeeded(f"{MOST_HELD} facts wait already for this object, which has not come")
     after = replace(known, held=(*known.held, held), updated_at=act.now)
     act.state.put_focus(after, keys)
     dispatch(act, known, after)

@@ -73,6 +73,7 @@ class StoredMessage:
         held_by: who holds it.
         held_for: why.
         edited_from: the message that it was edited from.
+        expects: version of the object that it is meant to change (If-Match); None if of whatever version.
 
     """
 
@@ -98,6 +99,7 @@ class StoredMessage:
     held_by: str
     held_for: str
     edited_from: int | None
+    expects: int | None
 
 
 class Inbox:
@@ -445,4 +447,5 @@ def stored(row: Any) -> StoredMessage:
         held_by=row.held_by or "",
         held_for=row.held_for or "",
         edited_from=row.edited_from,
+        expects=row.expects,
     )

@@ -3,12 +3,14 @@
 import random
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from messages import billing, message, patient_told, result
 from sqlalchemy import delete, select
 from stores import NOW, at_once, conserved, numbered, reception
 
+from adapters.operations import Operations
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from adapters.store.desk import LeftOut
@@ -17,6 +19,7 @@ from adapters.store.work import Work
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, NotHl7, StateConflict
+from gateway.principal import Principal, PrincipalKind, Right
 from gateway.reception import State, Transport
 
 A28 = patient_told("C1", "8001")
@@ -344,6 +347,17 @@ def test_edited_bytes_are_a_message_of_their_own_that_refers_to_the_original(sto
     edits = store.trail.search(AuditQuery(action=AuditAction.MESSAGE_EDITED))
     assert [e.message for e in edits] == [original, number]
     assert exclusive(store)
+
+
+def test_an_edited_update_is_held_to_the_version_that_its_sender_saw(store):
+    """If-Match of the original counts for the edited bytes too."""
+    sent = replace(reception(UNDECIDED), expects=3)
+    (original,) = (r.message for r in store.inbox.record([sent]))
+    store.process()
+    operator = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset(Right))
+    operations = Operations(operator, store.inbox, store.search, store.desk, store.worklist, store.trail)
+    number = operations.edit_and_replay(original, lambda _: reception(A28, transport=Transport.OPERATOR), "a test")
+    assert store.inbox.show(number).expects == 3
 
 
 def test_a_pending_original_ends_without_effect(store):

@@ -32,6 +32,7 @@ from facts import (
 from sites import ADMISSIONS
 
 from gateway.audit import AuditAction
+from gateway.effect import MOST_HELD
 from gateway.errors import FieldMissing, SegmentMissing, StorageUnavailable
 from gateway.facts import DocumentAct, Fact, Flag, Patient, ResultStatus, Translation
 from gateway.focus import FocusKind
@@ -293,6 +294,19 @@ def test_a_held_cancellation_told_twice_waits_once_for_each_message():
     gateway.process([job])
     (focus,) = (f for f in gateway.store.foci.values() if f.kind is FocusKind.APPOINTMENT)
     assert len(focus.held) == 1
+
+
+def test_only_so_many_facts_wait_for_an_object():
+    """The next one is quarantined, not lost: replayed once the booking is there, it takes effect."""
+    gateway = Gateway()
+    for _ in range(MOST_HELD):
+        gateway.send(change(ANNE_1, start=at(30)), source=AGENDA, minute=10)
+    further = gateway.job(cancel(ANNE_1), source=AGENDA, minute=20)
+    outcome = gateway.process([further]).endings[0].outcome
+    assert (outcome.state, outcome.error) == (MessageState.QUARANTINED, "PersonNeeded")
+    gateway.send(book(ANNE_1), source=AGENDA, minute=1)
+    assert gateway.process([further]).endings[0].outcome.state is MessageState.PROCESSED
+    assert gateway.items(CONVOCATION) == []
 
 
 def test_a_replacement_before_its_document_is_held_and_applied():
