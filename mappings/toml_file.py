@@ -30,6 +30,9 @@ _EXPECTED = {
 }
 """What an operator is told where pydantic speaks of Python."""
 
+_OF_KEY = "[key]"
+"""How pydantic ends the place of an error that lies in a key's name."""
+
 _KEY = re.compile(r'"([^"]*)"|\'([^\']*)\'|([\w-]+)')
 
 
@@ -82,7 +85,7 @@ def refuse_first(error: ValidationError, path: Path, text: str) -> NoReturn:
     """Raise the first of a validation's errors; one that stands in the text goes before one about what is missing."""
     errors = error.errors(include_input=False, include_url=False)
     first = next((e for e in errors if e["type"] != "missing"), errors[0])
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"] if part != _OF_KEY)
     raise ConfigurationError(
         f"{where}: {expectation(first)}", path=str(path), line=line_of(text, first["loc"])
     ) from None
@@ -90,7 +93,7 @@ def refuse_first(error: ValidationError, path: Path, text: str) -> NoReturn:
 
 def expectation(error: ErrorDetails) -> str:
     """Give what was expected where a validation's error stands."""
-    return _EXPECTED.get(error["type"], error["msg"])
+    return _EXPECTED.get(error["type"], error["msg"].removeprefix("Value error, "))
 
 
 def refuse(path: Path, place: Place, rule: str) -> NoReturn:

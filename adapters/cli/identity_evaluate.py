@@ -110,7 +110,8 @@ def _linked(ours: Sequence[Prepared], theirs: Sequence[Prepared] | None, *, trai
     index = Index(ours if theirs is None else theirs)
     on = datetime.now(tz=UTC).date()
     model = Model().among(max(len(ours), len(index.records)))
-    if train_it and len(ours) + (len(theirs) if theirs else 0) > ENOUGH_TO_TRAIN:
+    enough = len(ours) + (len(theirs) if theirs else 0) > ENOUGH_TO_TRAIN
+    if train_it and enough and ours and index.records:
         model = train(ours, index, model, one_file=theirs is None)
     progress = _progress(len(ours))
     link_them = duplicates if theirs is None else link

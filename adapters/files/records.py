@@ -2,12 +2,13 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.errors import ConfigurationError
 from gateway.matching.record import TRAITS, Record
@@ -15,18 +16,32 @@ from gateway.matching.record import TRAITS, Record
 Side = Literal["left", "right"]
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 _SEPARATORS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*"')
 _MALE = frozenset({"M", "H", "1", "MALE", "MASCULIN", "HOMME", "MR", "MONSIEUR"})
 _FEMALE = frozenset({"F", "2", "FEMALE", "FEMININ", "FÉMININ", "FEMME", "W", "MME", "MADAME"})
 _NOTHING = frozenset({"", "NULL", "NONE", "NAN", "N/A", "NA", "\\N", "<NA>"})
 """What stands for a value that is not there."""
 
 
+def _trait(name: str) -> str:
+    if name not in TRAITS:
+        raise ValueError(f"one of the traits is expected: {', '.join(TRAITS)}")
+    return name
+
+
 class SideColumns(BaseModel):
-    """A column that is named otherwise in each file."""
+    """A trait's column: one name for both files, or one of each file."""
 
     model_config = _STRICT
     left: str = ""
     right: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_both(cls, said: object) -> object:
+        if not isinstance(said, str | dict):
+            raise ValueError("a column's name in quotes is expected, or {left = ..., right = ...}")  # noqa: TRY004 - pydantic's
+        return {"left": said, "right": said} if isinstance(said, str) else said
 
 
 class SideId(BaseModel):
@@ -51,14 +66,7 @@ class FieldMap(BaseModel):
     id: str = ""
     left: SideId | None = None
     right: SideId | None = None
-    traits: dict[str, str | SideColumns] = Field(min_length=1)
-
-    @field_validator("traits")
-    @classmethod
-    def _known(cls, traits: dict[str, str | SideColumns]) -> dict[str, str | SideColumns]:
-        if unknown := sorted(set(traits) - set(TRAITS)):
-            raise ValueError(f"{unknown[0]} is no trait; one of {', '.join(TRAITS)} is expected")
-        return traits
+    traits: dict[Annotated[str, AfterValidator(_trait)], SideColumns] = Field(min_length=1)
 
     def id_column(self, side: Side) -> str:
         """Give the column of a file's record identifiers."""
@@ -67,7 +75,7 @@ class FieldMap(BaseModel):
 
     def columns(self, side: Side) -> dict[str, str]:
         """Give the column of each trait that a file holds."""
-        named = {t: c if isinstance(c, str) else getattr(c, side) for t, c in self.traits.items()}
+        named = {trait: getattr(column, side) for trait, column in self.traits.items()}
         return {trait: column for trait, column in named.items() if column}
 
 
@@ -84,8 +92,9 @@ class Table:
         self.path = path
         text = _text(path)
         first = next((line for line in text.splitlines() if line.strip()), "")
-        counts = Counter(c for c in first if c in _SEPARATORS)
+        counts = Counter(c for c in _QUOTED.sub("", first) if c in _SEPARATORS)
         separator = max(_SEPARATORS, key=lambda c: counts[c])
+        self._closed = text.rstrip().endswith('"')
         self._reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         self.columns = [name.strip() for name in next(self._rows(), (1, []))[1]]
         if not any(self.columns):
@@ -108,14 +117,19 @@ class Table:
             yield line, {c: cells[at].strip() if at < len(cells) else "" for c, at in places.items()}
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        cells: list[str] = []
+        line = begun = 0
         try:
             for cells in self._reader:
+                begun, line = line + 1, self._reader.line_num
                 if any(cell.strip() for cell in cells):
-                    yield self._reader.line_num, cells
+                    yield begun, cells
         except csv.Error as error:
             raise ConfigurationError(
                 f"CSV is expected: {error}", path=str(self.path), line=self._reader.line_num
             ) from None
+        if cells and "\n" in cells[-1] and not self._closed:
+            raise ConfigurationError("the quote that opens here is closed nowhere", path=str(self.path), line=begun)
 
 
 def _text(path: Path) -> str:
@@ -175,7 +189,7 @@ def _record(name: str, traits: Mapping[str, str], *, month_first: bool) -> Recor
 
 def _parts(said: str) -> Sequence[str]:
     parts = said.split(maxsplit=1)[0].replace("-", "/").replace(".", "/").split("/") if said else []
-    return parts if len(parts) == 3 and len(parts[0]) <= 2 and all(p.isdigit() for p in parts) else ()  # noqa: PLR2004
+    return parts if len(parts) == 3 and len(parts[0]) <= 2 and all(p.isdecimal() for p in parts) else ()  # noqa: PLR2004
 
 
 def _month_first(dates: Iterator[str]) -> bool:

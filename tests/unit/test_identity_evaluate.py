@@ -76,6 +76,11 @@ def test_two_files_are_measured(files: Files):
         RIGHT.replace("1958-03-21", "21/03/1958").replace("1949-11-05", "05/11/1949").encode(),
         RIGHT.replace("1958-03-21", "03/21/1958").replace("1949-11-05", "11/05/1949").encode(),
         RIGHT.replace("rec_id,nom,prenom", '"rec_id" , "nom", "prenom"').encode() + b"\n\n",
+        RIGHT.replace(",", ";").replace("sexe", 'sexe;"vu, lu, su, tu, eu"').encode(),
+        RIGHT.replace("1971-02-13", "\u00b2/\u00b3/1971").encode(),
+        RIGHT.replace("\n", "\r").encode(),
+        RIGHT.encode("utf-16-le"),
+        RIGHT.replace("PUECH", '"PUECH\nCAZALS"').encode(),
     ],
     ids=[
         "bom",
@@ -88,6 +93,11 @@ def test_two_files_are_measured(files: Files):
         "french",
         "month first",
         "quoted",
+        "separators within quotes",
+        "no digits",
+        "cr",
+        "utf-16 unmarked",
+        "a cell of two lines",
     ],
 )
 def test_files_are_read_as_others_write_them(files: Files, content: bytes):
@@ -115,11 +125,14 @@ def test_every_link_is_written_with_its_reasons(files: Files, tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("map.toml", MAP + 'shoe = "pointure"\n', "map.toml:2: traits: Value error, shoe is no trait"),
+        ("map.toml", MAP + 'shoe = "pointure"\n', "map.toml:7: traits.shoe: one of the traits is expected: "),
         ("map.toml", "[traits]\n" + MAP.split("[traits]\n")[1], "--fields: id or left.id is expected"),
         ("map.toml", MAP.replace('"ddn"', '"naissance"'), "left.csv:1: one column 'naissance' is expected"),
         ("left.csv", LEFT.split("\n", 1)[1], "left.csv:1: one column '"),
         ("left.csv", LEFT.replace("A3", "A1"), "left.csv:4: an identifier of its own is expected"),
+        ("left.csv", LEFT + 'A4,"PUECH,LEON,1971-02-13,M\nA5,X,Y,,\n', "left.csv:5: the quote that opens here"),
+        ("map.toml", MAP + "phone = 3\n", "map.toml:7: traits.phone: a column's name in quotes is expected"),
+        ("map.toml", MAP + 'phone = {middle = "tel"}\n', "map.toml:7: traits.phone.middle: no key of this name"),
         ("left.csv", "", "left.csv:1: a line of column names is expected"),
         ("truth.csv", TRUTH + "A9,B3\n", "truth.csv:4: identifiers of the files are expected"),
         ("truth.csv", "a,b\nA1,B1\n", "truth.csv:1: one column 'left_id' is expected"),
@@ -132,6 +145,17 @@ def test_what_is_wrong_is_said_with_its_place(files: Files, name: str, content: 
     assert done.exit_code == 2
     assert said in done.stderr
     assert "VERDELHAN" not in done.output
+
+
+@pytest.mark.parametrize("empty", ["left.csv", "right.csv"])
+def test_a_file_without_rows_has_no_links(files: Files, empty: str):
+    """A file may have no rows, however many the other has."""
+    other = {"left.csv": "right.csv", "right.csv": "left.csv"}[empty]
+    files.write(empty, LEFT.splitlines()[0].encode())
+    rows = "".join(f"R{n},NOM{n},JEAN,1950-01-02,M\n" for n in range(2500))
+    files.write(other, f"{LEFT.splitlines()[0]}\n{rows}".encode())
+    files.write("truth.csv", b"left_id,right_id\n")
+    assert files.result()["with_review"]["links"] == 0
 
 
 def test_a_missing_file_is_said(files: Files):
