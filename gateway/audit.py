@@ -5,11 +5,12 @@ order is sealing order. Whoever changes, removes, inserts or reorders a sealed e
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from gateway.canonical_json import members, quoted, written
 
 
 class AuditAction(StrEnum):
@@ -118,22 +119,18 @@ class AuditEvent:
 
 
 def canonical(event: AuditEvent) -> bytes:
-    """Give the event's canonical JSON (RFC 8785 for the types it holds: ASCII keys, text, integers, booleans)."""
-    record = {
-        "action": str(event.action),
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "correlation": event.correlation,
-        "detail": dict(event.detail),
-        "entities": list(event.entities),
-        "id": event.id,
-        "message": event.message,
-        "patients": list(event.patients),
-        "principal": event.principal,
-    }
-    return _CANONICAL.encode(record).encode()
+    """Give the event's canonical JSON (RFC 8785); what it raises is told by `canonical_json.encoded`.
 
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    Written out member by member, in order: it stands in the way of every event, and again in that of a verification.
+    """
+    at = event.at if event.at.tzinfo is UTC else event.at.astimezone(UTC)
+    return (
+        f'{{"action":{quoted(event.action)},"at":"{at.isoformat(timespec="microseconds")}",'
+        f'"correlation":{quoted(event.correlation)},"detail":{members(event.detail)},'
+        f'"entities":[{",".join(map(quoted, event.entities))}],"id":{written(event.id)},'
+        f'"message":{written(event.message)},"patients":[{",".join(map(quoted, event.patients))}],'
+        f'"principal":{quoted(event.principal)}}}'
+    ).encode()
 
 
 GENESIS = hashlib.sha256(b"secretariat-gateway audit chain 1").hexdigest()
