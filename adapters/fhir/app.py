@@ -7,10 +7,9 @@ Logs name method, route template, status and milliseconds: no path, no query str
 under it must not log requests either (uvicorn: ``access_log=False``).
 """
 
-import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,25 +22,23 @@ import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.fhir import validation
 from adapters.fhir.exchange import Exchange
+from adapters.web.exchange import RETRY_SECONDS, Handler, media_type, read_body, refusal_headers, route, tell
 from adapters.web.tokens import authenticate
 from gateway.errors import (
     AccessRefused,
     AckCode,
     GatewayError,
-    LimitExceeded,
     PreconditionFailed,
-    ProcessingFailed,
     ResourceNotFound,
     ResourceUnsupported,
     SenderError,
     SourceUndeclared,
-    TroubleError,
 )
 from gateway.facts import Identifier, IdentifierKind
 from gateway.focus import StoredAppointment
@@ -56,17 +53,10 @@ from mappings.fhir.subject import subjects
 
 MAX_BODY = validation.MAX_BODY
 """Bytes of a request body."""
-MAX_HEADERS = 16 * 1024
-"""Bytes of headers; the server bounds what has not come in whole by the same (``h11_max_incomplete_event_size``)."""
 MAX_FORM = 8 * 1024
 """Bytes of a search sent as a form."""
-BODY_SECONDS = 30.0
-"""Time for a body to come in."""
 PATIENCE = 10.0
 """Seconds to wait for a message's outcome before answering 202."""
-RETRY_SECONDS = 5
-"""What Retry-After says while we are in trouble, or a message is pending."""
-
 _HELD = "the change waits for the booking of its appointment"
 
 _log = structlog.get_logger("fhir")
@@ -75,10 +65,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _MESSAGE = re.compile(r"[1-9][0-9]{0,17}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})"')
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class MediaTypeUnsupported(SenderError):
@@ -86,13 +73,6 @@ class MediaTypeUnsupported(SenderError):
 
     http_status = 415
     issue_type = "not-supported"
-
-
-class BodyTooSlow(LimitExceeded):
-    """The body did not come in within its time."""
-
-    http_status = 408
-    issue_type = "timeout"
 
 
 class FhirResponse(JSONResponse):
@@ -132,27 +112,7 @@ def create_app(
 
 
 def _route(path: str, **handlers: Handler) -> Route:
-    async def endpoint(request: Request) -> Response:
-        began = time.perf_counter()
-        response = await _answer(request, handlers.get(request.method) or next(iter(handlers.values())))
-        _tell(request.method, path, response.status_code, began)
-        return response
-
-    return Route(path, endpoint, methods=list(handlers))
-
-
-async def _answer(request: Request, handler: Handler) -> Response:
-    if sum(len(name) + len(value) for name, value in request.headers.raw) > MAX_HEADERS:
-        return _refusal(LimitExceeded(f"headers have at most {MAX_HEADERS} bytes"), status=431)
-    try:
-        return await handler(request)
-    except GatewayError as error:
-        return _refusal(error)
-    except ClientDisconnect:
-        return Response(status_code=400)  # nobody is left to read it
-    except Exception as fault:  # noqa: BLE001 - a fault's text may hold values: its class is logged, nothing is told
-        _log.error("fault", fault=type(fault).__name__)
-        return _refusal(ProcessingFailed("an internal fault"), status=500)
+    return route(path, _refusal, _log, **handlers)
 
 
 async def _not_offered(_: Request) -> Response:
@@ -162,24 +122,13 @@ async def _not_offered(_: Request) -> Response:
 def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     rule = "this interaction is not offered here" if error.status_code == 405 else "this resource is not offered here"  # noqa: PLR2004 - HTTP's own number
-    method = request.method if request.method in _METHODS else "other"
-    _tell(method, "unmatched", error.status_code, time.perf_counter())
+    tell(_log, request.method, "unmatched", error.status_code, time.perf_counter())
     return _refusal(ResourceUnsupported(rule), status=error.status_code, headers=error.headers)
-
-
-def _tell(method: str, route: str, status: int, began: float) -> None:
-    milliseconds = round((time.perf_counter() - began) * 1000, 1)
-    _log.info("request", method=method, route=route, status=status, milliseconds=milliseconds)
 
 
 def _refusal(error: GatewayError, *, status: int = 0, headers: Mapping[str, str] | None = None) -> FhirResponse:
     status = status or error.http_status
-    more = dict(headers or {})
-    if status == 401:  # noqa: PLR2004 - HTTP's own number
-        more["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, TroubleError):
-        more["Retry-After"] = str(RETRY_SECONDS)
-    return FhirResponse(outcome(error), status, more)
+    return FhirResponse(outcome(error), status, refusal_headers(error, status, headers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +171,7 @@ class _Interface:
     async def search_by_form(self, request: Request) -> Response:
         """Answer the same, asked for by a form: so the identifier stands in no URL."""
         principal = await self._admit(request, "Appointment:search", Right.APPOINTMENT_READ)
-        form = await _body(request, MAX_FORM)
+        form = await read_body(request, MAX_FORM)
         try:
             asked = parse_qsl(form.decode(), keep_blank_values=True, max_num_fields=10)
         except ValueError:
@@ -265,7 +214,7 @@ class _Interface:
     async def _receive(self, request: Request, act: Interaction) -> Response:
         searching = (Right.APPOINTMENT_READ,) if act == "update" else ()  # its condition is a search, and tells what is
         principal = await self._admit(request, f"Appointment:{act}", Right.SEND, *searching)
-        body = await _body(request, MAX_BODY)
+        body = await read_body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
         error, business_id, about = await self._examine(request, act, principal, source, body)
         control_id = _request_id(request) or business_id or str(uuid4())
@@ -287,7 +236,7 @@ class _Interface:
         same statement after another one is news, so it has no such identifier.
         """
         try:
-            if _media_type(request) not in _JSON_TYPES or request.headers.get("content-encoding"):
+            if media_type(request) not in _JSON_TYPES or request.headers.get("content-encoding"):
                 raise MediaTypeUnsupported("application/fhir+json, not encoded, is expected")
             if source is None:
                 raise SourceUndeclared("no source of the site has this client")
@@ -319,7 +268,7 @@ class _Interface:
     async def refuse_resource(self, request: Request) -> Response:
         """Keep what was sent as a resource that is not offered, and refuse it."""
         principal = await self._admit(request, "Resource:send", Right.SEND)
-        body = await _body(request, MAX_BODY)
+        body = await read_body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
         error = ResourceUnsupported("this resource is not offered here")
         control_id = _request_id(request) or str(uuid4())
@@ -411,27 +360,3 @@ def _asked_identifier(asked: list[tuple[str, str]], source: Source | None, site:
     if not bar or not value or not authority or not (system + value).isprintable():
         raise SenderError("one identifier is expected, as system|value")
     return Identifier(authority, value, IdentifierKind.OTHER)
-
-
-def _media_type(request: Request) -> str:
-    """Give the media type; empty if it names a character set other than FHIR's own, UTF-8."""
-    media, *parameters = [part.strip().lower() for part in request.headers.get("content-type", "").split(";")]
-    charsets = [p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")]
-    return "" if any(charset not in {"utf-8", "utf8"} for charset in charsets) else media
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """Give the body, read within the limit of bytes and time (promise P9)."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > limit:
-        raise LimitExceeded(f"a body has at most {limit} bytes")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise LimitExceeded(f"a body has at most {limit} bytes")
-    except TimeoutError:
-        raise BodyTooSlow(f"a body comes within {BODY_SECONDS:.0f} seconds") from None
-    return bytes(body)

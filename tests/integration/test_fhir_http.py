@@ -14,9 +14,9 @@ from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from structlog.testing import capture_logs
 
-from adapters.fhir import app as fhir_app
 from adapters.fhir.app import create_app
 from adapters.fhir.validation import MAX_BODY, appointment, validate
+from adapters.web import exchange as web_exchange
 from gateway.errors import ResourceNotFound, StorageUnavailable
 from gateway.focus import StoredAppointment
 from gateway.principal import Principal, PrincipalKind, Right
@@ -251,7 +251,7 @@ async def test_oversized_headers_are_refused(http):
 
 async def test_slow_body_is_given_up(http, monkeypatch):
     """A body that does not come in within its time is refused with 408."""
-    monkeypatch.setattr(fhir_app, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(web_exchange, "BODY_SECONDS", 0.01)
 
     async def drops():
         yield b"{"
