@@ -10,12 +10,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from adapters.mllp.listener import Line
-from gateway.errors import TroubleError
-from gateway.reception import Outcome
+from gateway.errors import AckCode, GatewayError, TroubleError, restored
+from gateway.reception import Outcome, State
+from gateway.site import Site
+from mappings.hl7v2 import Examination, acknowledge
 
 log = structlog.get_logger()
 
@@ -29,6 +32,38 @@ looking may take: a pipeline that stands still is not asked the more for what wa
 
 Answer = Callable[[Outcome], bytes]
 """Gives the acknowledgment that an outcome deserves; empty where its sender wants none."""
+
+
+def application_acknowledgment(
+    examination: Examination, outcome: Outcome, *, site: Site, now: datetime, control_id: str, answered: bool = False
+) -> bytes:
+    """Give the application acknowledgment of a message that has ended; empty if its sender wants none such.
+
+    Args:
+        examination: what the message's header showed.
+        outcome: how it ended.
+        site: the establishment.
+        now: aware instant.
+        control_id: the answer's own MSH-10.
+        answered: it asks for an accept acknowledgment itself.
+
+    """
+    error = None if examination.spared else _error_of(outcome)
+    code = error.acknowledgment if error else AckCode.AA
+    if not examination.mode.application.on(code):
+        return b""
+    return acknowledge(examination, code, error, site=site, now=now, control_id=control_id, answered=answered)
+
+
+def _error_of(outcome: Outcome) -> GatewayError | None:
+    """Give what a sender is told of a message's end: why it was quarantined, or what is objected to though it was not.
+
+    By CI-SIS (CDA en HL7v2 2.1) an objection makes the application acknowledgment negative: its code is in ERR-5.
+    """
+    if outcome.state is State.QUARANTINED:
+        return restored(outcome.error, outcome.rule, outcome.path)
+    objection = outcome.objection
+    return restored(objection.error, objection.rule, objection.path) if objection else None
 
 
 @dataclass(frozen=True, slots=True)

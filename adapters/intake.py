@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from adapters.due_acknowledgments import DueAcknowledgments
+from adapters.due_acknowledgments import DueAcknowledgments, application_acknowledgment
 from adapters.mllp.listener import Peer
 from adapters.traffic import BEYOND_RATE, Traffic
 from gateway.errors import (
@@ -30,7 +30,6 @@ from gateway.errors import (
     SenderError,
     StorageUnavailable,
     TroubleError,
-    restored,
 )
 from gateway.reception import (
     MESSAGE_TYPE_LENGTH,
@@ -38,7 +37,6 @@ from gateway.reception import (
     Outcome,
     Reception,
     Recorded,
-    State,
     Transport,
     storable,
 )
@@ -248,6 +246,7 @@ class Hl7Intake:
         recorded: told of each commit, so that the pipeline wakes.
         due: sends the application acknowledgments that follow the pipeline; None: nobody waits for them.
         transport: how frames come; what comes in a file is one message, from no address.
+        backlogged: whether a source's own address is still to be told too much for more to be owed to it.
 
     """
 
@@ -258,12 +257,14 @@ class Hl7Intake:
         recorded: Callable[[], None],
         due: DueAcknowledgments | None,
         transport: Transport = Transport.MLLP,
+        backlogged: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._site = site
         self._group = group
         self._transport = transport
         self._recorded = recorded
         self._due = due
+        self._backlogged = backlogged
         self._traffic = Traffic()
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
@@ -374,7 +375,8 @@ class Hl7Intake:
 
     def _submit(self, frame: bytes, examination: Examination) -> "asyncio.Future[Recorded]":
         error, verdict = examination.error, examination.verdict
-        if self._due and self._due.full and examination.mode.follows(verdict):
+        replies = self._replies(examination)
+        if self._owes_too_many(examination, replies=replies):
             return _refused("too many application acknowledgments are due: nothing was kept, send again later")
         code = examination.mode.at_once(verdict)
         reception = Reception(
@@ -391,21 +393,34 @@ class Hl7Intake:
             error=error,
             subjects=subjects(examination.message) if examination.message else (),
             departs=frozenset((departure.profile, departure.broken.id) for departure in examination.departures),
+            replies=replies,
         )
         return self._group.submit(reception)
 
+    def _replies(self, examination: Examination) -> bool:
+        """Whether the application acknowledgment is to be told at an address of the source's own."""
+        source = examination.source
+        own = self._due is not None and source is not None and source.reply_to is not None
+        return own and examination.mode.follows(examination.verdict)
+
+    def _owes_too_many(self, examination: Examination, *, replies: bool) -> bool:
+        """Whether a message that asks for an application acknowledgment is one too many (promise P9)."""
+        if replies:
+            return examination.source is not None and self._backlogged(examination.source.id)
+        return self._due is not None and self._due.full and examination.mode.follows(examination.verdict)
+
     def _owe(self, recorded: Recorded, examination: Examination, peer: Peer) -> None:
         """The application acknowledgment follows on the connection, if one is wanted; a repetition gets the first's."""
+        if self._replies(examination):
+            return  # the commit has noted it
         if self._due and peer.line is not None and examination.mode.follows(examination.verdict):
             answer = partial(self._acknowledge_end, examination.header_alone())
             self._due.owe(recorded.duplicate_of or recorded.message, peer.line, answer)
 
     def _acknowledge_end(self, examination: Examination, outcome: Outcome) -> bytes:
         """Give the application acknowledgment of a message that has ended; empty if its sender wants none such."""
-        failed = outcome.state is State.QUARANTINED and not examination.spared
-        error = restored(outcome.error, outcome.rule, outcome.path) if failed else None
-        code = error.acknowledgment if error else AckCode.AA
-        return self._acknowledge(examination, code, error) if examination.mode.application.on(code) else b""
+        now = datetime.now(UTC)
+        return application_acknowledgment(examination, outcome, site=self._site, now=now, control_id=_control_id())
 
     async def _in_time(self, frame: bytes, read: Callable[[bytes], R]) -> R:
         """Read a frame, a large one in a thread, so that it holds up nobody else."""

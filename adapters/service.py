@@ -34,11 +34,14 @@ from adapters.mllps import certificate, renewing
 from adapters.ops import observation
 from adapters.ops.commit import WatchedCommit
 from adapters.ops.endpoints import observed
+from adapters.replies import REPLIES_LOCK, Replies
 from adapters.retention import run_retention
 from adapters.sealer import run_sealer
 from adapters.settings import EMBEDDED
+from adapters.store.database import SessionLock
 from adapters.store.listening import listen
 from adapters.store.news import PENDING, PUBLISHED
+from adapters.store.replies import StoredReplies
 from adapters.supervisor import WorkerProcesses
 from adapters.web.server import Server
 from adapters.web.tokens import require_keys
@@ -260,13 +263,16 @@ class _Service:
             if self._role.does(Role.INTAKE):
                 mllp, mllps = await listeners.enter_async_context(self._mllp(group))
                 await listeners.enter_async_context(self._folders(group))
+                await listeners.enter_async_context(self._replying())
             yield {"mllp": mllp, "mllps": mllps, "http": http}
 
     @asynccontextmanager
     async def _mllp(self, group: WatchedCommit) -> AsyncIterator[tuple[str | None, str | None]]:
         settings = self._assembly.settings
         due = DueAcknowledgments(self._assembly.inbox.outcomes)
-        intake = Hl7Intake(self._assembly.site, group, self._recorded, due)
+        intake = Hl7Intake(
+            self._assembly.site, group, self._recorded, due, backlogged=self._watch.owes_too_many_replies
+        )
         limits = Limits(
             max_frame=settings.max_frame_bytes,
             connections=settings.max_connections,
@@ -306,6 +312,17 @@ class _Service:
         finally:
             for part in parts:
                 await part.stop()
+
+    @asynccontextmanager
+    async def _replying(self) -> AsyncIterator[None]:
+        """What tells sources that have an address of their own how their messages ended."""
+        parts = self._assembly
+        replies = Replies(parts.site, StoredReplies(parts.database), SessionLock(parts.database, REPLIES_LOCK))
+        part = _Part("replies", replies.run(), replies.stop)
+        try:
+            yield
+        finally:
+            await part.stop()
 
     @asynccontextmanager
     async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:

@@ -92,6 +92,11 @@ class Settings(BaseModel):
     alarm_unsealed_seconds: int = Field(
         default=60, ge=0, description="alarm when an audit event waits for its seal for so long; 0: never"
     )
+    alarm_reply_seconds: int = Field(
+        default=300,
+        ge=0,
+        description="alarm when an application acknowledgment waits for its source's own address for so long; 0: never",
+    )
     alarm_calm_seconds: int = Field(
         default=60, ge=0, description="how long a value must be well before its alarm is resolved"
     )

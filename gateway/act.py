@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.audit import AuditAction, AuditEvent
+from gateway.errors import DocumentObjection
 from gateway.principal import WORKER
 from gateway.site import Site, Source
 from gateway.state import State
@@ -29,6 +30,7 @@ class Act:
         events: audit events so far.
         notes: counts for the message's outcome (``stale``, ``held`` ...).
         objects: what the message is about, as ``kind/id``, and whether the message made it.
+        objections: what the message's sender is told though it takes effect, the gravest first.
         principal: who makes it take effect: the gateway, or the person who decided.
 
     """
@@ -47,6 +49,7 @@ class Act:
     events: list[AuditEvent] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     objects: dict[str, bool] = field(default_factory=dict)
+    objections: list[DocumentObjection] = field(default_factory=list)
     principal: str = WORKER.id
 
     def record(

@@ -32,6 +32,8 @@ class AlarmName(StrEnum):
     """Too few bytes are free where the database is."""
     AUDIT_UNSEALED = "audit_unsealed"
     """An audit event waits for its seal for too many seconds."""
+    REPLIES = "replies"
+    """An application acknowledgment waits too long for an address of its source's own; the subject is the source."""
     INTAKE_REFUSING = "intake_refusing"
     """Nothing is taken in: the backlog or the disk is at its limit."""
 

@@ -6,6 +6,9 @@
     │   ├── UnsupportedMessageType, UnsupportedEvent, UnsupportedProcessingId, UnsupportedVersion
     │   ├── SourceUndeclared, ReceiverUnknown
     │   ├── SegmentMissing, FieldMissing, DataTypeInvalid, ValueUnknown, DocumentIncoherent
+    │   ├── DocumentObjection      told to the sender of a document that is taken all the same
+    │   │   ├── VersionIncorrect, AuthorNotAllowed, PatientUnknown
+    │   │   └── InsMissing, InsDiffers, InsIncomplete
     │   ├── ResourceInvalid, ResourceUnsupported, ResourceNotFound, ResourcePurged
     │   └── PreconditionFailed, StateConflict, AccessRefused
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
@@ -191,6 +194,52 @@ class DocumentIncoherent(SenderError):
     application = "906"
     http_status = 422
     issue_type = "business-rule"
+
+
+class DocumentObjection(SenderError):
+    """What the sender of a document is told once it has taken effect (CI-SIS, CDA en HL7v2 2.1, codes d'erreur).
+
+    Never raised: doubt does not delay a document, and who works on it sees the objection as a remark.
+    """
+
+    http_status = 422
+    issue_type = "business-rule"
+
+
+class VersionIncorrect(DocumentObjection):
+    """The document to be replaced or withdrawn is not known, or is not the version that is in force."""
+
+    application = "900"
+
+
+class AuthorNotAllowed(DocumentObjection):
+    """A document is replaced or withdrawn by who may not do so."""
+
+    application = "901"
+
+
+class PatientUnknown(DocumentObjection):
+    """Nobody is known by the patient's identifiers."""
+
+    application = "902"
+
+
+class InsMissing(DocumentObjection):
+    """The document comes without an INS, and none is known of its patient."""
+
+    application = "903"
+
+
+class InsDiffers(DocumentObjection):
+    """The INS or the traits that came with it are not those known of the patient."""
+
+    application = "904"
+
+
+class InsIncomplete(DocumentObjection):
+    """The INS comes without a trait that goes with it, or is itself cut short."""
+
+    application = "905"
 
 
 class ResourceInvalid(SenderError):

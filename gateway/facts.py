@@ -222,6 +222,18 @@ class Remark(StrEnum):
     """The document is obsolete, or not for patient care (TXA-19)."""
     RESTRICTED = "restricted"
     """Something limits the document's being sent (MASQUE_PS, INVISIBLE_PATIENT ...)."""
+    VERSION_INCORRECT = "version-incorrect"
+    """What the document replaces or withdraws is not known, or not the version in force."""
+    AUTHOR_NOT_ALLOWED = "author-not-allowed"
+    """Who replaces or withdraws the document may not do so."""
+    PATIENT_UNKNOWN = "patient-unknown"
+    """Nobody was known by the patient's identifiers when the document came."""
+    INS_MISSING = "ins-missing"
+    """The document came without an INS, and none is known of its patient."""
+    INS_DIFFERS = "ins-differs"
+    """The INS or the traits that came with the document are not those known of its patient."""
+    INS_INCOMPLETE = "ins-incomplete"
+    """The INS came without a trait that goes with it, or cut short."""
     MOVEMENT_CONTRADICTED = "movement-contradicted"
     """What a message says that it does to a movement contradicts its event, which was taken (ZBE-4)."""
     MOVEMENT_LATE = "movement-late"
@@ -680,6 +692,7 @@ class DocumentReported:
         restrictions: what limits its being sent (MASQUE_PS, INVISIBLE_PATIENT, INVISIBLE_REP_LEGAUX,
             CONNEXION_SECRETE); nothing is hidden from its author's secretary by them.
         copies: units to which it is directed beside its own (PRT).
+        author_key: the author's number; only where the sender is told whether the author is known.
         carried_by: the message that carried it, by which its business acknowledgments name it.
         remarks: what was odd in what was told last.
         undelivered: who answered that it did not arrive, and has not answered otherwise since.
@@ -703,6 +716,7 @@ class DocumentReported:
     availability: str = ""
     restrictions: frozenset[str] = frozenset()
     copies: tuple[str, ...] = ()
+    author_key: Identifier | None = None
     carried_by: Identifier | None = None
     undelivered: frozenset[Carrier] = frozenset()
     remarks: tuple[Remark, ...] = ()
@@ -791,6 +805,7 @@ class Translation:
         segments: how many segments of each name came in.
         kept: names of segments that were kept and counted but that no rule reads (promise P5).
         departures: where the message departs from its source's profile.
+        checked: its sender is to be told whether patient, author and version of its documents are those known here.
 
     """
 
@@ -801,3 +816,4 @@ class Translation:
     segments: tuple[tuple[str, int], ...] = ()
     kept: tuple[str, ...] = ()
     departures: tuple[Flag, ...] = ()
+    checked: bool = False

@@ -7,6 +7,7 @@ to be written beside it. A message either takes effect as a whole or not at all.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 from gateway.act import Act
@@ -15,6 +16,7 @@ from gateway.directory import EntryKey, entry_key
 from gateway.dispatch import dispatch
 from gateway.effect import apply, asked_for, dispatch_questions, misfiled_key, retell_open_items
 from gateway.errors import (
+    DocumentObjection,
     GatewayError,
     MessageIncoherent,
     ProcessingFailed,
@@ -24,6 +26,7 @@ from gateway.facts import (
     DirectoryTold,
     DocumentAnswered,
     DocumentReported,
+    EntryKind,
     Flag,
     IdentifierKind,
     OrderReported,
@@ -37,6 +40,7 @@ from gateway.facts import (
 )
 from gateway.focus import Focus, FocusKind, ObjectFact, keys_of, late_order_keys, question_key
 from gateway.identity import Person
+from gateway.objection import objected
 from gateway.outbox import OutboxEntry
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
@@ -160,8 +164,7 @@ def needs(jobs: Iterable[Job]) -> Needs:
                 kind, keys = keys_of(fact)
                 foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
                 foci.update(_beside(fact))
-                if isinstance(fact, ResultReported):
-                    directory.update(asked_for(fact))
+                directory.update(_people(fact))
     return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory))
 
 
@@ -174,6 +177,14 @@ def _beside(fact: ObjectFact) -> Iterator[FocusKey]:
             yield from (focus_key(FocusKind.ORDER, number) for number in numbers)
         case DocumentReported(carried_by=carrier) if carrier is not None:
             yield focus_key(FocusKind.DOCUMENT, carrier)
+
+
+def _people(fact: ObjectFact) -> Iterator[EntryKey]:
+    """The entries of the directory that a fact is held against."""
+    if isinstance(fact, ResultReported):
+        yield from asked_for(fact)
+    elif isinstance(fact, DocumentReported) and fact.author_key is not None:
+        yield entry_key(EntryKind.PRACTITIONER, fact.author_key)
 
 
 def _name_former(fact: PatientMerged | StayMoved, identities: set[tuple[str, str]], foci: set[FocusKey]) -> None:
@@ -288,16 +299,18 @@ class Decider:
             return Ending(outcome, _notes(job.translation, act), job.named)
         if not job.translation.facts:
             raise MessageIncoherent("the message says nothing that a rule reads")
-        about = (apply(act, fact, n) for n, fact in enumerate(job.translation.facts))
+        about = (apply(act, objected(act, fact, job.translation), n) for n, fact in enumerate(job.translation.facts))
         touched = dict.fromkeys(identity.id for identity in about if identity is not None)
         dispatch_questions(act)
         retell_open_items(act)
+        told: dict[str, Any] = {"objections": ",".join(e.name for e in act.objections)} if act.objections else {}
         act.record(
             AuditAction.MESSAGE_PROCESSED,
             patients=tuple(touched),
             facts=len(job.translation.facts),
             stale=act.notes.get("stale", 0),
             held=act.notes.get("held", 0),
+            **told,
         )
         return Ending(Outcome(act.message, MessageState.PROCESSED), _notes(job.translation, act))
 
@@ -323,9 +336,14 @@ def _notes(translation: Translation, act: Act) -> dict[str, object]:
         **(
             {"departures": [_told(departure) for departure in translation.departures]} if translation.departures else {}
         ),
+        **({"objections": [_objection(error) for error in act.objections]} if act.objections else {}),
         "objects": act.objects,
         **act.notes,
     }
+
+
+def _objection(error: DocumentObjection) -> dict[str, str]:
+    return {"error": error.name, "path": error.path, "rule": error.rule}
 
 
 def _told(flag: Flag) -> dict[str, str]:

@@ -71,6 +71,7 @@ class Reception:
         expects: version of the object that it is meant to change (If-Match); None if of whatever version.
         subjects: identifiers of its patients, else of its objects: where it is in line.
         departs: profile and rule, for each rule of its source's profile that it departs from.
+        replies: its application acknowledgment is to be told at its source's own address.
 
     """
 
@@ -88,6 +89,7 @@ class Reception:
     expects: int | None = None
     subjects: tuple[str, ...] = ()
     departs: frozenset[tuple[str, str]] = frozenset()
+    replies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,22 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Objection:
+    """What a message's sender is told though it was processed.
+
+    Attributes:
+        error: name of the error class.
+        path: where, in terser form.
+        rule: what was expected there.
+
+    """
+
+    error: str
+    path: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a message ended.
 
@@ -122,6 +140,7 @@ class Outcome:
         error: name of the error class; empty if none.
         path: where, in terser form or FHIRPath.
         rule: which rule was broken, or by which rule it was ignored.
+        objection: what its sender is told though it was processed; None: nothing.
 
     """
 
@@ -130,3 +149,4 @@ class Outcome:
     error: str = ""
     path: str = ""
     rule: str = ""
+    objection: Objection | None = None

@@ -48,6 +48,30 @@ def _within(address: str, networks: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """Where a source takes the application acknowledgments of its messages.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        tls: by TLS.
+        authorities: PEM file of the authorities that its certificate must come from; empty: those the system trusts.
+        certificate: PEM file of our own certificate; empty: none is shown.
+        key: PEM file of its private key; empty: it stands in the certificate's file.
+        name: name that its certificate must bear; empty: the host.
+
+    """
+
+    host: str
+    port: int
+    tls: bool = False
+    authorities: str = ""
+    certificate: str = ""
+    key: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A system that sends.
 
@@ -74,6 +98,7 @@ class Source:
         folder: where its HL7 v2 files appear; empty: it sends none.
         profile: what its HL7 v2 messages are checked against as they come; None: nothing beyond what is needed.
         enforced: a message that departs from the profile is refused (AE); else that is noted and counted.
+        reply_to: where its application acknowledgments (enhanced mode) are told; None: on its own connection.
 
     """
 
@@ -99,6 +124,7 @@ class Source:
     folder: str = ""
     profile: Profile | None = None
     enforced: bool = False
+    reply_to: ReplyAddress | None = None
 
     def sends(self, application: str, facility: str) -> bool:
         """Whether MSH-3.1 and MSH-4.1 are this source's; a source known only by its HTTP clients sends no HL7 v2."""

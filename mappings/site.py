@@ -21,7 +21,7 @@ from gateway.facts import Priority
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.profile import Profile
 from gateway.routing import Rule, Subject
-from gateway.site import Access, Environment, OnError, Secretariat, Site, Source, SourceRole
+from gateway.site import Access, Environment, OnError, ReplyAddress, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
@@ -55,6 +55,18 @@ def _network(text: str) -> str:
         raise PydanticCustomError("network", expected) from None
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    good = bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) <= HIGHEST_PORT
+    if text and not good:
+        raise PydanticCustomError("address", "HOST:PORT is expected")
+    return text
+
+
+HIGHEST_PORT = 65_535
+
+ReplyTo = Annotated[str, AfterValidator(_address)]
+AbsolutePath = Annotated[str, Field(pattern="^(/.*)?$")]
 MessageKind = Annotated[str, AfterValidator(_message_kind)]
 Network = Annotated[str, AfterValidator(_network)]
 Name = Annotated[str, AfterValidator(_name)]
@@ -98,9 +110,15 @@ class _SourceTable(_Strict):
     subjects: tuple[str, ...] = ()
     messages_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     silence_minutes: Annotated[int, Field(ge=1)] | None = None
-    folder: Annotated[str, Field(pattern="^(/.*)?$")] = ""
+    folder: AbsolutePath = ""
     profile: str = ""
     profile_mode: Literal["advisory", "enforced"] = "advisory"
+    reply_to: ReplyTo = ""
+    reply_tls: bool = False
+    reply_tls_ca: AbsolutePath = ""
+    reply_tls_cert: AbsolutePath = ""
+    reply_tls_key: AbsolutePath = ""
+    reply_tls_name: str = ""
 
 
 class _SourcesFile(_Strict):
@@ -198,8 +216,23 @@ def site_profiles(folder: Path) -> dict[str, Profile]:
 
 
 def _source(table: _SourceTable, profiles: Mapping[str, Profile]) -> Source:
-    kept = table.model_dump(exclude={"profile", "profile_mode"})
-    return Source(**kept, profile=profiles.get(table.profile), enforced=table.profile_mode == "enforced")
+    apart = {"profile", "profile_mode", "reply_to", *_REPLY_TLS}
+    return Source(
+        **table.model_dump(exclude=apart),
+        profile=profiles.get(table.profile),
+        enforced=table.profile_mode == "enforced",
+        reply_to=_reply_address(table),
+    )
+
+
+_REPLY_TLS = ("reply_tls", "reply_tls_ca", "reply_tls_cert", "reply_tls_key", "reply_tls_name")
+
+
+def _reply_address(table: _SourceTable) -> ReplyAddress | None:
+    host, _, port = table.reply_to.rpartition(":")
+    if not host:
+        return None
+    return ReplyAddress(host.strip("[]"), int(port), *(getattr(table, name) for name in _REPLY_TLS))
 
 
 def _rule(table: _RuleTable) -> Rule:
@@ -267,10 +300,21 @@ def _check_sources(path: Path, sources: _SourcesFile, profiles: Mapping[str, Pro
             refuse(path, ("source", place, "folder"), "folder: one of its own is expected, no other source's")
         if source.profile and source.profile not in profiles:
             refuse(path, ("source", place, "profile"), f"profile: one of {', '.join(sorted(profiles))} is expected")
+        _check_reply(path, place, source)
         try:
             codec_of(source.charset or "ASCII")
         except CharsetUndecodable as error:
             refuse(path, ("source", place, "charset"), f"charset: {error.rule}")
+
+
+def _check_reply(path: Path, place: int, source: _SourceTable) -> None:
+    """What belongs to TLS is of use with TLS alone, and TLS with an address alone."""
+    given = [name for name in _REPLY_TLS if getattr(source, name)]
+    needs = "" if source.reply_to or not given else "reply_to"
+    needs = needs or ("reply_tls" if given and not source.reply_tls else "")
+    needs = needs or ("reply_tls_cert" if source.reply_tls_key and not source.reply_tls_cert else "")
+    if needs:
+        refuse(path, ("source", place, given[0]), f"{given[0]}: {needs} is expected with it")
 
 
 def _check_units(path: Path, secretariats: _SecretariatsFile) -> None:

@@ -106,6 +106,9 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"quarantine  {_counted(quarantine['messages'], more=quarantine['more'])} messages that nobody has resolved"
     broker = {True: "broker up", False: "! broker away", None: "nobody relays"}[outbox["broker_up"]]
     yield f"outbox      {outbox['waiting']} waiting{_aged(outbox['waiting'], outbox['oldest_seconds'])}, {broker}"
+    for reply in found["replies"]:
+        waiting = f"{reply['waiting']} to tell{_aged(reply['waiting'], reply['oldest_seconds'])}"
+        yield f"replies     {waiting}, to {reply['source']}"
     yield f"audit       {audit['unsealed']} unsealed{_aged(audit['unsealed'], audit['oldest_unsealed_seconds'])}"
     free = found["disk_free_bytes"]
     yield f"disk        {f'{free / 2**30:.1f} GiB free' if free is not None else 'the database server knows'}"

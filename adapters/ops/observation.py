@@ -38,4 +38,5 @@ def alarm_limits(settings: Settings) -> AlarmLimits:
         broker_away=settings.alarm_broker_away_seconds,
         disk_free=settings.alarm_disk_free_bytes,
         unsealed=settings.alarm_unsealed_seconds,
+        replies=settings.alarm_reply_seconds,
     )

@@ -25,6 +25,7 @@ class AlarmLimits:
         broker_away: seconds.
         disk_free: bytes.
         unsealed: seconds.
+        replies: seconds.
 
     """
 
@@ -35,6 +36,7 @@ class AlarmLimits:
     broker_away: float
     disk_free: float
     unsealed: float
+    replies: float
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Readings:
             *self._of_sources(vitals, now, monotonic),
             *self._of_pipeline(vitals, now, monotonic),
             *self._of_bus(vitals, now, monotonic),
+            *self._of_replies(vitals, now, monotonic),
             *_reading(AlarmName.DISK_LOW, free_bytes, self.limits.disk_free, low=True),
             Reading(AlarmKey(AlarmName.INTAKE_REFUSING), _refusing(vitals.serving), Limit.at_most(1)),
         ]
@@ -79,6 +82,14 @@ class Readings:
                 seen = max(at for at in (seen, self._began) if at is not None)
             value = None if seen is None else self._ages.age(key, seen, now, monotonic)
             yield Reading(key, value, Limit(source.silence_minutes * 60, source.silence_minutes * 60))
+
+    def _of_replies(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
+        for source in self.site.sources:
+            if source.reply_to is None or not self.limits.replies:
+                continue
+            key, due = AlarmKey(AlarmName.REPLIES, source.id), vitals.replies.get(source.id)
+            value = self._ages.age(key, due.oldest if due else None, now, monotonic)
+            yield Reading(key, value, Limit.at_most(self.limits.replies))
 
     def _of_pipeline(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
         for name, since, limit in (

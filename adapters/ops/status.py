@@ -31,6 +31,16 @@ def status(database: Database, site: Site) -> dict[str, Any]:
             "oldest_seconds": age(vitals.oldest_outbox, now),
             "broker_up": broker_up(vitals.serving),
         },
+        "replies": [
+            {
+                "source": source.id,
+                "waiting": due.count if due else 0,
+                "oldest_seconds": age(due.oldest if due else None, now),
+            }
+            for source in site.sources
+            if source.reply_to is not None
+            for due in (vitals.replies.get(source.id),)
+        ],
         "audit": {"unsealed": vitals.unsealed, "oldest_unsealed_seconds": age(vitals.oldest_unsealed, now)},
         "disk_free_bytes": free_bytes(database.file),
         "alarms": [

@@ -43,6 +43,10 @@ STALE_SECONDS = 10.0
 """A look older than this says nothing any more: the store, or the watch itself, hangs."""
 
 
+MOST_REPLIES = 10_000
+"""Application acknowledgments that one source's own address may still be told; beyond, what asks for one is refused."""
+
+
 @dataclass(slots=True)
 class Probes:
     """What a process knows of its own parts; None where it does not run that part.
@@ -140,6 +144,12 @@ class Watch:
     def exposition(self) -> bytes:
         """Give all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def owes_too_many_replies(self, source: str) -> bool:
+        """Whether a source's own address is still to be told so much that no more may be owed to it (promise P9)."""
+        vitals = self._look.vitals
+        due = vitals.replies.get(source) if vitals else None
+        return due is not None and due.count >= MOST_REPLIES
 
     # -- the look --------------------------------------------------------------------------------------------------
 
@@ -270,6 +280,10 @@ class Watch:
         yield from gauge("gateway_audit_unsealed", "Audit events without a seal, counted up to 10000", vitals.unsealed)
         yield from gauge("gateway_broker_up", "Whether the relay has its broker", broker_up(vitals.serving))
         seen = {s.id: age(vitals.seen[s.id], now) for s in self._site.sources if s.id in vitals.seen}
+        due = {s.id: vitals.replies.get(s.id) for s in self._site.sources if s.reply_to is not None}
+        said = "Application acknowledgments that each source's own address is still to be told"
+        counts = {source: float(found.count) if found else 0.0 for source, found in due.items()}
+        yield from gauges("gateway_replies", said, "source", counts)
         said = "Since each source last sent something"
         yield from gauges("gateway_source_last_seen_seconds", said, "source", seen)
         yield self._of_alarms({(alarm.key.name, alarm.key.subject) for alarm in vitals.alarms})
@@ -277,8 +291,9 @@ class Watch:
     def _of_alarms(self, risen: set[tuple[AlarmName, str]]) -> Metric:
         family = GaugeMetricFamily("gateway_alarm", "Whether an alarm is under way", labels=["name", "subject"])
         silent = {(AlarmName.SOURCE_SILENT, s.id) for s in self._site.sources if s.silence_minutes is not None}
-        others = {(name, "") for name in AlarmName if name is not AlarmName.SOURCE_SILENT}
-        for name, subject in sorted(silent | others | risen):
+        replies = {(AlarmName.REPLIES, s.id) for s in self._site.sources if s.reply_to is not None}
+        others = {(name, "") for name in AlarmName if name not in {AlarmName.SOURCE_SILENT, AlarmName.REPLIES}}
+        for name, subject in sorted(silent | replies | others | risen):
             family.add_metric([name, subject], float((name, subject) in risen))
         return family
 

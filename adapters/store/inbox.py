@@ -32,7 +32,7 @@ from adapters.store.news import PENDING, tell
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AckCode, ResourceNotFound, ResourcePurged, StateConflict
 from gateway.partition import partitions_of
-from gateway.reception import Outcome, Reception, Recorded, State, storable
+from gateway.reception import Objection, Outcome, Reception, Recorded, State, storable
 
 DUPLICATE_WINDOW = timedelta(hours=24)
 """How long the same message again gets the first answer again."""
@@ -153,10 +153,9 @@ class Inbox:
 
     def outcomes(self, numbers: Collection[int]) -> dict[int, Outcome]:
         """Give how those of the messages ended that have."""
-        columns = (_outcome.c.message_id, _outcome.c.state, _outcome.c.error, _outcome.c.path, _outcome.c.rule)
         with self._database.read() as connection:
-            found = connection.execute(select(*columns).where(among(connection, _outcome.c.message_id, numbers)))
-            return {row.message_id: Outcome(row.message_id, State(row.state), *row[2:]) for row in found}
+            found = connection.execute(select(*ENDED).where(among(connection, _outcome.c.message_id, numbers)))
+            return {row.message_id: ending(row) for row in found}
 
     def summary(self) -> dict[str, int]:
         """Count what came in and how it ended (promise P4)."""
@@ -226,6 +225,16 @@ class Inbox:
                 raise StateConflict("the message is held: release it first")
             make_pending(connection, again)
             append(connection, [event])
+
+
+ENDED = tuple(_outcome.c[name] for name in ("message_id", "state", "error", "path", "rule", "notes"))
+
+
+def ending(row: Any) -> Outcome:
+    """Give how a message ended, of a row with what ``ENDED`` asks for."""
+    told = next(iter(row.notes.get("objections", ())), None)
+    objection = Objection(told["error"], told["path"], told["rule"]) if told else None
+    return Outcome(row.message_id, State(row.state), row.error, row.path, row.rule, objection)
 
 
 def take_back(connection: Connection, numbers: Sequence[int]) -> list[int]:
@@ -341,6 +350,12 @@ def _insert_consequences(
         _outcome, [_outcome_row(r, answer) for r, answer, _ in triples if answer.state is not State.PENDING]
     )
     name_patients(together, {answer.message: r.subjects for r, answer, _ in triples if r.error is not None})
+    # Of a repetition the first one's end is told again: who sends again has not heard of it.
+    due = {a.duplicate_of or a.message: r.source for r, a, _ in triples if r.replies and a.state in _TOLD_LATER}
+    together.keep(schema.reply_due, [{"message_id": number, "source": source} for number, source in due.items()])
+
+
+_TOLD_LATER = {State.PENDING, State.DUPLICATE}
 
 
 def _key_row(reception: Reception, recorded: Recorded, key: _Key) -> dict[str, Any]:

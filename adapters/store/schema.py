@@ -126,6 +126,15 @@ received_key = Table(
     comment="First answers within the duplicate window",
 )
 
+reply_due = Table(
+    "reply_due",
+    metadata,
+    Column("message_id", ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("source", String(64), nullable=False),
+    Index(None, "source", "message_id"),
+    comment="Application acknowledgments that an address of the source's own is still to be told",
+)
+
 pending = Table(
     "pending",
     metadata,

@@ -95,6 +95,14 @@ class AlarmNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class RepliesDue:
+    """Application acknowledgments that a source's own address is still to be told, and since when the first is due."""
+
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """How the gateway is, at one instant.
 
@@ -110,6 +118,7 @@ class Vitals:
         serving: the processes that serve.
         alarms: those under way.
         tallies: name and labels -> what all processes have counted and timed.
+        replies: source -> what its own address is still to be told.
 
     """
 
@@ -124,6 +133,7 @@ class Vitals:
     serving: Sequence[Serving]
     alarms: Sequence[StandingAlarm]
     tallies: Tallies = field(default_factory=dict)
+    replies: Mapping[str, RepliesDue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,7 @@ class WatchStore:
                 serving=_serving(connection, now),
                 alarms=_standing(connection),
                 tallies={(row.name, row.labels): row.amount for row in connection.execute(select(schema.tally))},
+                replies=_replies(connection),
             )
 
     def traffic(self, now: datetime, slots: int) -> dict[str, int]:
@@ -328,6 +339,14 @@ def _pending_since(connection: Connection) -> datetime | None:
     replays = select(event.c.at).where(event.c.message_id == first, event.c.action.in_(_SET_GOING))
     replayed = connection.execute(replays.order_by(event.c.at.desc()).limit(1)).scalar()
     return max((at for at in (received, replayed) if at is not None), default=None)
+
+
+def _replies(connection: Connection) -> dict[str, RepliesDue]:
+    """What is to be told of messages that have ended; bounded, for no more is taken in than may be owed."""
+    due, ended = schema.reply_due, schema.outcome
+    joined = due.join(ended, ended.c.message_id == due.c.message_id)
+    counted = select(due.c.source, func.count(), func.min(ended.c.ended_at)).select_from(joined).group_by(due.c.source)
+    return {source: RepliesDue(count, oldest) for source, count, oldest in connection.execute(counted)}
 
 
 def _serving(connection: Connection, now: datetime) -> list[Serving]:

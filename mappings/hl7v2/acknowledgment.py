@@ -46,6 +46,7 @@ def acknowledge(
     site: Site,
     now: datetime,
     control_id: str,
+    answered: bool = False,
 ) -> bytes:
     """Give the acknowledgment's bytes, CR behind each segment.
 
@@ -56,10 +57,12 @@ def acknowledge(
         site: the establishment.
         now: aware instant, for MSH-7.
         control_id: the answer's own MSH-10.
+        answered: it is told on a connection of ours, and asks for an accept acknowledgment itself (2.5.1 §2.9.3).
 
     """
     echoed = _Echo.of(examination)
-    lines = [_msh(echoed, examination, code, site, now, control_id), _msa(echoed, code, error)]
+    wants = (Wanted.ALWAYS, Wanted.NEVER) if answered else _wants(examination, code)
+    lines = [_msh(echoed, examination, code, wants, site, now, control_id), _msa(echoed, code, error)]
     if error is not None:
         lines.append(_err(echoed, error))
     if examination.message is not None and _answers_by_record(examination, code):
@@ -154,7 +157,15 @@ class _Echo:
         return er7.escape(_CONTROL.sub(" ", text), self.separators)
 
 
-def _msh(echoed: _Echo, examination: Examination, code: AckCode, site: Site, now: datetime, control_id: str) -> str:
+def _msh(
+    echoed: _Echo,
+    examination: Examination,
+    code: AckCode,
+    wants: tuple[str, str],
+    site: Site,
+    now: datetime,
+    control_id: str,
+) -> str:
     """MSH: sender and receiver exchanged; processing ID, version, country and character set as the sender has them."""
     separators = echoed.separators
     known = echoed.first(12) in VERSIONS
@@ -169,7 +180,7 @@ def _msh(echoed: _Echo, examination: Examination, code: AckCode, site: Site, now
         echoed.field(11) if echoed.first(11) in PROCESSING_IDS else "P",
         echoed.field(12) if known else DEFAULT_VERSION,
         *("", ""),
-        *_wants(examination, code),
+        *wants,
         echoed.field(17),
         echoed.charset,
     ]

@@ -12,6 +12,7 @@ from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier, Ident
 from mappings.cda import CdaHeader, Instance, header_of
 from mappings.hl7v2 import times
 from mappings.hl7v2.content import content_of, media_type, pieces_of
+from mappings.hl7v2.mfn import practitioner_key
 from mappings.hl7v2.orders import Line, Order, groups_of
 from mappings.hl7v2.patient import identifiers_of, patient_of
 from mappings.hl7v2.reading import (
@@ -215,6 +216,17 @@ def key_of(reading: Reading, instance: Instance, path: str) -> Identifier:
     return reading.bounded_key(Identifier(authority, extension or root, IdentifierKind.OTHER), path)
 
 
+def author_key(reading: Reading, *places: tuple[Segment, int]) -> Identifier | None:
+    """Give the author's number (XCN, authority XCN-9, type XCN-13) where the profile has the author looked at."""
+    if not follows_cda_profile(reading.message):
+        return None
+    for segment, number in places:
+        for person in segment.repetitions(number):
+            if key := practitioner_key(reading, person, authority=9, kind=13):
+                return reading.bounded_key(key, reading.path(segment, number))
+    return None
+
+
 def _document(reading: Reading, order: Order, line: Line) -> DocumentReported:
     header = _strict_header(reading, line.segment)
     path = reading.path(line.segment, 5)
@@ -248,6 +260,7 @@ def _document(reading: Reading, order: Order, line: Line) -> DocumentReported:
         confidentiality=header.confidentiality,
         restrictions=restrictions(reading, lines),
         copies=directed[1:],
+        author_key=author_key(reading, *((p, 5) for p in order.participations if p.text(4) == "SB")),
         carried_by=carrier_of(reading),
         remarks=reading.remarked(),
     )

@@ -61,6 +61,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             availability=_availability(reading, txa, act),
             restrictions=documents.restrictions(reading, lines),
             copies=tuple(copies),
+            author_key=documents.author_key(reading, (txa, 9), (txa, 5)),
             carried_by=documents.carrier_of(reading),
             remarks=reading.remarked(),
         ),

@@ -10,6 +10,7 @@ from gateway.facts import Fact, Flag, Translation
 from gateway.site import Environment, Site, Source
 from mappings.hl7v2 import adt, mdm, mfn, orm, oru, siu, zam
 from mappings.hl7v2.content import with_whole_contents
+from mappings.hl7v2.documents import follows_cda_profile
 from mappings.hl7v2.examination import check_type, departures_of, left_aside
 from mappings.hl7v2.header import Header, header_of
 from mappings.hl7v2.patient import identifier_of
@@ -57,6 +58,7 @@ def translate(message: Message, source: Source, site: Site) -> Translation:
         segments=counts,
         kept=tuple(name for name, _ in counts if name not in read),
         departures=tuple(Flag(d.path, d.rule) for d in departures_of(message, found, source)),
+        checked=follows_cda_profile(message),
     )
 
 

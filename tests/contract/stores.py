@@ -17,6 +17,7 @@ from adapters.store.database import Database
 from adapters.store.desk import MessageDesk
 from adapters.store.inbox import Inbox, StoredMessage
 from adapters.store.outbox import StoredOutbox
+from adapters.store.replies import StoredReplies
 from adapters.store.search import MessageFilter, MessageSearch
 from adapters.store.watch import WatchStore
 from adapters.store.work import Work
@@ -53,6 +54,7 @@ class Store:
         self.work = Work(self.database)
         self.worklist = Worklist(self.database)
         self.outbox = StoredOutbox(self.database)
+        self.replies = StoredReplies(self.database)
         self.trail = AuditTrail(self.database)
         self.watch = WatchStore(self.database)
 

@@ -19,7 +19,7 @@ from adapters.store.work import PendingMessage
 from adapters.worker import translate_stored
 from gateway import er7, pace
 from gateway.errors import DataTypeInvalid, StorageUnavailable
-from gateway.reception import Format, Outcome, Recorded, State
+from gateway.reception import Format, Objection, Outcome, Recorded, State
 from gateway.site import OnError
 
 
@@ -398,3 +398,20 @@ async def test_messages_of_one_connection_keep_their_order_around_a_batch():
         answers = [await talk.told() for _ in range(3)]
         assert [a.segments[0].name for a in answers] == ["MSH", "BHS", "MSH"]
         assert [r.control_id for r in kept.receptions] == [str(n) for n in range(1, 301)]
+
+
+async def test_what_is_objected_to_a_document_is_told_by_the_application_acknowledgment():
+    """CI-SIS 900 to 905: AE with ERR-3 207 and ERR-5 the code, once it has taken effect; AA where errors are spared."""
+    objection = Objection("PatientUnknown", "PID-3", "a patient who is known here")
+    async with receiving() as kept, talking(kept) as talk:
+        kept.end(1, objection=objection)
+        talk.send(adt("1", "AL", "AL"), adt("2"))
+        kept.end(2, objection=objection)
+        told = {(a.text("MSA-2"), a.text("MSA-1")): a for a in [await talk.told() for _ in range(3)]}
+        assert set(told) == {("1", "CA"), ("1", "AE"), ("2", "AA")}
+        shown = [told["1", "AE"].text(p) for p in ("ERR-2.1", "ERR-3", "ERR-5.1", "ERR-5.2", "ERR-7")]
+        assert shown == ["PID", "207", "902", "Identifiant patient inconnu", "PatientUnknown"]
+    async with receiving(site_with(on_error=OnError.ACCEPT)) as kept, talking(kept) as talk:
+        kept.end(1, objection=objection)
+        talk.send(adt("1", "AL", "AL"))
+        assert await talk.codes(2) == [("CA", "1"), ("AA", "1")]

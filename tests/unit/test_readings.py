@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from sites import ADMISSIONS, DEPARTMENT, demo_site
 
 from adapters.ops.readings import AlarmLimits, Readings
-from adapters.store.watch import Serving, StandingAlarm, Vitals
+from adapters.store.watch import RepliesDue, Serving, StandingAlarm, Vitals
 from gateway.alarm import AlarmKey, AlarmName
+from gateway.site import ReplyAddress
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
-SITE = demo_site(sources=(replace(ADMISSIONS, silence_minutes=10), DEPARTMENT))
-LIMITS = AlarmLimits(300, 10_000, 100, 300, 120, 2**31, 60)
+REPLIES = replace(DEPARTMENT, reply_to=ReplyAddress("lis", 7001))
+SITE = demo_site(sources=(replace(ADMISSIONS, silence_minutes=10), REPLIES))
+LIMITS = AlarmLimits(300, 10_000, 100, 300, 120, 2**31, 60, 300)
 WELL = Vitals(0, None, 0, None, 0, 0, None, {}, (), ())
 SILENT = AlarmKey(AlarmName.SOURCE_SILENT, "admissions")
 
@@ -71,9 +73,19 @@ def test_one_process_that_refuses_is_enough():
     assert values(readings, replace(WELL, serving=(process(intake=""),)), 0)["intake_refusing"] is None
 
 
+def test_what_an_address_is_not_told_grows_old_by_source():
+    """Since the first message ended of which its source's own address is still to be told; well where nothing is."""
+    waiting = replace(WELL, replies={DEPARTMENT.id: RepliesDue(3, NOW - timedelta(seconds=20))})
+    readings = Readings(SITE, LIMITS)
+    assert values(readings, waiting, 0)["replies"] == 20
+    assert values(readings, waiting, 300)["replies"] == 320
+    found = readings.read(WELL, None, NOW, 301.0)
+    assert [(r.key.subject, r.value) for r in found if r.key.name is AlarmName.REPLIES] == [(DEPARTMENT.id, 0)]
+
+
 def test_a_limit_of_0_turns_an_alarm_off():
     """What is turned off is not read."""
-    found = values(Readings(SITE, AlarmLimits(0, 0, 0, 0, 0, 0, 0)), WELL, 0)
+    found = values(Readings(SITE, AlarmLimits(0, 0, 0, 0, 0, 0, 0, 0)), WELL, 0)
     assert set(found) == {"source_silent", "intake_refusing"}
 
 

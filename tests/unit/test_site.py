@@ -9,7 +9,7 @@ from gateway.errors import ConfigurationError
 from gateway.facts import Priority
 from gateway.principal import PrincipalKind, Right
 from gateway.routing import Subject, route
-from gateway.site import Environment, OnError, Site, Source, SourceRole
+from gateway.site import Environment, OnError, ReplyAddress, Site, Source, SourceRole
 from gateway.worklist import ItemKind
 from mappings.site import DEMO, load_site, summary
 
@@ -388,3 +388,32 @@ def test_a_source_sends_from_its_networks_under_its_certificate(address, subject
     source = Source("labo", SourceRole.DEPARTMENT, addresses=("10.1.2.0/24", "2001:db8::7"), subjects=("CN=labo",))
     assert source.admits(address, subject) is admitted
     assert Source("any", SourceRole.DEPARTMENT).admits(address, subject)
+
+
+REPLY = 'messages_per_second = 12.5\nreply_to = "[2001:db8::9]:7001"\n'
+
+
+def test_a_source_may_have_its_application_acknowledgments_told_elsewhere(write: Write):
+    """Host, port and TLS settings as `gateway send` has them; without, they follow on the sender's connection."""
+    tls = 'reply_tls = true\nreply_tls_ca = "/ca.pem"\nreply_tls_cert = "/c.pem"\nreply_tls_key = "/k.pem"\n'
+    site = load_site(write("sources.toml", "messages_per_second = 12.5\n", REPLY + tls + 'reply_tls_name = "lis"\n'))
+    found = site.source("labo")
+    assert found is not None
+    files = {"authorities": "/ca.pem", "certificate": "/c.pem", "key": "/k.pem"}
+    assert found.reply_to == ReplyAddress("2001:db8::9", 7001, tls=True, name="lis", **files)
+    assert site.sources[0].reply_to is None
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ('reply_to = "lis"\n', "HOST:PORT"),
+        ('reply_to = "lis:70000"\n', "HOST:PORT"),
+        ("reply_tls = true\n", "reply_tls: reply_to is expected"),
+        ('reply_to = "lis:1"\nreply_tls_ca = "/ca.pem"\n', "reply_tls_ca: reply_tls is expected"),
+        ('reply_to = "lis:1"\nreply_tls = true\nreply_tls_key = "/k.pem"\n', "reply_tls_cert is expected"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(write: Write, told: str, expected: str):
+    """No port, TLS settings without TLS, a key without its certificate."""
+    assert expected in refusal(write("sources.toml", "messages_per_second = 12.5\n", told)).rule
