@@ -13,18 +13,18 @@ from gateway.decision import (
     Decision,
     DecisionKind,
     Standing,
-    Undoing,
     enacted,
-    undone,
+    needs_second,
     weighed,
 )
 from gateway.differences import Line, compared
 from gateway.errors import AccessRefused, StateConflict
 from gateway.focus import Doubt
 from gateway.identity import Identity, may_be_minor
-from gateway.identity_desk import Sitting, questions_answered
+from gateway.identity_desk import Sitting, questions_after, questions_before
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
+from gateway.undo import Undoing, undo_needs_second, undone
 from gateway.worklist import WorkItem
 
 MOST_LOOKED_AT = 10_000
@@ -35,6 +35,11 @@ _RIGHTS = {
     DecisionKind.NOT_SAME: (Right.IDENTITY_NOT_SAME, AuditAction.IDENTITY_SEPARATION_DECIDED),
     DecisionKind.UNLINK: (Right.IDENTITY_UNLINK, AuditAction.IDENTITY_UNLINK_DECIDED),
     DecisionKind.REQUEST_MERGE: (Right.IDENTITY_REQUEST_MERGE, AuditAction.MERGE_REQUEST_DECIDED),
+    DecisionKind.REQUEST_FLAG: (Right.IDENTITY_REQUEST_FLAG, AuditAction.FLAG_REQUEST_DECIDED),
+    DecisionKind.FREEZE: (Right.IDENTITY_FREEZE, AuditAction.IDENTITY_FREEZE_DECIDED),
+    DecisionKind.LIFT: (Right.IDENTITY_LIFT, AuditAction.IDENTITY_LIFT_DECIDED),
+    DecisionKind.ASK: (Right.IDENTITY_ASK, AuditAction.INFORMATION_ASKED),
+    DecisionKind.UNDO: (Right.IDENTITY_UNDO, AuditAction.IDENTITY_DECISION_UNDONE),
 }
 
 
@@ -60,11 +65,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One record with its person's others, and what was decided of them."""
+    """One record with its person's others, what was decided of them, and which of it admissions has done on request."""
 
     record: Identity
     family: list[Identity]
     decisions: tuple[Decision, ...]
+    followed: frozenset[int] = frozenset()
 
 
 _Act = Callable[[Known, int], tuple[Written, Outcome]]
@@ -90,15 +96,16 @@ class IdentityOperations(Audited):
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def list_questions(
-        self, doubts: Collection[Doubt], limit: int, reveal: str, *, minors: bool = False
+        self, doubts: Collection[Doubt], limit: int, reveal: str, *, minors: bool = False, stale: bool = False
     ) -> list[OpenQuestion]:
-        """Give open questions, oldest first, or only those about minors (audited)."""
+        """Give open questions, oldest first, or only minors', or those open for longer than `desk_days` (audited)."""
         self._may_read(reveal, AuditAction.IDENTITY_LISTED)
         titles = [f"identity.{doubt}" for doubt in doubts]
-        found = self._desk.questions(titles, list(self._decider.site.secretariats), MOST_LOOKED_AT if minors else limit)
+        site, now = self._decider.site, datetime.now(UTC)
+        before, most = now - site.desk_limit if stale else None, MOST_LOOKED_AT if minors else limit
+        found = self._desk.questions(titles, list(site.secretariats), most, before)
         if minors:
-            on = datetime.now(UTC).date()
-            found = [q for q in found if may_be_minor(q.record.patient.traits.birth_date, on)][:limit]
+            found = [q for q in found if may_be_minor(q.record.patient.traits.birth_date, now.date())][:limit]
         patients = [q.record.id for q in found]
         self._record(
             AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), revealed=bool(reveal), reason=reveal
@@ -106,7 +113,7 @@ class IdentityOperations(Audited):
         return found
 
     def list_decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
-        """Give decisions that stand so; of merge requests, those that admissions has not followed (audited)."""
+        """Give decisions that stand so; of requests and freezes, those that still hold (audited)."""
         self._may_read("", AuditAction.IDENTITY_LISTED)
         found = self._desk.decisions(standing, kind, limit)
         patients = [i for d in found for i in (d.one, d.other) if i]
@@ -120,7 +127,8 @@ class IdentityOperations(Audited):
         record, family = circle.record(identity), circle.family(identity)
         patients = [record.id, *(f.id for f in family)]
         self._record(AuditAction.IDENTITY_SHOWN, patients=patients, revealed=bool(reveal), reason=reveal)
-        return Shown(record, family, tuple(d for d in circle.decisions if identity in {d.one, d.other, *d.prints}))
+        decisions = tuple(d for d in circle.decisions if identity in {d.one, d.other, *d.prints})
+        return Shown(record, family, decisions, frozenset(d.number for d in decisions if circle.is_followed(d)))
 
     def compare(self, identities: Sequence[str], reveal: str) -> tuple[list[Identity], list[Line]]:
         """Give the traits of records side by side (audited)."""
@@ -135,10 +143,21 @@ class IdentityOperations(Audited):
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
-    def decide(self, kind: DecisionKind, one: str, other: str, reason: str, *, really: bool = True) -> Outcome:
+    def decide(
+        self, kind: DecisionKind, one: str, other: str, reason: str, *, subject: str = "", really: bool = True
+    ) -> Outcome:
         """Decide on records, or only say what it would do (audited).
 
         Where a second person is needed, the decision is proposed and moves nothing.
+
+        Args:
+            kind: what is decided; an undo is decided by `undo`.
+            one: the record that it is about.
+            other: the other record, if there are two.
+            reason: why, in words.
+            subject: the attribute that is requested, or the secretariat that is asked (empty: that of the record's
+                source).
+            really: do it; otherwise only say what it would do.
 
         Raises:
             StateConflict: a rule forbids it.
@@ -150,18 +169,39 @@ class IdentityOperations(Audited):
         now = datetime.now(UTC)
 
         def asked(known: Known, number: int) -> tuple[Written, Outcome]:
-            plain = Decision(number, kind, one, other, self._principal.id, now, _bounded(reason))
+            told = self._whom_to_ask(known.circle.record(one), subject) if kind is DecisionKind.ASK else subject
+            plain = Decision(number, kind, one, other, self._principal.id, now, _bounded(reason), subject=told)
             decision = weighed(known.circle, plain, self._decider.new_id())
-            if _needs_second(decision, known):
-                proposed = replace(plain, standing=Standing.PROPOSED, discordant=decision.discordant)
-                proposed = replace(proposed, prints=decision.prints)
-                written = Written(
-                    [proposed], Changes(audit=[self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed)])
-                )
-                return written, Outcome(proposed, told=_moved_items(known, decision))
+            if needs_second(decision, _told_of(known)):
+                proposed = replace(plain, discordant=decision.discordant, prints=decision.prints)
+                return self._propose(known, proposed, _moved_items(known, decision))
             return self._enact(known, decision, action, now)
 
         return self._do([i for i in (one, other) if i], asked, now, really=really)
+
+    def _whom_to_ask(self, record: Identity, named: str) -> str:
+        """Give the secretariat that is asked: the one named, else that of the source that told the record.
+
+        Raises:
+            StateConflict: there is none, or it is the desk itself.
+
+        """
+        site = self._decider.site
+        source = site.source(record.told.source)
+        asked = named or (source.secretariat if source else "")
+        if asked not in site.secretariats or asked == site.identity_desk:
+            raise StateConflict("a secretariat other than the identity desk is expected")
+        return asked
+
+    def _propose(self, known: Known, decision: Decision, told: tuple[WorkItem, ...]) -> tuple[Written, Outcome]:
+        """Let a decision wait for a second person, once."""
+        same = (decision.kind, decision.one, decision.other, decision.undoes)
+        waiting = (d for d in known.circle.decisions if d.standing is Standing.PROPOSED)
+        if any((d.kind, d.one, d.other, d.undoes) == same for d in waiting):
+            raise StateConflict("this waits for a second person already")
+        proposed = replace(decision, standing=Standing.PROPOSED)
+        changes = Changes(audit=[self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed)])
+        return Written([proposed], changes), Outcome(proposed, told=told)
 
     def approve(self, number: int, *, really: bool = True) -> Outcome:
         """Let what somebody else proposed take effect, as things are by now (audited).
@@ -180,6 +220,9 @@ class IdentityOperations(Audited):
             if proposed.standing is not Standing.PROPOSED:
                 raise StateConflict("only a proposed decision is approved")
             asked = replace(proposed, standing=Standing.IN_FORCE, second=self._principal.id, discordant=())
+            if asked.kind is DecisionKind.UNDO:
+                done = undone(known.circle, asked.undoes, asked.by, now, asked.reason, second=asked.second)
+                return self._let_be_undone(known, done, now, action, asked)
             return self._enact(known, weighed(known.circle, asked, self._decider.new_id()), action, now)
 
         proposed = self._desk.look([], decision=number).circle.decision(number)
@@ -191,6 +234,8 @@ class IdentityOperations(Audited):
     def undo(self, number: int, reason: str, *, really: bool = True) -> Outcome:
         """Let things be as if a decision had never been taken, or say what that would do (audited).
 
+        Where what follows would need a second person if it were decided directly, the undo is proposed.
+
         Raises:
             ResourceNotFound: there is no such decision.
             StateConflict: it is undone already, or a later one must be undone first.
@@ -199,25 +244,32 @@ class IdentityOperations(Audited):
         self.require(Right.IDENTITY_UNDO, AuditAction.IDENTITY_DECISION_UNDONE)
         now = datetime.now(UTC)
 
-        def undoing(known: Known, _number: int) -> tuple[Written, Outcome]:
+        def undoing(known: Known, own: int) -> tuple[Written, Outcome]:
             done = undone(known.circle, number, self._principal.id, now, _bounded(reason))
-            asked_again = [(known.state.foci[f], False) for f in done.decision.answered if known.state.foci.get(f)]
-            changes = self._sitting(known, now).follow(done.circle, asked_again)
-            changes.audit.append(self._told(AuditAction.IDENTITY_DECISION_UNDONE, done.decision, stays=len(done.stays)))
-            return Written([done.decision, *done.changed], changes), self._undo_outcome(known, done, changes)
+            if undo_needs_second(known.circle, done, _told_of(known)):
+                one, other = done.decision.one, done.decision.other
+                plain = Decision(own, DecisionKind.UNDO, one, other, self._principal.id, now, reason, undoes=number)
+                proposed = replace(plain, prints=done.decision.prints)
+                return self._propose(known, proposed, _moved_items(known, done.decision))
+            return self._let_be_undone(known, done, now, AuditAction.IDENTITY_DECISION_UNDONE)
 
         return self._do([], undoing, now, really=really, decision=number)
 
-    @staticmethod
-    def _undo_outcome(known: Known, done: Undoing, changes: Changes) -> Outcome:
+    def _let_be_undone(
+        self, known: Known, done: Undoing, now: datetime, action: AuditAction, *approved: Decision
+    ) -> tuple[Written, Outcome]:
+        questions = questions_before(known.state, done.decision)
+        changes = self._sitting(known, now).follow(done.circle, questions)
+        changes.audit.append(self._told(action, done.decision, stays=len(done.stays)))
         told = _moved_items(known, done.decision)
-        return Outcome(done.decision, _retold(changes), told, done.stays, done.joined)
+        outcome = Outcome(done.decision, _retold(changes), told, done.stays, done.joined)
+        return Written([done.decision, *done.changed, *approved], changes), outcome
 
     def _enact(self, known: Known, decision: Decision, action: AuditAction, now: datetime) -> tuple[Written, Outcome]:
         circle = enacted(known.circle, decision)
-        answered = questions_answered(known.state, circle, decision)
-        decision = replace(decision, answered=tuple(focus.id for focus in answered))
-        changes = self._sitting(known, now).follow(circle, [(focus, True) for focus in answered])
+        questions, answered = questions_after(known.state, circle, decision)
+        decision = replace(decision, answered=answered)
+        changes = self._sitting(known, now).follow(circle, questions)
         changes.audit.append(self._told(action, decision))
         told = _moved_items(known, decision) if decision.kind is DecisionKind.UNLINK else ()
         return Written([decision], changes), Outcome(decision, _retold(changes), told)
@@ -271,10 +323,9 @@ def _bounded(reason: str) -> str:
     return reason
 
 
-def _needs_second(decision: Decision, known: Known) -> bool:
-    """A link against a strict trait, or a record that leaves after others were told of what it brought."""
-    unlinked = decision.kind is DecisionKind.UNLINK and bool(_moved_items(known, decision))
-    return unlinked or bool(decision.discordant)
+def _told_of(known: Known) -> frozenset[str]:
+    """Name the records of whose items others have been told."""
+    return frozenset(item.identity for item in known.told)
 
 
 def _moved_items(known: Known, decision: Decision) -> tuple[WorkItem, ...]:

@@ -1,17 +1,15 @@
-"""What people decide of identities: link, not the same, unlink, a merge request, and undoing any of them.
+"""What people decide of identities: who is one person and who is not, what is frozen, and what others are asked.
 
-A decision moves pointers and keeps where each was. Undoing one leaves what would be had it never been taken: what later
-decisions moved is put back and moved anew without it. What admissions has moved since stays where admissions put it.
+A decision moves pointers and keeps where each was, so that it can be undone (gateway/undo.py).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import combinations
 
 from gateway.errors import ResourceNotFound, StateConflict
-from gateway.identity import Identity, Ruling, apart, disagreements, fingerprint, settled, survivorship
+from gateway.identity import Identity, Request, Ruling, apart, disagreements, fingerprint, settled, survivorship
 from gateway.reconciliation import PROVISIONAL_AUTHORITY
 
 REASON_LENGTH = 500
@@ -29,6 +27,27 @@ class DecisionKind(StrEnum):
     """A record is not the person whose it is: it gets one of its own."""
     REQUEST_MERGE = "request-merge"
     """Admissions is to merge two numbers of one domain (RNIV 1, EXI SI 37: only the référentiel merges)."""
+    REQUEST_FLAG = "request-flag"
+    """Admissions is to mark an identity as homonyme or douteuse (RNIV 1, EXI SI 09: only the référentiel sets it)."""
+    FREEZE = "freeze"
+    """A record may be two people's (« collision : gel »): nothing of it is joined, printed or sent by us."""
+    LIFT = "lift"
+    """A frozen record is one person's after all."""
+    ASK = "ask-information"
+    """A secretariat is to say what it knows; the question stays open, and waits for it."""
+    UNDO = "undo"
+    """Another decision is undone: only where what follows needs a second person."""
+
+
+REQUESTS = frozenset({DecisionKind.REQUEST_MERGE, DecisionKind.REQUEST_FLAG})
+"""Kinds by which admissions is asked to do something, and which end when it has."""
+
+
+class Flag(StrEnum):
+    """Attributes of an identity that admissions may be asked to set (RNIV 1 §3.2.1, HL7 table 0445-FR)."""
+
+    HOMONYM = "HOMA"
+    DOUBTFUL = "DOUT"
 
 
 class Standing(StrEnum):
@@ -57,7 +76,7 @@ class Decision:
         number: its number; later decisions have higher ones.
         kind: what is decided.
         one: the record that it is about; of a merge request, the one to be retired.
-        other: the other record; empty for an unlink.
+        other: the other record; empty where only one is decided on.
         by: who decided.
         at: aware instant.
         reason: why, in words.
@@ -71,6 +90,9 @@ class Decision:
         undone_by: who undid it.
         undone_at: when.
         undone_for: why.
+        undone_second: who approved that, where a second person was needed.
+        subject: the attribute that admissions is to set, or the secretariat that is asked.
+        undoes: number of the decision that this one is to undo.
 
     """
 
@@ -91,6 +113,9 @@ class Decision:
     undone_by: str = ""
     undone_at: datetime | None = None
     undone_for: str = ""
+    undone_second: str = ""
+    subject: str = ""
+    undoes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +170,42 @@ class Circle:
         return replace(self, identities={**self.identities, **after})
 
     def decided(self, *decisions: Decision) -> "Circle":
-        """Give the circle with these decisions in place of those of their numbers, and the rulings that follow."""
+        """Give the circle with these decisions in place of those of their numbers, and what follows for its records."""
         own = {d.number: d for d in (*self.decisions, *decisions)}
         ordered = tuple(own[number] for number in sorted(own))
+        new = {d.number for d in decisions} - {d.number for d in self.in_force}
         circle = replace(self, decisions=ordered)
-        return replace(circle, identities=_ruled(self.identities, circle.in_force))
+        ruled, frozen = _ruled(self.identities, circle.in_force), _frozen(circle.in_force)
+        after = {
+            i: replace(record, frozen=i in frozen, requests=_requests(record, circle.in_force, new))
+            for i, record in ruled.items()
+        }
+        return replace(circle, identities=after)
+
+    def is_followed(self, decision: Decision) -> bool:
+        """Whether admissions has done what a decision in force requested of it."""
+        if decision.standing is not Standing.IN_FORCE or decision.kind not in REQUESTS:
+            return False
+        named = [i for i in (decision.one, decision.other) if i]
+        return any(all(r.decision != decision.number for r in self.record(i).requests) for i in named)
+
+
+def _frozen(decisions: Iterable[Decision]) -> set[str]:
+    """Name the records that decisions in force leave frozen; a later one goes before an earlier one."""
+    frozen: set[str] = set()
+    for decision in decisions:
+        if decision.kind is DecisionKind.FREEZE:
+            frozen.add(decision.one)
+        elif decision.kind is DecisionKind.LIFT:
+            frozen.discard(decision.one)
+    return frozen
+
+
+def _requests(record: Identity, decisions: Iterable[Decision], new: Collection[int]) -> tuple[Request, ...]:
+    """Give what admissions is still to do with a record: what it has done was taken from the record then."""
+    waits = {r.decision for r in record.requests} | {*new}
+    asked = (d for d in decisions if d.number in waits and d.kind in REQUESTS and record.id in {d.one, d.other})
+    return tuple(Request(d.number, d.other if d.one == record.id else d.one, d.subject) for d in asked)
 
 
 def _ruled(identities: Mapping[str, Identity], decisions: Sequence[Decision]) -> dict[str, Identity]:
@@ -189,6 +245,24 @@ def weighed(circle: Circle, asked: Decision, fresh: str) -> Decision:
             return _unlink(circle, asked, fresh)
         case DecisionKind.REQUEST_MERGE:
             return _request_merge(circle, asked)
+        case _:
+            return _of_one(circle, asked)
+
+
+def needs_second(decision: Decision, told: Collection[str]) -> bool:
+    """Whether a decision, with all that it does, is proposed until a second person approves it.
+
+    A link against a strict trait, a record that leaves after others were told of what it brought, and a collision.
+
+    Args:
+        decision: the decision.
+        told: records of whose items others have been told.
+
+    """
+    if decision.kind in {DecisionKind.FREEZE, DecisionKind.LIFT}:
+        return True
+    left = decision.kind is DecisionKind.UNLINK and any(move.identity in told for move in decision.moves)
+    return left or bool(decision.discordant)
 
 
 def enacted(circle: Circle, decision: Decision) -> Circle:
@@ -203,13 +277,15 @@ def _link(circle: Circle, asked: Decision) -> Decision:
     if ones == others:
         raise StateConflict("the two are one person already")
     pairs = [(a, b) for a in ones for b in others]
-    if any(_numbers_of_one_domain(a, b) for a, b in pairs):
+    if any(numbers_of_one_domain(a, b) for a, b in pairs):
         raise StateConflict("two numbers in force of one domain are merged by admissions alone: request a merge")
     if any(apart(a, b) for a, b in pairs):
         raise StateConflict("it is decided that they are not the same: undo that decision first")
+    if any(record.frozen for record in (*ones, *others)):
+        raise StateConflict("one of them is frozen, so nobody is joined with it: lift that first")
     told = [disagreements(a.patient, b.patient) for a, b in pairs if not (a.retired or b.retired)]
     discordant = tuple(dict.fromkeys(trait for traits in told for trait in traits))
-    moves = _joined(circle, asked.one, asked.other, "")
+    moves = joined(circle, asked.one, asked.other, "")
     ruled = tuple((a.id, b.id) for a, b in pairs)
     return replace(asked, discordant=discordant, moves=moves, pairs=ruled, prints=_prints(*ones, *others))
 
@@ -235,12 +311,43 @@ def _unlink(circle: Circle, asked: Decision, fresh: str) -> Decision:
 def _request_merge(circle: Circle, asked: Decision) -> Decision:
     _require_in_force(circle, asked)
     one, other = circle.record(asked.one), circle.record(asked.other)
-    if not _numbers_of_one_domain(one, other):
+    if not numbers_of_one_domain(one, other):
         raise StateConflict("a merge is requested for two numbers of one domain; others are linked")
-    wanted = {one.id, other.id}
-    if any(d.kind is DecisionKind.REQUEST_MERGE and {d.one, d.other} == wanted for d in circle.in_force):
+    if any(r.other == other.id for r in one.requests):
         raise StateConflict("this merge is requested already")
     return replace(asked, prints=_prints(one, other))
+
+
+def _of_one(circle: Circle, asked: Decision) -> Decision:
+    """A decision that moves nothing, on a record alone."""
+    if asked.kind is DecisionKind.UNDO:
+        raise StateConflict("what is undone is named by its number")
+    if asked.kind is DecisionKind.REQUEST_FLAG:
+        _require_flag(circle, asked)
+    elif asked.kind is not DecisionKind.ASK:
+        _require_freezable(circle, asked)
+    return replace(asked, prints=_prints(circle.record(asked.one)))
+
+
+def _require_flag(circle: Circle, asked: Decision) -> None:
+    """We never set an attribute: the référentiel does, and DOUT takes a higher status and the INS away there."""
+    one = circle.record(asked.one)
+    if asked.subject not in set(Flag):
+        raise StateConflict(f"one of {', '.join(Flag)} is expected")
+    if one.retired or not one.authoritative:
+        raise StateConflict("a flag is requested for a number in force of admissions")
+    if asked.subject in one.patient.attributes or any(r.attribute == asked.subject for r in one.requests):
+        raise StateConflict("the identity has this flag, or it is requested already")
+    if asked.subject == Flag.DOUBTFUL and "FICT" in one.patient.attributes:
+        raise StateConflict("a fictive identity is never a doubtful one (EXI SI 09)")
+
+
+def _require_freezable(circle: Circle, asked: Decision) -> None:
+    one = circle.record(asked.one)
+    if one.retired:
+        raise StateConflict("admissions has retired this number: name the one into which it was merged")
+    if one.frozen is (asked.kind is DecisionKind.FREEZE):
+        raise StateConflict("the record is frozen already" if one.frozen else "the record is not frozen")
 
 
 def _require_in_force(circle: Circle, asked: Decision) -> None:
@@ -251,7 +358,8 @@ def _require_in_force(circle: Circle, asked: Decision) -> None:
         raise StateConflict("admissions has retired this number: name the one into which it was merged")
 
 
-def _numbers_of_one_domain(one: Identity, other: Identity) -> bool:
+def numbers_of_one_domain(one: Identity, other: Identity) -> bool:
+    """Whether two records are numbers in force of one domain of the outside world."""
     same = one.key.authority == other.key.authority != PROVISIONAL_AUTHORITY
     return same and one.id != other.id and not one.retired and not other.retired
 
@@ -260,7 +368,7 @@ def _prints(*records: Identity) -> dict[str, str]:
     return {record.id: fingerprint(record.patient) for record in records}
 
 
-def _joined(circle: Circle, one: str, other: str, stays: str, only: frozenset[str] | None = None) -> tuple[Move, ...]:
+def joined(circle: Circle, one: str, other: str, stays: str, only: frozenset[str] | None = None) -> tuple[Move, ...]:
     """Give the moves that make two persons one: ``stays`` if it is one of the two, else the one that is shown first."""
     ones, others = circle.family(one), circle.family(other)
     if ones[0].person == others[0].person:
@@ -269,102 +377,3 @@ def _joined(circle: Circle, one: str, other: str, stays: str, only: frozenset[st
         stays = min((*ones, *others), key=survivorship).person
     goes = others if ones[0].person == stays else ones
     return tuple(Move(i.id, i.person, stays) for i in goes if only is None or i.id in only)
-
-
-# -- undoing -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Undoing:
-    """What undoing a decision does.
-
-    Attributes:
-        circle: as it is afterwards.
-        decision: the decision, undone.
-        changed: later decisions whose moves begin elsewhere now.
-        stays: records that admissions has moved since: they stay.
-        joined: records that came to the person since, and stay too.
-
-    """
-
-    circle: Circle
-    decision: Decision
-    changed: tuple[Decision, ...]
-    stays: tuple[str, ...]
-    joined: tuple[str, ...]
-
-
-def undone(circle: Circle, number: int, by: str, at: datetime, reason: str) -> Undoing:
-    """Give what is as if a decision had never been taken; a proposed one is withdrawn.
-
-    Raises:
-        ResourceNotFound: there is no such decision.
-        StateConflict: it is undone already, or what it parted would meet what a later decision keeps apart.
-
-    """
-    decision = circle.decision(number)
-    if decision.standing is Standing.UNDONE:
-        raise StateConflict("the decision is undone already")
-    gone = replace(decision, standing=Standing.UNDONE, undone_by=by, undone_at=at, undone_for=reason)
-    if decision.standing is Standing.PROPOSED:
-        return Undoing(circle.decided(gone), gone, (), (), ())
-    later = [d for d in circle.in_force if d.number >= number]
-    stays = _moved_since(circle, later)
-    after = circle.moved(_back(later, stays))
-    changed = []
-    for each in later[1:]:
-        moves = _again(after, each, stays)
-        after = after.moved(m for m in moves if m.identity not in stays)
-        if moves != each.moves:
-            changed.append(replace(each, moves=moves))
-    after = after.decided(gone, *changed)
-    _require_possible(circle, after)
-    return Undoing(after, gone, tuple(changed), tuple(sorted(stays)), _came_since(circle, decision))
-
-
-def _moved_since(circle: Circle, decisions: Sequence[Decision]) -> frozenset[str]:
-    """Name the records that something else than these decisions has moved since the first of them."""
-    last: dict[str, str] = {}
-    elsewhere = set()
-    for move in (m for d in decisions for m in d.moves):
-        if last.setdefault(move.identity, move.before) != move.before:
-            elsewhere.add(move.identity)
-        last[move.identity] = move.after
-    return frozenset(elsewhere | {i for i, person in last.items() if circle.identities[i].person != person})
-
-
-def _back(decisions: Sequence[Decision], stays: frozenset[str]) -> list[Move]:
-    """Give the moves back to where each record was before the first decision that moved it."""
-    first: dict[str, Move] = {}
-    for move in (m for d in decisions for m in d.moves if m.identity not in stays):
-        first.setdefault(move.identity, Move(move.identity, move.after, move.before))
-    return list(first.values())
-
-
-def _again(circle: Circle, decision: Decision, stays: frozenset[str]) -> tuple[Move, ...]:
-    """Give the moves of a decision anew; those of what admissions has moved since are kept as they were."""
-    kept = tuple(m for m in decision.moves if m.identity in stays)
-    free = frozenset(decision.prints) - stays
-    if decision.kind is DecisionKind.UNLINK:
-        before = circle.record(decision.one).person
-        fresh = (Move(m.identity, before, m.after) for m in decision.moves if m.identity in free)
-        return (*kept, *fresh)
-    if decision.kind is DecisionKind.LINK:
-        after = next((m.after for m in decision.moves), "")
-        return (*kept, *_joined(circle, decision.one, decision.other, after, free))
-    return decision.moves
-
-
-def _require_possible(before: Circle, after: Circle) -> None:
-    """What an undo joins must not be kept apart by a decision since, nor be two numbers of one domain."""
-    for one, other in combinations(after.identities.values(), 2):
-        joined = one.person == other.person and before.record(one.id).person != before.record(other.id).person
-        if joined and (apart(one, other) or _numbers_of_one_domain(one, other)):
-            raise StateConflict("a later decision keeps apart what this would join: undo that one first")
-
-
-def _came_since(circle: Circle, decision: Decision) -> tuple[str, ...]:
-    """Name the records that have come to the persons whom a decision joined, and that it has not seen."""
-    persons = {move.after for move in decision.moves} if decision.kind is DecisionKind.LINK else set()
-    came = (i.id for i in circle.identities.values() if i.person in persons and i.id not in decision.prints)
-    return tuple(sorted(came))

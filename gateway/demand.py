@@ -5,7 +5,7 @@ exist. That is why repetitions, permutations and replays end in the same items.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.facts import (
@@ -29,6 +29,20 @@ from gateway.worklist import ItemKind
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What one more secretariat is told of an object, wherever the rules send it.
+
+    Attributes:
+        title: key of the text catalogue.
+        rule: why it is told: the name of a reason of ours.
+
+    """
+
+    title: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What the items about an object should be.
 
@@ -44,6 +58,8 @@ class Demand:
         copies: units that are to receive a copy, wherever the item itself goes.
         remarks: what whoever works on it must know of how it was understood.
         of_object: the object has come; False: what waits for it is shown, and nobody has acted on the object itself.
+        sides: secretariats that are told beside where the rules send it, and what.
+        routed: the rules send it; False: it is for its sides alone.
 
     """
 
@@ -58,6 +74,13 @@ class Demand:
     copies: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
     of_object: bool = True
+    sides: Mapping[str, Side] = field(default_factory=dict)
+    routed: bool = True
+
+    def title_for(self, secretariat: str) -> str:
+        """Give the title that a secretariat reads."""
+        side = self.sides.get(secretariat)
+        return side.title if side else self.title
 
 
 _APPOINTMENT_TITLES = {
@@ -175,6 +198,10 @@ def _of_visit(fact: VisitReported, source: str) -> Demand:
 _EXPECTED = {Pending.TRANSFER: Remark.TRANSFER_EXPECTED, Pending.DISCHARGE: Remark.DISCHARGE_EXPECTED}
 
 
+ASKED = "asked"
+"""Rule of an item by which the identity desk asks a secretariat for what it knows."""
+
+
 def _of_question(question: Question, source: str) -> Demand:
     urgent = question.doubt is not Doubt.UNKNOWN
     return Demand(
@@ -185,6 +212,7 @@ def _of_question(question: Question, source: str) -> Demand:
         f"identity.{question.doubt}",
         ", ".join(question.traits),
         (question,),
+        sides={secretariat: Side("identity.information-asked", ASKED) for secretariat in question.waits_for},
     )
 
 

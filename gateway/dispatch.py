@@ -49,8 +49,12 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
 
 def _route(act: Act, wanted: Demand) -> Route:
     """Where the rules send it, and a copy to each secretariat to which they send what the named units get."""
+    if not wanted.routed:
+        return Route(tuple(wanted.sides), DEFAULT_RULE, "")
     default = act.site.identity_desk if wanted.kind is ItemKind.IDENTITY else act.site.default_secretariat
     found = route(wanted.subject, act.site.rules, default)
+    if wanted.sides:
+        found = replace(found, secretariats=tuple(dict.fromkeys((*found.secretariats, *wanted.sides))))
     if not wanted.copies:
         return found
     others = (route(replace(wanted.subject, unit=unit, location=""), act.site.rules, "") for unit in wanted.copies)
@@ -58,7 +62,14 @@ def _route(act: Act, wanted: Demand) -> Route:
     return replace(found, secretariats=tuple(dict.fromkeys((*found.secretariats, *copied))))
 
 
+def _reason(wanted: Demand, where: Route, secretariat: str) -> tuple[str, str]:
+    """Give the rule by which a secretariat has an item, and its label."""
+    side = wanted.sides.get(secretariat)
+    return (side.rule, "") if side else (where.rule, where.label)
+
+
 def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Route) -> None:
+    rule, label = _reason(wanted, where, secretariat)
     item = WorkItem(
         id=act.new_id(),
         kind=wanted.kind,
@@ -67,10 +78,10 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
         state=ItemState.NEW,
         identity=focus.identity,
         focus=focus.id,
-        title=wanted.title,
+        title=wanted.title_for(secretariat),
         detail=wanted.detail,
-        rule=where.rule,
-        reason=where.label,
+        rule=rule,
+        reason=label,
         source_message=act.message,
         version=1,
         created_at=act.now,
@@ -84,14 +95,15 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
 def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route, *, reads_new: bool) -> None:
     opens = item.state is ItemState.WITHDRAWN or (reads_new and item.state is ItemState.DONE)
     state = ItemState.NEW if opens else item.state
+    rule, label = _reason(wanted, where, item.secretariat)
     changed = replace(
         item,
         state=state,
         priority=more_urgent(wanted.priority, where.priority),
-        title=wanted.title,
+        title=wanted.title_for(item.secretariat),
         detail=wanted.detail,
-        rule=where.rule,
-        reason=where.label,
+        rule=rule,
+        reason=label,
         identity=focus.identity,
         remarks=tuple(map(str, wanted.remarks)),
     )
@@ -106,7 +118,8 @@ def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> 
         if item.open:
             _change(act, replace(item, state=ItemState.WITHDRAWN), AuditAction.ITEM_WITHDRAWN)
     elif item.open and not (wanted.warns and told_before):
-        _change(act, replace(item, state=ItemState.WITHDRAWN, title=wanted.title), AuditAction.ITEM_WITHDRAWN)
+        title = wanted.title_for(item.secretariat)
+        _change(act, replace(item, state=ItemState.WITHDRAWN, title=title), AuditAction.ITEM_WITHDRAWN)
     elif item.state is ItemState.DONE and wanted.warns and not told_before and (old is None or old.of_object):
         _change(act, replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE), AuditAction.ITEM_UPDATED)
 

@@ -47,6 +47,8 @@ class Doubt(StrEnum):
     """The same of an unlink (A37)."""
     MERGE_REFUSED = "merge-refused"
     """A source that is not admissions asked for a merge (EXI SI 36)."""
+    FROZEN = "frozen"
+    """A department names a record that is frozen: whose what it sends is, is to be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Question:
         other: the identity that the doubtful one was held against; empty if none.
         traits: names of the strict traits that contradict each other.
         answered: nothing is left to ask.
+        waits_for: secretariats that are asked for information; the question waits for them.
 
     """
 
@@ -65,6 +68,7 @@ class Question:
     other: str = ""
     traits: tuple[str, ...] = ()
     answered: bool = False
+    waits_for: tuple[str, ...] = ()
 
 
 ObjectFact = AppointmentReported | OrderReported | ResultReported | DocumentReported | VisitReported

@@ -43,6 +43,22 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What people asked admissions to do with a record, and it has not done yet.
+
+    Attributes:
+        decision: number of the decision.
+        other: id of the record with which it is to be merged; empty: it is to get an attribute.
+        attribute: the attribute (HOMA, DOUT); empty: it is to be merged.
+
+    """
+
+    decision: int
+    other: str = ""
+    attribute: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """One record of one identification domain.
 
@@ -56,6 +72,8 @@ class Identity:
         retired: merged away by admissions (A40); late messages still find it.
         origin: of a provisional record of a doubt, the key of the record that it contradicts; None of any other.
         rulings: what people decided of it and of others, as it is in force.
+        frozen: it may be two people's (« collision : gel »): people decided that we join, print and send nothing of it.
+        requests: what admissions was asked to do with it.
 
     """
 
@@ -68,6 +86,8 @@ class Identity:
     retired: bool = False
     origin: Identifier | None = None
     rulings: tuple[Ruling, ...] = ()
+    frozen: bool = False
+    requests: tuple[Request, ...] = ()
 
     @property
     def ins(self) -> Identifier | None:
@@ -87,6 +107,7 @@ class Person:
         confirmed: False while only departments have spoken (« identité à confirmer », no IPP shown as such).
         attributes: RNIV attributes (HOMA, DOUT, FICT ...).
         deceased: whether a death was told.
+        frozen: a record of the person is frozen: nothing of the person is printed, sent or joined.
 
     """
 
@@ -97,6 +118,7 @@ class Person:
     confirmed: bool
     attributes: frozenset[str] = frozenset()
     deceased: bool = False
+    frozen: bool = False
 
 
 def may_be_minor(born: str, on: date) -> bool:
@@ -283,4 +305,5 @@ def golden_record(person: str, identities: Iterable[Identity]) -> Person:
         confirmed=best.authoritative,
         attributes=best.patient.attributes,
         deceased=any(i.patient.deceased for i in ordered),
+        frozen=any(i.frozen for i in ordered),
     )

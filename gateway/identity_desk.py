@@ -9,6 +9,7 @@ from gateway.audit import AuditEvent
 from gateway.decision import Circle, Decision, DecisionKind
 from gateway.dispatch import dispatch, retell
 from gateway.effect import shown_otherwise
+from gateway.errors import StateConflict
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
 from gateway.pipeline import Changes, Decider
 from gateway.site import Source, SourceRole
@@ -35,24 +36,23 @@ class Sitting:
     principal: str
     now: datetime
 
-    def follow(self, circle: Circle, answers: Iterable[tuple[Focus, bool]]) -> Changes:
-        """Let the state be as the circle, these questions answered (or not any more), and the work follow."""
+    def follow(self, circle: Circle, questions: Iterable[tuple[Focus, Question]]) -> Changes:
+        """Let the state be as the circle, these questions as given, and the work follow."""
         changes, events = Changes(), list[AuditEvent]()
         for identity in circle.identities.values():
             if self.state.identities[identity.id] != identity:
                 self.state.put_identity(identity)
-        for focus, answered in answers:
-            self._answer(focus, events, answered=answered)
+        for focus, question in questions:
+            self._put(focus, question, events)
         for item in shown_otherwise(self.state):
             retell(self._act(item.source_message, events), item)
         self.decider.publish(self._act(0, events), changes)
         changes.audit.extend(events)
         return changes
 
-    def _answer(self, focus: Focus, events: list[AuditEvent], *, answered: bool) -> None:
-        if isinstance(focus.fact, Question) and focus.fact.answered != answered:
-            fact = replace(focus.fact, answered=answered)
-            after = replace(focus, fact=fact, version=focus.version + 1, updated_at=self.now)
+    def _put(self, focus: Focus, question: Question, events: list[AuditEvent]) -> None:
+        if focus.fact != question:
+            after = replace(focus, fact=question, version=focus.version + 1, updated_at=self.now)
             self.state.put_focus(after, ())
             dispatch(self._act(focus.message, events), focus, after)
 
@@ -76,6 +76,41 @@ def questions_answered(state: State, circle: Circle, decision: Decision) -> list
         return frozenset((focus.identity, question.other)) in pairs
 
     return [f for f, q in open_questions(state, decision.prints) if answers(f, q)]
+
+
+Asked = list[tuple[Focus, Question]]
+"""Questions, each as it is to be."""
+
+
+def questions_after(state: State, circle: Circle, decision: Decision) -> tuple[Asked, tuple[str, ...]]:
+    """Give the questions that a decision in force answers, or lets wait for somebody, and the foci of those answered.
+
+    Raises:
+        StateConflict: somebody is asked about a record of which nothing is in question, or is asked already.
+
+    """
+    if decision.kind is not DecisionKind.ASK:
+        answered = questions_answered(state, circle, decision)
+        after = [(f, replace(f.fact, answered=True)) for f in answered if isinstance(f.fact, Question)]
+        return after, tuple(focus.id for focus in answered)
+    found = next(open_questions(state, [decision.one]), None)
+    if found is None:
+        raise StateConflict("nothing is in question about this record")
+    focus, question = found
+    if decision.subject in question.waits_for:
+        raise StateConflict("it waits for this secretariat already")
+    return [(focus, replace(question, waits_for=(*question.waits_for, decision.subject)))], ()
+
+
+def questions_before(state: State, decision: Decision) -> Asked:
+    """Give the questions as they are once a decision is undone: open again, or waiting for nobody."""
+    if decision.kind is DecisionKind.ASK:
+        return [
+            (focus, replace(question, waits_for=tuple(s for s in question.waits_for if s != decision.subject)))
+            for focus, question in open_questions(state, [decision.one])
+        ]
+    found = (state.foci.get(focus) for focus in decision.answered)
+    return [(f, replace(f.fact, answered=False)) for f in found if f is not None and isinstance(f.fact, Question)]
 
 
 def open_questions(state: State, identities: Iterable[str]) -> Iterator[tuple[Focus, Question]]:

@@ -23,6 +23,7 @@ from gateway.identity import (
     told_with,
     unqualified,
 )
+from gateway.request import end_flag_requests, end_merge_requests
 from gateway.site import SourceRole
 from gateway.told import NEVER
 
@@ -112,7 +113,7 @@ def _linked(act: Act, patient: Patient, key: Identifier) -> Identity | None:
     ins = qualified_ins(patient)
     holders, known = act.state.identities_with(ins) if ins else [], _known(act, patient)
     named = [m for n in (*holders, *known) for m in act.state.family_of(n.person)]
-    if any(apart(one, other) for one in named for other in named):
+    if any(one.frozen or apart(one, other) for one in named for other in named):
         return None
     return _one_person(act, patient, key, holders) or _one_person(act, patient, key, known)
 
@@ -241,6 +242,8 @@ def _told_by_department(act: Act, patient: Patient, record: Identity, *, correct
         return _doubt(act, patient, record, contradicted)
     if _names_another(act, patient, record):
         return _doubt(act, patient, record, (), Doubt.SEVERAL)
+    if record.frozen:
+        return _doubt(act, patient, record, (), Doubt.FROZEN)
     if own_correction and not _stale(act, record):
         return _update(act, _corrected(patient, record.patient), record, contradicted)
     return _recognised(act, patient, record)
@@ -292,7 +295,7 @@ def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ..
     else:
         act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected=",".join(changed))
         _ask_about_family(act, updated)
-    return updated
+    return end_flag_requests(act, updated)
 
 
 def _ask_about_family(act: Act, identity: Identity) -> None:
@@ -350,6 +353,8 @@ def _ask(act: Act, identity: Identity, question: Question) -> None:
     if other is not None and settled(identity, other):
         return
     known, open_question = _open_question(act, identity)
+    if open_question is not None:
+        question = replace(question, waits_for=open_question.waits_for)
     if open_question == question:
         return
     told = (known.told if known else NEVER).then(act.source.id, act.message, act.told_at)
@@ -422,7 +427,7 @@ def _fit(act: Act, one: Identity, other: Identity) -> bool:
     ours = [m for m in act.state.family_of(one.person) if not m.retired]
     theirs = [m for m in act.state.family_of(other.person) if not m.retired]
     return not any(
-        a.key.authority == b.key.authority or apart(a, b) or disagreements(a.patient, b.patient)
+        a.key.authority == b.key.authority or a.frozen or b.frozen or apart(a, b) or disagreements(a.patient, b.patient)
         for a in ours
         for b in theirs
     )
@@ -512,3 +517,4 @@ def _retire(act: Act, survivor: Identity, retired: Identity) -> None:
         person=survivor.person,
         retired=retired.id,
     )
+    end_merge_requests(act, retired.id, survivor.id)

@@ -94,6 +94,7 @@ class Source:
         addresses: networks (CIDR) that it may send HL7 v2 from; empty: any.
         subjects: subjects of TLS client certificates that it may send HL7 v2 under; empty: any or none.
         messages_per_second: HL7 v2 messages that are taken from it in a second; None: any number.
+        secretariat: who answers for what it sends of patients' identities; empty: the identity desk.
         silence_minutes: a source that sends nothing for so long raises an alarm; None: it may be silent.
         folder: where its HL7 v2 files appear; empty: it sends none.
         profile: what its HL7 v2 messages are checked against as they come; None: nothing beyond what is needed.
@@ -120,6 +121,7 @@ class Source:
     addresses: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     messages_per_second: float | None = None
+    secretariat: str = ""
     silence_minutes: int | None = None
     folder: str = ""
     profile: Profile | None = None
@@ -195,6 +197,7 @@ class Site:
         rules: routing rules, first match wins within a kind.
         access: who may act.
         held_hours: how long a fact may wait for its object before a person sees it.
+        desk_days: how long a question may stay open, or a request to admissions wait, before it is listed as late.
 
     """
 
@@ -211,6 +214,12 @@ class Site:
     rules: tuple[Rule, ...]
     access: Access
     held_hours: float = 24.0
+    desk_days: float = 7.0
+
+    @property
+    def desk_limit(self) -> timedelta:
+        """How long a question may stay open, or a request to admissions wait, before it is listed as late."""
+        return timedelta(days=self.desk_days)
 
     @property
     def held_limit(self) -> timedelta:

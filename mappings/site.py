@@ -87,6 +87,7 @@ class _SiteFile(_Strict):
     default_secretariat: Name
     identity_desk: Name
     held_hours: Annotated[float, Field(gt=0, le=8_760)] = 24.0
+    desk_days: Annotated[float, Field(gt=0, le=365)] = 7.0
     authorities: dict[str, str] = Field(default_factory=dict)
 
 
@@ -109,6 +110,7 @@ class _SourceTable(_Strict):
     addresses: tuple[Network, ...] = ()
     subjects: tuple[str, ...] = ()
     messages_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    secretariat: str = ""
     silence_minutes: Annotated[int, Field(ge=1)] | None = None
     folder: AbsolutePath = ""
     profile: str = ""
@@ -182,7 +184,7 @@ def load_site(folder: Path) -> Site:
     _check_unique(folder / "routing.toml", "rule", [r.name for r in routing.rule])
     _check_units(folder / "secretariats.toml", secretariats)
     profiles = site_profiles(folder)
-    _check_sources(folder / "sources.toml", sources, profiles)
+    _check_sources(folder / "sources.toml", sources, profiles, known)
     _check_rules(folder / "routing.toml", routing, known)
     _check_conditions(folder / "routing.toml", routing, {s.id for s in sources.source})
     _check_access(folder / "access.toml", access, site.environment)
@@ -202,6 +204,7 @@ def load_site(folder: Path) -> Site:
         rules=(*map(_rule, routing.rule), *_rules_by_unit(served)),
         access=_access(access),
         held_hours=site.held_hours,
+        desk_days=site.desk_days,
     )
 
 
@@ -290,7 +293,7 @@ def _check_unique(path: Path, table: str, names: list[str]) -> None:
             refuse(path, (table, place), f"{table} names must be unique: {name} stands twice")
 
 
-def _check_sources(path: Path, sources: _SourcesFile, profiles: Mapping[str, Profile]) -> None:
+def _check_sources(path: Path, sources: _SourcesFile, profiles: Mapping[str, Profile], known: set[str]) -> None:
     if all(source.role is not SourceRole.ADMISSIONS for source in sources.source):
         refuse(path, ("source",), "source: one with role admissions is expected: who else vouches for identities?")
     for place, source in enumerate(sources.source):
@@ -298,6 +301,8 @@ def _check_sources(path: Path, sources: _SourcesFile, profiles: Mapping[str, Pro
             refuse(path, ("source", place), "authority: the domain that admissions vouches for is expected")
         if source.folder and source.folder in [other.folder for other in sources.source[:place]]:
             refuse(path, ("source", place, "folder"), "folder: one of its own is expected, no other source's")
+        if source.secretariat and source.secretariat not in known:
+            refuse(path, ("source", place, "secretariat"), "secretariat: one of secretariats.toml is expected")
         if source.profile and source.profile not in profiles:
             refuse(path, ("source", place, "profile"), f"profile: one of {', '.join(sorted(profiles))} is expected")
         _check_reply(path, place, source)

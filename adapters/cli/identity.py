@@ -2,7 +2,7 @@
 
 import click
 
-from adapters.cli import identity_desk
+from adapters.cli import identity_decisions, identity_desk
 from adapters.cli.identity_evaluate import evaluate
 
 
@@ -17,5 +17,5 @@ def identity() -> None:
     """
 
 
-for command in (*identity_desk.COMMANDS, evaluate):
+for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate):
     identity.add_command(command)

@@ -1,14 +1,16 @@
-"""`gateway identity`: what the identity desk (cellule d'identitovigilance) sees and decides."""
+"""`gateway identity`: what the identity desk (cellule d'identitovigilance) sees."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from adapters.cli.identity_decisions import MASK, decision_json, print_decisions
 from adapters.cli.output import json_option, print_json, print_table, said
 from adapters.cli.period import age
-from adapters.cli.reason import decision_option, reveal_option
+from adapters.cli.reason import reveal_option
 from adapters.cli.session import session
-from adapters.identity_operations import MOST_LOOKED_AT, Outcome
+from adapters.identity_operations import MOST_LOOKED_AT
 from adapters.pipeline import identity_operations
 from adapters.store.identity_desk import OpenQuestion
 from gateway.decision import Decision, DecisionKind, Standing
@@ -26,11 +28,17 @@ _KINDS: dict[str, tuple[Doubt, ...]] = {
     "merges": (Doubt.MERGE_REFUSED,),
     "links": (Doubt.LINK_ASKED, Doubt.UNLINK_ASKED),
     "minors": tuple(Doubt),
+    "stale": tuple(Doubt),
+    "requests": (),
+    "frozen": (Doubt.FROZEN,),
     "proposed": (),
 }
-_MASK = "***"
-
-_yes = click.option("--yes", is_flag=True, help="Do it: the preview was read.")
+_DECISIONS: dict[str, tuple[tuple[Standing, DecisionKind | None], ...]] = {
+    "merges": ((Standing.IN_FORCE, DecisionKind.REQUEST_MERGE),),
+    "requests": ((Standing.IN_FORCE, DecisionKind.REQUEST_MERGE), (Standing.IN_FORCE, DecisionKind.REQUEST_FLAG)),
+    "frozen": ((Standing.IN_FORCE, DecisionKind.FREEZE),),
+    "proposed": ((Standing.PROPOSED, None),),
+}
 
 
 @click.command("list")
@@ -39,7 +47,9 @@ _yes = click.option("--yes", is_flag=True, help="Do it: the preview was read.")
 @reveal_option
 @json_option
 def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
-    """List open questions, oldest first, then merges that admissions is still to make, then proposed decisions.
+    """List open questions, oldest first, then what admissions is still to do, what is frozen, and what is proposed.
+
+    Stale: open for longer than the site's `desk_days`; a request that old is overdue.
 
     \b
     Examples:
@@ -49,23 +59,23 @@ def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
     doubts = _KINDS[kind] if kind else tuple(Doubt)
     with session() as current:
         operations = identity_operations(current.assembly, current.principal)
-        questions = operations.list_questions(doubts, limit, reveal, minors=kind == "minors")
-        requests = _decisions(kind, "merges", Standing.IN_FORCE, DecisionKind.REQUEST_MERGE, operations, limit)
-        proposed = _decisions(kind, "proposed", Standing.PROPOSED, None, operations, limit)
-    decisions = [*requests, *proposed]
+        questions = operations.list_questions(doubts, limit, reveal, minors=kind == "minors", stale=kind == "stale")
+        decisions = _decisions(kind, operations, limit)
+    late = datetime.now(UTC) - current.assembly.site.desk_limit
     if as_json:
         asked = [_question(q, reveal=bool(reveal)) for q in questions]
-        print_json({"questions": asked, "decisions": [_decision(d) for d in decisions]})
+        print_json({"questions": asked, "decisions": [decision_json(d, late=late) for d in decisions]})
         return
-    columns = ("question", "identité", "contre", "traits", "patient", "âge")
+    columns = ("question", "identité", "contre", "traits", "patient", "attend", "âge")
     print_table(columns, [_row(q, reveal=bool(reveal)) for q in questions], current.assembly.site.time_zone)
-    _print_decisions(decisions, current.assembly.site.time_zone)
+    print_decisions(decisions, current.assembly.site.time_zone, late=late)
 
 
-def _decisions(
-    kind: str | None, own: str, standing: Standing, of: DecisionKind | None, operations: Any, limit: int
-) -> list[Decision]:
-    return operations.list_decisions(standing, of, limit) if kind in {None, own} else []
+def _decisions(kind: str | None, operations: Any, limit: int) -> list[Decision]:
+    """Give the decisions of a list, each once."""
+    wanted = _DECISIONS.get(kind, ()) if kind else tuple(dict.fromkeys(w for each in _DECISIONS.values() for w in each))
+    found = [d for standing, of in wanted for d in operations.list_decisions(standing, of, limit)]
+    return sorted(found, key=lambda d: d.number)
 
 
 def _question(asked: OpenQuestion, *, reveal: bool) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def _question(asked: OpenQuestion, *, reveal: bool) -> dict[str, Any]:
         "identity": asked.record.id,
         "other": asked.question.other or None,
         "traits": list(asked.question.traits),
+        "waits_for": list(asked.question.waits_for),
         "since": asked.item.created_at,
         "item": asked.item.id,
         "patient": _record(asked.record, reveal=reveal),
@@ -83,13 +94,14 @@ def _question(asked: OpenQuestion, *, reveal: bool) -> dict[str, Any]:
 
 def _row(asked: OpenQuestion, *, reveal: bool) -> dict[str, object]:
     traits = asked.record.patient.traits
-    name = f"{traits.birth_family_name} {traits.first_given_name} {traits.birth_date}" if reveal else _MASK
+    name = f"{traits.birth_family_name} {traits.first_given_name} {traits.birth_date}" if reveal else MASK
     return {
         "question": text("title", asked.item.title),
         "identité": asked.record.id,
         "contre": asked.question.other,
         "traits": ", ".join(text("trait", t) for t in asked.question.traits),
         "patient": name,
+        "attend": ", ".join(asked.question.waits_for),
         "âge": age(asked.item.created_at),
     }
 
@@ -101,9 +113,10 @@ def _record(record: Identity, *, reveal: bool) -> dict[str, Any]:
         "identity": record.id,
         "person": record.person,
         "authority": record.key.authority,
-        **{name: value if reveal or not value else _MASK for name, value in shown.items()},
+        **{name: value if reveal or not value else MASK for name, value in shown.items()},
         "identity_status": record.patient.status,
         "vouched_for": record.authoritative,
+        "frozen": record.frozen,
         "retired": record.retired,
     }
 
@@ -125,14 +138,21 @@ def show(identity: str, reveal: str, *, as_json: bool) -> None:
     others = [_record(r, reveal=bool(reveal)) for r in found.family if r.id != identity]
     if as_json:
         print_json(
-            {**record, "family": others, "decisions": [_decision(d, reveal=bool(reveal)) for d in found.decisions]}
+            {
+                **record,
+                "family": others,
+                "decisions": [
+                    {**decision_json(d, reveal=bool(reveal)), "followed": d.number in found.followed}
+                    for d in found.decisions
+                ],
+            }
         )
         return
     for name, value in record.items():
         click.echo(f"{text('trait', name):20} {said(value, current.assembly.site.time_zone)}")
     for other in others:
         click.echo(f"même personne : {other['identity']} ({other['authority']})")
-    _print_decisions(list(found.decisions), current.assembly.site.time_zone)
+    print_decisions(list(found.decisions), current.assembly.site.time_zone)
 
 
 @click.command()
@@ -154,7 +174,7 @@ def compare(identities: tuple[str, ...], reveal: str, *, as_json: bool) -> None:
         {
             "trait": line.trait,
             "label": text("trait", line.trait),
-            "values": [v if reveal or not v or line.trait == STATUS else _MASK for v in line.values],
+            "values": [v if reveal or not v or line.trait == STATUS else MASK for v in line.values],
             "grade": line.grade,
         }
         for line in lines
@@ -177,172 +197,4 @@ def compare(identities: tuple[str, ...], reveal: str, *, as_json: bool) -> None:
     )
 
 
-@click.group()
-def decide() -> None:
-    """Decide who is who. Each decision has a reason; without --yes it is only shown what it would do (exit 2)."""
-
-
-@decide.command()
-@click.argument("identity")
-@click.argument("other")
-@decision_option
-@_yes
-@json_option
-def link(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """The two are one person. Against a strict trait, it is proposed to a second person.
-
-    \b
-    Example:
-      gateway identity decide link ID OTHER --reason "same address and phone" --yes
-    """
-    _decide(DecisionKind.LINK, identity, other, reason, yes=yes, as_json=as_json)
-
-
-@decide.command("not-same")
-@click.argument("identity")
-@click.argument("other")
-@decision_option
-@_yes
-@json_option
-def not_same(identity: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """The two are not one person; it is not asked again unless a strict trait changes.
-
-    \b
-    Example:
-      gateway identity decide not-same ID OTHER --reason "two sisters" --yes
-    """
-    _decide(DecisionKind.NOT_SAME, identity, other, reason, yes=yes, as_json=as_json)
-
-
-@decide.command()
-@click.argument("identity")
-@decision_option
-@_yes
-@json_option
-def unlink(identity: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """The record gets a person of its own. Where others were told of its items, it is proposed to a second person.
-
-    \b
-    Example:
-      gateway identity decide unlink ID --reason "another patient" --yes
-    """
-    _decide(DecisionKind.UNLINK, identity, "", reason, yes=yes, as_json=as_json)
-
-
-@decide.command("request-merge")
-@click.argument("retire")
-@click.argument("into")
-@decision_option
-@_yes
-@json_option
-def request_merge(retire: str, into: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    """Admissions is to merge two numbers of one domain; it is listed until the merge comes (A40).
-
-    \b
-    Example:
-      gateway identity decide request-merge RETIRED KEPT --reason "a double" --yes
-    """
-    _decide(DecisionKind.REQUEST_MERGE, retire, into, reason, yes=yes, as_json=as_json)
-
-
-def _decide(kind: DecisionKind, one: str, other: str, reason: str, *, yes: bool, as_json: bool) -> None:
-    with session() as current:
-        operations = identity_operations(current.assembly, current.principal)
-        outcome = operations.decide(kind, one, other, reason, really=yes)
-    _say(outcome, done=yes, as_json=as_json)
-
-
-@decide.command()
-@click.argument("decision", type=click.IntRange(1))
-@_yes
-@json_option
-def approve(decision: int, *, yes: bool, as_json: bool) -> None:
-    """Approve what somebody else proposed.
-
-    \b
-    Example:
-      gateway identity decide approve 12 --yes
-    """
-    with session() as current:
-        outcome = identity_operations(current.assembly, current.principal).approve(decision, really=yes)
-    _say(outcome, done=yes, as_json=as_json)
-
-
-@click.command()
-@click.argument("decision", type=click.IntRange(1))
-@decision_option
-@_yes
-@json_option
-def undo(decision: int, reason: str, *, yes: bool, as_json: bool) -> None:
-    """Let things be as if a decision had never been taken; say what others were told because of it.
-
-    \b
-    Example:
-      gateway identity undo 12 --reason "two sisters" --yes
-    """
-    with session() as current:
-        outcome = identity_operations(current.assembly, current.principal).undo(decision, reason, really=yes)
-    _say(outcome, done=yes, as_json=as_json)
-
-
-def _decision(decision: Decision, *, reveal: bool = False) -> dict[str, Any]:
-    return {
-        "decision": decision.number,
-        "kind": decision.kind,
-        "standing": decision.standing,
-        "identity": decision.one,
-        "other": decision.other or None,
-        "discordant": list(decision.discordant),
-        "moves": [{"identity": m.identity, "before": m.before, "after": m.after} for m in decision.moves],
-        "reason": decision.reason if reveal else _MASK,
-        "by": decision.by,
-        "at": decision.at,
-        "second": decision.second or None,
-        "undone_by": decision.undone_by or None,
-    }
-
-
-def _print_decisions(decisions: list[Decision], zone: str) -> None:
-    if decisions:
-        click.echo("")
-        columns = ("décision", "genre", "état", "identité", "autre", "par", "le")
-        print_table(columns, [_decision_row(d) for d in decisions], zone)
-
-
-def _decision_row(decision: Decision) -> dict[str, object]:
-    return {
-        "décision": decision.number,
-        "genre": text("decision", decision.kind),
-        "état": text("standing", decision.standing),
-        "identité": decision.one,
-        "autre": decision.other,
-        "par": decision.by,
-        "le": decision.at,
-    }
-
-
-def _say(outcome: Outcome, *, done: bool, as_json: bool) -> None:
-    decision = outcome.decision
-    told = [{"item": i.id, "secretariat": i.secretariat, "state": i.state, "version": i.version} for i in outcome.told]
-    if as_json:
-        parts = {"items": list(outcome.items), "already_told": told}
-        print_json(
-            {"done": done, **_decision(decision), **parts, "stays": outcome.stays, "joined_since": outcome.joined}
-        )
-    else:
-        number = f" {decision.number}" if done else ""
-        click.echo(f"décision{number} : {text('decision', decision.kind)}, {text('standing', decision.standing)}")
-        for trait in decision.discordant:
-            click.echo(f"trait discordant : {text('trait', trait)}")
-        for move in decision.moves:
-            click.echo(f"identité {move.identity} : {move.before} -> {move.after}")
-        click.echo(f"tâches à jour : {len(outcome.items)}")
-        for item in told:
-            click.echo(f"déjà transmis : {item['item']} ({item['secretariat']}, {text('state', str(item['state']))})")
-        for kept in (*outcome.stays, *outcome.joined):
-            click.echo(f"reste où il est : {kept}")
-    if not done:
-        raise click.UsageError("nothing is decided yet: add --yes")
-
-
-COMMANDS = (list_, show, compare, decide, undo)
+COMMANDS = (list_, show, compare)

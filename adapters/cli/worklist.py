@@ -86,6 +86,7 @@ def person_line(person: Person) -> str:
     used = f", nom utilisé {traits.used_family_name}" if traits.used_family_name else ""
     given = f", prénom utilisé {traits.used_given_name}" if traits.used_given_name else ""
     status = person.status if person.confirmed else f"{person.status}, à confirmer"
+    status = f"{status}, gelée" if person.frozen else status
     return (
         f"né(e) {traits.birth_family_name} (1er prénom {traits.first_given_name}{used}{given}) "
         f"le {traits.birth_date} [{traits.sex}] {status}"
@@ -117,7 +118,7 @@ def item_json(view: ItemView) -> dict[str, Any]:
 def reason(item: WorkItem) -> str:
     """Give, in the reader's words, why an item is where it is."""
     if item.rule != DEFAULT_RULE:
-        return item.reason
+        return item.reason or text("reason", item.rule)
     return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
 
 
@@ -127,6 +128,7 @@ def person_json(person: Person) -> dict[str, Any]:
         "person": person.id,
         "ipp": person.identifiers[0].value if person.confirmed and person.identifiers else None,
         "confirmed": person.confirmed,
+        "frozen": person.frozen,
         "identity_status": person.status,
         "birth_family_name": person.traits.birth_family_name,
         "used_family_name": person.traits.used_family_name,

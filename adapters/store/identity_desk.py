@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, exists, select
+from sqlalchemy import Connection, Table, Text, cast, exists, select
 
 from adapters.store import rows, schema
 from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
 from adapters.store.keys import among
 from adapters.store.work import Work
-from gateway.decision import Circle, Decision, DecisionKind, Standing
+from gateway.decision import REQUESTS, Circle, Decision, DecisionKind, Standing
 from gateway.errors import LimitExceeded
 from gateway.focus import Question
 from gateway.identity import Identity
@@ -100,8 +100,10 @@ class IdentityDesk:
             together.keep(_about, about)
             together.write(connection)
 
-    def questions(self, titles: Collection[str], secretariats: Collection[str], limit: int) -> list[OpenQuestion]:
-        """Give open questions, oldest first."""
+    def questions(
+        self, titles: Collection[str], secretariats: Collection[str], limit: int, before: datetime | None = None
+    ) -> list[OpenQuestion]:
+        """Give open questions, oldest first; if an instant is given, those asked before it."""
         statement = (
             select(_item)
             .where(_item.c.secretariat.in_(secretariats), _item.c.state.in_(_OPEN))
@@ -109,6 +111,8 @@ class IdentityDesk:
             .order_by(_item.c.created_at, _item.c.id)
             .limit(limit)
         )
+        if before is not None:
+            statement = statement.where(_item.c.created_at < before)
         with self._database.read() as connection:
             items = [rows.item(dict(row)) for row in connection.execute(statement).mappings()]
             foci = {r["id"]: rows.focus(r) for r in _by_id(connection, schema.focus, {i.focus for i in items})}
@@ -118,16 +122,25 @@ class IdentityDesk:
         return [OpenQuestion(i, f.fact, records[f.identity]) for i, f in asked if isinstance(f.fact, Question)]
 
     def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
-        """Give decisions that stand so, oldest first; of merge requests, those that admissions has not followed yet."""
+        """Give decisions that stand so, oldest first; of requests and freezes, those that still hold."""
         statement = select(_decision.c.content).where(_decision.c.standing == standing)
         if kind is not None:
             statement = statement.where(_decision.c.kind == kind)
-        if kind is DecisionKind.REQUEST_MERGE:
-            retired = _record.c.id.in_([_decision.c.one, _decision.c.other]) & _record.c.retired
-            statement = statement.where(~exists(select(_record.c.id).where(retired)))
+        holds = {
+            DecisionKind.FREEZE: _record.c.frozen,
+            **dict.fromkeys(REQUESTS, cast(_record.c.requests, Text) != "[]"),
+        }
+        if standing is Standing.IN_FORCE and kind in holds:
+            statement = statement.where(exists().where(_record.c.id == _decision.c.one, holds[kind]))
         with self._database.read() as connection:
             found = connection.execute(statement.order_by(_decision.c.id).limit(limit))
-            return [rows.decision(content) for content in found.scalars()]
+            decisions = [rows.decision(content) for content in found.scalars()]
+            if kind not in REQUESTS:
+                return decisions
+            named = {i for d in decisions for i in (d.one, d.other) if i}
+            records = {r["id"]: rows.identity(r) for r in _by_id(connection, _record, named)}
+        circle = Circle(records)
+        return [d for d in decisions if not circle.is_followed(d)]
 
     def _load(self, connection: Connection, identities: Collection[str], decision: int) -> Known:
         """Load whole persons, all decisions about any of their records, and the persons of those in turn."""

@@ -23,7 +23,7 @@ from gateway.facts import (
     VisitReported,
 )
 from gateway.focus import Focus, FocusKind, Held, Question
-from gateway.identity import Identity, Person, Ruling
+from gateway.identity import Identity, Person, Request, Ruling
 from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState, WorkItem
 
@@ -36,6 +36,7 @@ _FACTS = {
 }
 _HELD = tuple[Held, ...]
 _RULINGS = tuple[Ruling, ...]
+_REQUESTS = tuple[Request, ...]
 
 
 @cache
@@ -60,6 +61,8 @@ def identity_row(identity: Identity) -> Row:
         "origin_value": identity.origin.value if identity.origin else None,
         "patient": _adapter(Patient).dump_python(identity.patient, mode="json"),
         "rulings": _adapter(_RULINGS).dump_python(identity.rulings, mode="json") if identity.rulings else [],
+        "frozen": identity.frozen,
+        "requests": _adapter(_REQUESTS).dump_python(identity.requests, mode="json") if identity.requests else [],
         **_told_row(identity.told),
     }
 
@@ -86,6 +89,8 @@ def identity(row: Found) -> Identity:
         retired=row["retired"],
         origin=Identifier(row["origin_authority"], row["origin_value"]) if row["origin_authority"] else None,
         rulings=_adapter(_RULINGS).validate_python(row["rulings"]) if row["rulings"] else (),
+        frozen=row["frozen"],
+        requests=_adapter(_REQUESTS).validate_python(row["requests"]) if row["requests"] else (),
     )
 
 

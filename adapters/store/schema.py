@@ -232,6 +232,8 @@ identity = Table(
     Column("told_message", BigInteger, nullable=False),
     Column("times", Json, nullable=False),
     Column("rulings", Json, nullable=False, server_default="[]"),
+    Column("frozen", Boolean, nullable=False, server_default=false()),
+    Column("requests", Json, nullable=False, server_default="[]"),
     UniqueConstraint("authority", "value"),
     Index(None, "person_id"),
     Index(None, "value"),

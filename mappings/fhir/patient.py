@@ -1,7 +1,7 @@
 """FHIR Patient <-> patient as a message shows them (FR Core, RNIV 1 §3.1.4)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.errors import FieldMissing, ProductionGuard
 from gateway.facts import Flag, IdentifierKind, IdentityStatus, Patient, Traits
@@ -153,13 +153,13 @@ def shown_patient(person: Person) -> dict[str, Any]:
     """Give the Patient with the traits that each screen must show, and no more (RNIV 1, EXI SI 16).
 
     Patient identifiers stand in it once admissions has confirmed them, the INS once the identity is qualifiée (EXI SI
-    08).
+    08); neither while the identity is frozen, which the comment COLP says (collision potentielle, table 0445-FR).
     """
     return _without_empty(
         {
             "resourceType": "Patient",
             "id": person.id,
-            "extension": [_written_status(person.status)],
+            "extension": [_written_status(person)],
             "identifier": [written_typed(i) for i in person.identifiers if _may_show(i.kind, person)],
             "name": _written_names(person.traits),
             "gender": _GENDERS.get(person.traits.sex, ""),
@@ -169,14 +169,22 @@ def shown_patient(person: Person) -> dict[str, Any]:
 
 
 def _may_show(kind: IdentifierKind, person: Person) -> bool:
+    if person.frozen:
+        return False
     if kind is IdentifierKind.INS:
         return person.status is IdentityStatus.QUALIFIEE
     return kind is IdentifierKind.PATIENT and person.confirmed
 
 
-def _written_status(status: IdentityStatus) -> dict[str, Any]:
-    coding = {"system": STATUS_CODES, "code": _STATUS_OF[status]}
-    return {"url": RELIABILITY, "extension": [{"url": "identityStatus", "valueCoding": coding}]}
+_COLLISION: Final = {"url": "comment", "valueCodeableConcept": {"coding": [{"code": "COLP"}]}}
+
+
+def _written_status(person: Person) -> dict[str, Any]:
+    status = {
+        "url": "identityStatus",
+        "valueCoding": {"system": STATUS_CODES, "code": _STATUS_OF[person.status]},
+    }
+    return {"url": RELIABILITY, "extension": [status, _COLLISION] if person.frozen else [status]}
 
 
 def _written_names(traits: Traits) -> list[dict[str, Any]]:

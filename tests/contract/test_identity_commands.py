@@ -86,3 +86,19 @@ def test_what_needs_two_people_is_listed_as_proposed_and_refused_to_who_proposed
 def test_what_is_not_there_or_not_said_is_an_error_of_its_kind(gateway, arguments, exit_code):
     """Nobody of that id is a no; a call that says too little is a wrong one."""
     assert gateway(*arguments)[0] == exit_code
+
+
+def test_the_further_decisions_are_typed_like_the_others(gateway):
+    """A freeze is proposed; whoever is asked is named in the list; a flag must be one that can be requested."""
+    (question,) = asked(gateway)
+    doubt, adm = question["identity"], question["other"]
+    frozen = gateway("decide", "freeze", adm, "--reason", "two patients", "--yes", "--json")
+    assert (frozen[0], json.loads(frozen[1])["standing"]) == (0, "proposed")
+    waits = gateway("decide", "ask-information", doubt, "--of", "cardiology", "--reason", "who came", "--yes")
+    assert waits[0] == 0
+    assert asked(gateway)[0]["waits_for"] == ["cardiology"]
+    assert "cardiology" in gateway("list")[1]
+    assert gateway("decide", "request-flag", adm, "--flag", "FICT", "--reason", "r", "--yes")[0] == 2
+    assert gateway("decide", "request-flag", adm, "--flag", "HOMA", "--reason", "a namesake", "--yes")[0] == 0
+    requests = json.loads(gateway("list", "--kind", "requests", "--json")[1])["decisions"]
+    assert [(d["kind"], d["subject"], d["overdue"]) for d in requests] == [("request-flag", "HOMA", False)]

@@ -20,7 +20,7 @@ from gateway.focus import Doubt
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.worklist import ItemState
 
-LINK, NOT_SAME, UNLINK, REQUEST = DecisionKind
+LINK, NOT_SAME, UNLINK, REQUEST, FLAG, FREEZE, LIFT, ASK, UNDO = DecisionKind
 NADIA = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset(Right))
 OMAR = Principal("account:omar", PrincipalKind.PERSON, rights=frozenset(Right))
 OTHER = {"family": "AUTREMENT"}

@@ -9,14 +9,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.decision import Circle, Decision, DecisionKind, Standing, enacted, undone, weighed
+from gateway.decision import Circle, Decision, DecisionKind, Standing, enacted, needs_second, weighed
 from gateway.errors import ResourceNotFound, StateConflict
 from gateway.facts import Identifier, IdentityStatus, Patient
 from gateway.identity import Identity, apart, settled
 from gateway.told import NEVER
+from gateway.undo import undo_needs_second, undone
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
-LINK, NOT_SAME, UNLINK, REQUEST = DecisionKind
+LINK, NOT_SAME, UNLINK, REQUEST, FLAG, FREEZE, LIFT, _, UNDO = DecisionKind
 
 
 def record(name: str, domain: str = "", *, person: str = "", vouched: bool = False, traits=ANNE) -> Identity:
@@ -30,10 +31,10 @@ def circle(*records: Identity) -> Circle:
     return Circle({r.id: r for r in records})
 
 
-def decide(found: Circle, kind: DecisionKind, one: str, other: str = "") -> Circle:
+def decide(found: Circle, kind: DecisionKind, one: str, other: str = "", subject: str = "") -> Circle:
     """Take a decision; its number is the next, and a person of its own is named after it."""
     number = len(found.decisions) + 1
-    asked = Decision(number, kind, one, other, "nadia", NOW, "a test")
+    asked = Decision(number, kind, one, other, "nadia", NOW, "a test", subject=subject)
     return enacted(found, weighed(found, asked, f"fresh-{number}"))
 
 
@@ -182,6 +183,81 @@ def test_an_undo_joins_nothing_that_is_kept_apart_since():
     assert persons(undo(undo(elsewhere, 4), 3)) == persons(known)
 
 
+def test_a_frozen_record_is_joined_with_nobody_until_it_is_lifted():
+    """A link of any record of its person is refused, and so is an undo that would join it; each freeze is one."""
+    frozen = decide(decide(circle(ADM, LAB, RIS), LINK, "lab", "adm"), FREEZE, "adm")
+    assert frozen.identities["adm"].frozen
+    for one, other in (("adm", "ris"), ("ris", "lab")):
+        with pytest.raises(StateConflict, match="frozen"):
+            decide(frozen, LINK, one, other)
+    with pytest.raises(StateConflict, match="already"):
+        decide(frozen, FREEZE, "adm")
+    parted = decide(frozen, UNLINK, "lab")
+    with pytest.raises(StateConflict):
+        undo(parted, 3)
+    lifted = decide(parted, LIFT, "adm")
+    assert not lifted.identities["adm"].frozen
+    with pytest.raises(StateConflict, match="not frozen"):
+        decide(lifted, LIFT, "adm")
+    assert joined(undo(lifted, 3), "lab", "adm")
+    assert undo(lifted, 4).identities["adm"].frozen
+    assert not undo(frozen, 2).identities["adm"].frozen
+
+
+def test_a_flag_is_requested_of_admissions_and_never_set():
+    """One of admissions' own records, of an attribute that it has not; douteuse is never asked of a fictive one."""
+    asked = decide(circle(ADM, LAB), FLAG, "adm", subject="DOUT")
+    assert asked.identities["adm"].patient == ADM.patient
+    assert [(r.attribute, r.other) for r in asked.identities["adm"].requests] == [("DOUT", "")]
+    with pytest.raises(StateConflict, match="requested already"):
+        decide(asked, FLAG, "adm", subject="DOUT")
+    with pytest.raises(StateConflict, match="of admissions"):
+        decide(asked, FLAG, "lab", subject="HOMA")
+    with pytest.raises(StateConflict, match="HOMA, DOUT"):
+        decide(asked, FLAG, "adm", subject="FICT")
+    fictive = replace(ADM, patient=replace(ADM.patient, attributes=frozenset({"FICT"})))
+    with pytest.raises(StateConflict, match="EXI SI 09"):
+        decide(circle(fictive), FLAG, "adm", subject="DOUT")
+    assert undo(asked, 1).identities["adm"].requests == ()
+
+
+def test_what_admissions_has_done_on_request_is_not_undone_here():
+    """Once the request is off the record, it was followed; it can be made again, and the first stays as it was."""
+    asked = decide(circle(record("a", "d"), record("b", "d")), REQUEST, "a", "b")
+    assert not asked.is_followed(asked.decisions[0])
+    merged = {**asked.identities, "a": replace(asked.identities["a"], requests=())}
+    done = replace(asked, identities=merged)
+    assert done.is_followed(done.decisions[0])
+    with pytest.raises(StateConflict, match="admissions has done"):
+        undo(done, 1)
+    again = decide(done, REQUEST, "a", "b")
+    assert [r.decision for r in again.identities["a"].requests] == [2]
+    assert not again.is_followed(again.decisions[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "wanted"),
+    [(LINK, (), False), (NOT_SAME, ("lab",), False), (FREEZE, (), True), (LIFT, (), True), (UNLINK, (), False)],
+)
+def test_four_eyes_are_for_what_cannot_simply_be_taken_back(kind, told, wanted):
+    """A collision always; the rest by what it does (the other tests)."""
+    assert needs_second(Decision(1, kind, "lab", "adm", "nadia", NOW, "a test"), told) is wanted
+
+
+def test_an_undo_needs_a_second_person_where_its_effect_would():
+    """Of a link: where others were told of what leaves; of an unlink: where strict traits contradict."""
+    linked = decide(circle(ADM, LAB), LINK, "lab", "adm")
+    undoing = undone(linked, 1, "nadia", NOW, "a test")
+    assert not undo_needs_second(linked, undoing, ())
+    assert undo_needs_second(linked, undoing, {"lab"})
+    assert not undo_needs_second(linked, undoing, {"adm"})
+    for other, wanted in ((LAB, False), (record("lab", traits=PAUL), True)):
+        parted = decide(circle(ADM, replace(other, person="p-adm")), UNLINK, "lab")
+        assert undo_needs_second(parted, undone(parted, 1, "nadia", NOW, "a test"), {"lab"}) is wanted
+    frozen = decide(circle(ADM, LAB), FREEZE, "adm")
+    assert undo_needs_second(frozen, undone(frozen, 1, "nadia", NOW, "a test"), ())
+
+
 NAMES = st.sampled_from([f"{domain}{n}" for domain in "abc" for n in range(3)])
 
 
@@ -203,7 +279,8 @@ class Desk(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(DecisionKind), one=NAMES, other=NAMES)
     def decide(self, kind, one, other):
         try:
-            self.circle = decide(self.circle, kind, one, "" if kind is UNLINK else other)
+            two = kind in {LINK, NOT_SAME, REQUEST}
+            self.circle = decide(self.circle, kind, one, other if two else "", "HOMA" if kind is FLAG else "")
         except StateConflict:
             return
 
@@ -240,7 +317,7 @@ class Desk(RuleBasedStateMachine):
             else:
                 pytest.fail("nothing can be undone")
         assert persons(self.circle) == persons(self.start)
-        assert all(not i.rulings for i in self.circle.identities.values())
+        assert all(not (i.rulings or i.frozen or i.requests) for i in self.circle.identities.values())
         assert all(d.standing is Standing.UNDONE for d in self.circle.decisions)
 
 

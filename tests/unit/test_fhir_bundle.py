@@ -136,3 +136,13 @@ def test_capability_is_valid_r4():
     """The CapabilityStatement and an empty search result are valid R4."""
     validate(capability(label="CHU", version="1"), CapabilityStatement)
     validate(searchset([]), Bundle)
+
+
+def test_a_frozen_patient_has_no_number_and_says_why():
+    """Whoever would print or send by this body has nothing to do it under; the resource stays valid."""
+    frozen = bundle(person=replace(PERSON, frozen=True))
+    validate(json.loads(frozen), Bundle)
+    shown = next(p for p in parts(frozen) if p["resourceType"] == "Patient")
+    assert "identifier" not in shown
+    assert "COLP" in json.dumps(shown["extension"])
+    assert "COLP" not in json.dumps(next(p for p in parts(bundle()) if p["resourceType"] == "Patient"))

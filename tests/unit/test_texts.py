@@ -6,8 +6,8 @@ import pytest
 from facts import ANNE, MORNING, appointment, book, document, ipp, patient, result, visit
 
 from gateway.audit import AuditAction
-from gateway.decision import DecisionKind, Standing
-from gateway.demand import demand
+from gateway.decision import DecisionKind, Flag, Standing
+from gateway.demand import ASKED, demand
 from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
 from gateway.facts import (
@@ -39,6 +39,7 @@ EVERY_FACT = [
     *(visit(ANNE_1, state) for state in VisitState),
     visit(ANNE_1, historic=True),
     *(Question(doubt, answered=answered) for doubt in Doubt for answered in (True, False)),
+    Question(Doubt.SEVERAL, waits_for=("cardiologie",)),
 ]
 
 
@@ -63,7 +64,8 @@ def shown(fact):
     return wanted
 
 
-TITLES = {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
+SIDES = {side.title for fact in EVERY_FACT for side in asked(fact).sides.values()}
+TITLES = SIDES | {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
 WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
 
 
@@ -95,9 +97,9 @@ def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
     assert all(text(section, key).strip() for key in keys(section))
 
 
-def test_both_reasons_have_a_text():
-    """Why an item is on a default queue, and why on the identity desk's."""
-    assert keys("reason") == {"default", "default-identity"}
+def test_every_reason_of_ours_has_a_text():
+    """Why an item is on a default queue, on the identity desk's, or on that of whom the desk asks."""
+    assert keys("reason") == {"default", "default-identity", ASKED}
 
 
 def test_every_strict_trait_has_a_text():
@@ -123,5 +125,6 @@ def test_an_unknown_key_shows_itself():
 
 def test_every_word_of_the_identity_desk_has_its_text():
     """Decisions, where they stand, and how much a difference matters are said in French, and nothing else is."""
-    for section, words in (("decision", DecisionKind), ("standing", Standing), ("grade", Grade)):
+    standings = {*Standing, "overdue"}
+    for section, words in (("decision", DecisionKind), ("standing", standings), ("grade", Grade), ("flag", Flag)):
         assert keys(section) == set(words)
