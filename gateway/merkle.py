@@ -1,7 +1,7 @@
 """Merkle trees as certificate transparency builds them (RFC 6962, section 2.1): a root that binds every leaf's bytes.
 
-A leaf's hash begins with 0x00 and a node's with 0x01, so that neither can stand for the other; a tree that is not full is
-split at the largest power of two below its size.
+A leaf's hash begins with 0x00 and a node's with 0x01, so that neither can stand for the other; a tree that is not full
+is split at the largest power of two below its size.
 """
 
 import hashlib
