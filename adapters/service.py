@@ -27,6 +27,7 @@ from adapters.bus.relay import Publisher, Relay
 from adapters.bus.turn import RelayTurn
 from adapters.due_acknowledgments import DueAcknowledgments
 from adapters.fhir.app import create_app
+from adapters.files.purge import FolderPurge
 from adapters.files.watcher import Watcher
 from adapters.intake import Hl7Intake
 from adapters.mllp.listener import Limits, Listener
@@ -303,8 +304,11 @@ class _Service:
     async def _folders(self, group: WatchedCommit) -> AsyncIterator[None]:
         """The folders of the sources that send files."""
         site, most = self._assembly.site, self._assembly.settings.max_frame_bytes
+        purge = FolderPurge(self._assembly.retention_terms, self._assembly.trail.record)
         watchers = [
-            Watcher(source, site, group, self._recorded, max_bytes=most) for source in site.sources if source.folder
+            Watcher(source, site, group, self._recorded, max_bytes=most, purge=purge)
+            for source in site.sources
+            if source.folder
         ]
         parts = [_Part("folder", watcher.run(), watcher.stop) for watcher in watchers]
         try:

@@ -127,6 +127,15 @@ def _who(found: dict[str, Any]) -> Iterator[str]:
             f"serving     {process['role']} on {process['host']}, pid {process['pid']}, version {process['version']}, "
             f"for {_span(seconds)}, {process['connections']} connections{taking}"
         )
+        if shown := process["certificate"]:
+            yield f"certificate {_CERTIFICATE[shown['state']].format(days=abs(shown['days']))}"
+
+
+_CERTIFICATE = {
+    "good": "{days:g} days left (MLLPS)",
+    "soon": "! {days:g} days left (MLLPS): to be renewed",
+    "ended": "! ended {days:g} days ago (MLLPS)",
+}
 
 
 def _aged(count: int, seconds: float) -> str:

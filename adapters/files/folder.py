@@ -7,8 +7,10 @@ Beside a file ``NAME`` its answer appears as ``NAME.ack``; the file then goes to
 import heapq
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 ANSWER, REASON = ".ack", ".err"
@@ -49,6 +51,22 @@ class Found:
     def size(self) -> int:
         """Bytes that it holds."""
         return self.stamp[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that was done with.
+
+    Attributes:
+        path: where it lies.
+        refused: it is in the folder of errors.
+        since: when it came to lie there: its last change of place or content, whatever time its writer gave it.
+
+    """
+
+    path: Path
+    refused: bool
+    since: datetime
 
 
 class Folder:
@@ -116,6 +134,23 @@ class Folder:
         _write(self._error, _beside(name, REASON), "".join(f"{reason}\n" for reason in reasons).encode())
         if not self._move(file, self._error / name):
             (self._error / _beside(name, REASON)).unlink(missing_ok=True)
+
+    def kept(self) -> Iterator[Kept]:
+        """Give the files that were taken or refused; OSError if the folders are away."""
+        for folder, refused in ((self._done, False), (self._error, True)):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):  # the site empties them as well
+                        status = entry.stat(follow_symlinks=False)
+                        if not stat.S_ISDIR(status.st_mode):
+                            yield Kept(Path(entry.path), refused, datetime.fromtimestamp(status.st_ctime, UTC))
+
+    def remove(self, files: Iterable[Kept]) -> None:
+        """They are no more, and that is on disk."""
+        for file in files:
+            file.path.unlink(missing_ok=True)
+        for folder in (self._done, self._error):
+            _sync(folder)
 
     def _move(self, file: Found, to: Path) -> bool:
         """Whether the file now stands there; it was gone already, otherwise."""

@@ -8,15 +8,17 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import structlog
 
 from adapters.files.folder import Folder, Found, NotTaken, Unsettled
+from adapters.files.purge import FolderPurge
 from adapters.intake import Group, Hl7Intake
 from adapters.mllp.listener import Peer
-from gateway.errors import POSITIVE, ConfigurationError, SenderError
+from gateway.errors import POSITIVE, ConfigurationError, SenderError, TroubleError
 from gateway.reception import Reception, Recorded, Transport
 from gateway.site import Site, Source
 from mappings.hl7v2.batch import File, is_batch, read_file, split
@@ -30,6 +32,8 @@ SETTLE_SECONDS = 2.0
 EMPTY_FACTOR = 10
 TROUBLE_SECONDS = 5.0
 """Pause after trouble of ours, before the file is tried again."""
+PURGE_SECONDS = 3_600.0
+"""Between two purges of what was done with."""
 WINDOW = 64
 """Messages of a file that share commits."""
 
@@ -75,6 +79,7 @@ class Watcher:
         max_bytes: the largest file that is taken.
         settle_seconds: a file is taken once it has not changed for so long.
         look_seconds: between two looks.
+        purge: removes what was done with long ago; None: it stays.
 
     Raises:
         ConfigurationError: the folder is not there, or cannot be written to.
@@ -91,6 +96,7 @@ class Watcher:
         max_bytes: int,
         settle_seconds: float = SETTLE_SECONDS,
         look_seconds: float = LOOK_SECONDS,
+        purge: FolderPurge | None = None,
     ) -> None:
         try:
             self._folder = Folder(Path(source.folder), max_bytes)
@@ -100,6 +106,7 @@ class Watcher:
         self._noted = _Noted(group)
         narrowed = replace(site, sources=(source,))
         self._intake = Hl7Intake(narrowed, self._noted, recorded, None, Transport.FILE)
+        self._purge, self._source, self._next_purge = purge, source.id, 0.0
         self._log = log.bind(source=source.id)
         self._settle_seconds, self._look_seconds = settle_seconds, look_seconds
         self._seen: dict[str, tuple[Found, float]] = {}
@@ -122,6 +129,7 @@ class Watcher:
                     if not await self._take(file):
                         pause = max(pause, TROUBLE_SECONDS)
                         break  # in order: what came later waits for it
+                await self._purge_in_time()
                 self._away = False
             except OSError as error:
                 if not self._away:
@@ -132,6 +140,21 @@ class Watcher:
                     await self._stopping.wait()
             except TimeoutError:
                 continue
+
+    async def _purge_in_time(self) -> None:
+        """Every hour, what was done with long ago goes; at once again where there was much of it."""
+        clock = asyncio.get_running_loop().time
+        if self._purge is None or clock() < self._next_purge:
+            return
+        self._next_purge = clock() + PURGE_SECONDS
+        try:
+            count = await asyncio.to_thread(self._purge.run, self._folder, self._source, datetime.now(UTC))
+        except TroubleError as trouble:
+            self._log.warning("folder.not-purged", error=trouble.name)
+            return
+        if count:
+            self._log.info("folder.purged", files=count)
+            self._next_purge = clock()
 
     async def _settled(self) -> list[Found]:
         """Give the files that have not changed for long enough, the oldest first."""

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from adapters.mllp.tls import days_left
 from adapters.ops.readings import INTAKE_OPEN, age, broker_up, free_bytes
 from adapters.store.database import Database
 from adapters.store.watch import COUNTED, HOUR_SLOTS, MINUTES_SLOTS, Vitals, WatchStore
@@ -23,7 +24,7 @@ def status(database: Database, site: Site) -> dict[str, Any]:
     return {
         "at": now,
         "schema": database.revision(),
-        "serving": [_process(each) for each in map(asdict, vitals.serving)],
+        "serving": [_process(each, now) for each in map(asdict, vitals.serving)],
         "pipeline": {"backlog": vitals.backlog, "oldest_pending_seconds": age(vitals.oldest_pending, now)},
         "quarantine": {"messages": vitals.quarantined, "more": vitals.quarantined >= COUNTED},
         "outbox": {
@@ -66,9 +67,23 @@ def status(database: Database, site: Site) -> dict[str, Any]:
     }
 
 
-def _process(row: dict[str, Any]) -> dict[str, Any]:
-    """A process that has no intake says so by null."""
-    return {**row, "intake": row["intake"] or None, "taking_in": row["intake"] == INTAKE_OPEN}
+CERTIFICATE_WARNING_DAYS = 30
+"""From so many days before its end on, a certificate is to be renewed."""
+
+
+def _process(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """A process that has no intake, or shows no certificate, says so by null."""
+    taking_in = {"intake": row["intake"] or None, "taking_in": row["intake"] == INTAKE_OPEN}
+    return {**row, **taking_in, "certificate": _certificate(row.pop("certificate_ends"), now)}
+
+
+def _certificate(ends: datetime | None, now: datetime) -> dict[str, Any] | None:
+    """Give when an MLLPS certificate ends, in how many days, and whether that is near (``soon``) or past."""
+    if ends is None:
+        return None
+    left = days_left(ends, now)
+    state = "ended" if left <= 0 else "soon" if left < CERTIFICATE_WARNING_DAYS else "good"
+    return {"ends": ends, "days": left, "state": state}
 
 
 def _sources(store: WatchStore, site: Site, vitals: Vitals, now: datetime) -> list[dict[str, Any]]:

@@ -201,6 +201,7 @@ class Watch:
             intake=str(intake),
             broker=self.probes.broker(),
             connections=connections() if connections else 0,
+            certificate_ends=self.probes.certificate.ends if self.probes.certificate else None,
         )
         traffic = self.meter.take_traffic()
         try:

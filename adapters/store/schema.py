@@ -452,6 +452,7 @@ serving = Table(
     Column("intake", String(16), nullable=False),
     Column("broker", Boolean),
     Column("connections", Integer, nullable=False),
+    Column("certificate_ends", Instant),
     comment="Processes that serve: each renews its row every other second and removes it when it ends in order",
 )
 

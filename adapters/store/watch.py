@@ -56,6 +56,7 @@ class Serving:
         intake: ``open``, or why it takes nothing in; empty where it has no intake.
         broker: whether its relay has its broker; None where it does not relay.
         connections: MLLP connections open.
+        certificate_ends: when its MLLPS certificate in use ends; None where it shows none.
 
     """
 
@@ -69,6 +70,7 @@ class Serving:
     intake: str = ""
     broker: bool | None = None
     connections: int = 0
+    certificate_ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,10 @@ def test_mllps_alone_is_served_and_sighup_renews_its_certificate(tmp_path):
         told = httpx.get(f"{gateway.http}/metrics").text
         assert float(re.search(r"^gateway_mllps_certificate_days (\S+)$", told, re.MULTILINE)[1]) > 0
         assert "gateway_mllps_certificate_refused 0.0" in told
+        until(lambda: gateway.json("status")["serving"][0]["certificate"])  # told with the next beat
+        shown = gateway.json("status")["serving"][0]["certificate"]
+        assert (shown["state"], shown["days"] > 30) == ("good", True)
+        assert re.search(r"^certificate \S+ days left \(MLLPS\)$", gateway.run("status").stdout, re.MULTILINE)
         assert gateway.terminate() == 0
 
 

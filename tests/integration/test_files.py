@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,14 @@ from structlog.testing import capture_logs
 
 from adapters.files import watcher as watching
 from adapters.files.folder import Folder, NotTaken, Unsettled
+from adapters.files.purge import FolderPurge
 from adapters.files.watcher import Watcher
 from adapters.intake import GroupCommit
 from adapters.store.database import Database
 from adapters.store.inbox import Inbox
+from gateway.audit import AuditAction
 from gateway.errors import ConfigurationError, StorageUnavailable
+from gateway.retention import Terms
 
 NAME = "MARTIN_Zoé"
 MESSAGE = (
@@ -253,3 +257,45 @@ def test_a_folder_that_is_not_there_is_refused_at_the_start(tmp_path):
     source = replace(site.sources[0], folder=str(Path(tmp_path, "none")))
     with pytest.raises(ConfigurationError):
         Watcher(source, site, GroupCommit(lambda _: []), lambda: None, max_bytes=1)
+
+
+DAY = timedelta(days=1)
+
+
+def test_what_was_done_with_goes_when_its_time_has_passed(tmp_path):
+    """Taken files by the term of bodies, refused ones with their reasons by the longer one; an event says how many."""
+    folder, events = Folder(tmp_path, 100), []
+    for name in ("done/a", "done/b", "error/c", "error/c.err", "new", "new.ack"):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (0, 0))  # its writer's time says nothing of how long it lies there
+    (tmp_path / "done" / "kept by the site").mkdir()
+    purge = FolderPurge(Terms(30 * DAY, 180 * DAY, None, DAY), events.append)
+    now = datetime.now(UTC)
+    assert [purge.run(folder, "gam", now + days * DAY) for days in (0, 29, 31, 31, 179, 181)] == [0, 0, 2, 0, 0, 2]
+    assert names(tmp_path) == ["new", "new.ack"]
+    assert names(tmp_path / "done") + names(tmp_path / "error") == []
+    assert (tmp_path / "done" / "kept by the site").is_dir()
+    assert [(e.action, e.detail["count"], e.detail["source"]) for e in events] == [
+        (AuditAction.STORE_PURGED, 2, "gam")
+    ] * 2
+
+
+def test_what_is_kept_for_ever_stays(tmp_path):
+    """A term of 0 days is none."""
+    folder = Folder(tmp_path, 100)
+    (tmp_path / "done" / "a").write_bytes(b"x")
+    purge = FolderPurge(Terms(None, None, None, DAY), pytest.fail)
+    assert purge.run(folder, "gam", datetime.now(UTC) + 9_999 * DAY) == 0
+
+
+def test_nothing_goes_that_the_audit_trail_does_not_know(tmp_path):
+    """A store in trouble keeps the files."""
+
+    def trouble(_event):
+        raise StorageUnavailable("the disk is full")
+
+    folder = Folder(tmp_path, 100)
+    (tmp_path / "done" / "a").write_bytes(b"x")
+    with pytest.raises(StorageUnavailable):
+        FolderPurge(Terms(DAY, DAY, None, DAY), trouble).run(folder, "gam", datetime.now(UTC) + 2 * DAY)
+    assert names(tmp_path / "done") == ["a"]
