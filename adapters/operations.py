@@ -1,7 +1,7 @@
 """What people may ask of the gateway: each act needs a right and leaves an audit event, reads included (promise P8)."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -11,6 +11,7 @@ from adapters.bus.dead_letters import DeadLetter, DeadLetters
 from adapters.store.audit import AuditQuery, AuditTrail
 from adapters.store.desk import LeftOut, MessageDesk, Sifted
 from adapters.store.inbox import Inbox, StoredMessage
+from adapters.store.orders import ExpectedOrder, ExpectedOrders
 from adapters.store.retention import Retention
 from adapters.store.search import ErrorGroup, MessageFilter, MessageSearch, Page
 from adapters.store.worklist import ItemView, Step, Worklist
@@ -19,6 +20,7 @@ from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
 from gateway.reception import Reception
 from gateway.retention import Purge
+from gateway.site import Secretariat
 from gateway.worklist import ItemKind, ItemState
 
 T = TypeVar("T")
@@ -263,6 +265,21 @@ class Operations(Audited):
         self._readable(view.item.secretariat, AuditAction.ITEM_SHOWN)
         self._record(AuditAction.ITEM_SHOWN, patients=[view.item.identity], entities=[f"item/{item_id}"])
         return view, self._worklist.history(item_id)
+
+    def list_expected(
+        self, orders: ExpectedOrders, secretariats: Mapping[str, Secretariat], *, before: datetime, limit: int
+    ) -> list[ExpectedOrder]:
+        """Give the orders without a result that the principal's secretariats wait for, the oldest first (audited).
+
+        Who may read every worklist is given those of units that no secretariat serves as well.
+        """
+        own = self._readable("", AuditAction.EXPECTED_RESULTS_LISTED)
+        served = (secretariats[name].units for name in own or () if name in secretariats)
+        units = None if own is None else sorted(frozenset().union(*served))
+        found = orders.expected(units, before=before, limit=limit)
+        patients = [each.identity for each in found]
+        self._record(AuditAction.EXPECTED_RESULTS_LISTED, patients=patients, found=len(found))
+        return found
 
     def follow_worklist(self, secretariat: str) -> None:
         """Return when the principal may follow a secretariat's items (audited)."""

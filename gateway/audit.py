@@ -57,6 +57,7 @@ class AuditAction(StrEnum):
     MESSAGE_DISCARDED = "user:message:discarded"
     MESSAGE_ASSIGNED = "user:message:assigned"
     MESSAGE_RESOLVED = "user:message:resolved"
+    EXPECTED_RESULTS_LISTED = "user:expected-result:listed"
     WORKLIST_LISTED = "user:worklist:listed"
     ITEM_SHOWN = "user:item:shown"
     WORKLIST_FOLLOWED = "user:worklist:followed"

@@ -36,7 +36,8 @@ def completed(fact: ObjectFact, known: ObjectFact | Question | None) -> ObjectFa
             return _filled(fact, known)
         case OrderReported(), OrderReported():
             told = fact if fact.act is OrderAct.REQUEST else _filled(fact, known)
-            return replace(told, keys=_joined(known.keys, fact.keys), resulted=known.resulted)
+            asked_at = known.asked_at or fact.asked_at
+            return replace(told, keys=_joined(known.keys, fact.keys), resulted=known.resulted, asked_at=asked_at)
         case ResultReported(), ResultReported():
             return _with_other_lines(fact, known)
         case _:

@@ -35,7 +35,17 @@ from gateway.facts import (
     StayMoved,
     VisitReported,
 )
-from gateway.focus import Focus, FocusKind, Held, ObjectFact, Question, keys_of, late_order_key, late_order_keys
+from gateway.focus import (
+    Focus,
+    FocusKind,
+    Held,
+    ObjectFact,
+    Question,
+    keys_of,
+    late_order_key,
+    late_order_keys,
+    result_keys,
+)
 from gateway.identity import Identity
 from gateway.reconciliation import ask_about_filing, link, merge, primary_identifier, reconcile, require_vouched
 from gateway.state import State
@@ -72,9 +82,12 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
             identity = reconcile(act, fact.patient)
             if isinstance(fact, ResultReported):
                 fact = _of_requester(act, _answering(act, fact, identity))
+            elif isinstance(fact, OrderReported):
+                fact = replace(fact, asked_at=act.told_at or act.received_at or act.now)
             _apply_to_object(act, fact, identity, ordinal)
             if isinstance(fact, OrderReported):
                 _route_late(act, fact, identity)
+                _note_answered(act, fact, identity)
             return identity
 
 
@@ -119,6 +132,20 @@ def _route_late(act: Act, order: OrderReported, identity: Identity) -> None:
             dispatch(act, known, after)
             act.objects.setdefault(f"{known.kind}/{known.id}", False)
             act.count("rerouted")
+
+
+def _note_answered(act: Act, order: OrderReported, identity: Identity) -> None:
+    """An order whose result came before it expects none."""
+    came = act.state.foci_with(FocusKind.RESULT, (*late_order_keys(order), *result_keys(order)))
+    if not any(isinstance(f.fact, ResultReported) and _is_of(act, f, identity) for f in came):
+        return
+    for known in act.state.foci_with(FocusKind.ORDER, order.keys):
+        if isinstance(known.fact, OrderReported) and not known.fact.resulted and _is_of(act, known, identity):
+            act.state.put_focus(replace(known, fact=replace(known.fact, resulted=True)), ())
+
+
+def _is_of(act: Act, focus: Focus, identity: Identity) -> bool:
+    return act.state.person_of(focus.identity) == identity.person
 
 
 def _of_requester(act: Act, result: ResultReported) -> ResultReported:

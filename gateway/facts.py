@@ -531,6 +531,7 @@ class OrderReported:
         requester: who ordered, as shown to people (OBR-16, ORC-12).
         priority: how urgent.
         resulted: a result of it has come.
+        asked_at: when it was told first; None in a message.
 
     """
 
@@ -543,6 +544,12 @@ class OrderReported:
     requester: str = ""
     priority: Priority = Priority.ROUTINE
     resulted: bool = False
+    asked_at: datetime | None = None
+
+    @property
+    def expects(self) -> bool:
+        """Whether a result of it is still to come."""
+        return not self.resulted and self.act is not OrderAct.CANCEL
 
 
 class ResultStatus(StrEnum):

@@ -1,6 +1,6 @@
 """What a work item is about: an appointment, a report, a document, a stay, a question; and what was ordered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -170,6 +170,11 @@ def late_order_key(number: Identifier, code: str) -> Identifier:
 def late_order_keys(order: OrderReported) -> tuple[Identifier, ...]:
     """Give the keys of the results of an order that came before it."""
     return tuple(late_order_key(number, code) for number in order.keys for code in order.codes)
+
+
+def result_keys(order: OrderReported) -> tuple[Identifier, ...]:
+    """Give the keys that results of an order may have: a number of it, and an examination."""
+    return tuple(replace(number, value=f"{number.value}/{code}") for number in order.keys for code in order.codes)
 
 
 def keys_of(fact: ObjectFact) -> tuple[FocusKind, tuple[Identifier, ...]]:

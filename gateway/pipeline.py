@@ -38,7 +38,7 @@ from gateway.facts import (
     StayMoved,
     Translation,
 )
-from gateway.focus import Focus, FocusKind, ObjectFact, keys_of, late_order_keys, question_key
+from gateway.focus import Focus, FocusKind, ObjectFact, keys_of, late_order_keys, question_key, result_keys
 from gateway.identity import Person
 from gateway.objection import objected
 from gateway.outbox import OutboxEntry
@@ -172,7 +172,8 @@ def _beside(fact: ObjectFact) -> Iterator[FocusKey]:
     """The keys of what a fact may touch beside its own object."""
     match fact:
         case OrderReported():
-            yield from (focus_key(FocusKind.RESULT, key) for key in late_order_keys(fact))
+            results = (*late_order_keys(fact), *result_keys(fact))
+            yield from (focus_key(FocusKind.RESULT, key) for key in results)
         case ResultReported(orders=numbers):
             yield from (focus_key(FocusKind.ORDER, number) for number in numbers)
         case DocumentReported(carried_by=carrier) if carrier is not None:

@@ -197,6 +197,13 @@ def waiting_rows(focus: Focus) -> list[Row]:
     ]
 
 
+def expected_row(focus: Focus) -> Row:
+    """Give the row of an order that expects a result."""
+    assert isinstance(focus.fact, OrderReported)
+    since = focus.fact.asked_at or focus.updated_at
+    return {"focus_id": focus.id, "unit": focus.fact.ordering_unit, "since": since}
+
+
 def item_row(item: WorkItem) -> Row:
     """Give the row of a work item."""
     return {

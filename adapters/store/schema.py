@@ -296,6 +296,17 @@ focus_key = Table(
     comment="Business identifiers by which objects are found",
 )
 
+order_expected = Table(
+    "order_expected",
+    metadata,
+    Column("focus_id", ForeignKey("focus.id"), primary_key=True),
+    Column("unit", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Index(None, "since"),
+    Index(None, "unit", "since"),
+    comment="Orders of which no result has come yet; since when they were told",
+)
+
 directory_entry = Table(
     "directory_entry",
     metadata,

@@ -37,6 +37,7 @@ from adapters.store.news import PUBLISHED
 from gateway import partition
 from gateway.directory import entry_key
 from gateway.errors import POSITIVE
+from gateway.facts import OrderReported
 from gateway.focus import FocusKind
 from gateway.outbox import OutboxEntry
 from gateway.partition import PARTITIONS, numbers_of
@@ -287,6 +288,7 @@ class Work:
             [{"kind": k, "authority": a, "value": v, "focus_id": f} for (k, a, v), f in state.focus_keys.changes()],
         )
         self._note_waiting(together, connection, state)
+        _note_expected(together, state)
         together.upsert(schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
         together.insert(schema.work_item_history, [_history_row(h, now) for h in changes.history])
         together.upsert(schema.directory_entry, [rows.entry_row(e) for _, e in state.directory.changes()])
@@ -338,6 +340,15 @@ class Work:
         together.insert(schema.outcome, ended)
         together.delete(schema.pending.c.message_id, [e.outcome.message for e in changes.endings])
         name_patients(together, {e.outcome.message: e.named for e in changes.endings})
+
+
+def _note_expected(together: Together, state: State) -> None:
+    """Keep which orders expect a result, as they stand now."""
+    orders = [focus for _, focus in state.foci.changes() if focus.kind is FocusKind.ORDER]
+    expecting = [focus for focus in orders if isinstance(focus.fact, OrderReported) and focus.fact.expects]
+    together.upsert(schema.order_expected, list(map(rows.expected_row, expecting)))
+    done = {focus.id for focus in orders} - {focus.id for focus in expecting}
+    together.delete(schema.order_expected.c.focus_id, sorted(done))
 
 
 @cache

@@ -1,6 +1,7 @@
 """An order tells who asked for the result that comes back; it is nobody's work itself."""
 
-from facts import LAB, SITE, Gateway, ipp, order, own, patient, result, told
+import pytest
+from facts import LAB, SITE, Gateway, at, ipp, order, own, patient, result, told
 from sites import ADMISSIONS
 
 from gateway.facts import Abnormality, Observation, OrderAct, Priority, ResultStatus
@@ -178,3 +179,33 @@ def test_a_comment_that_changes_reopens_what_was_read():
     before = gateway.only(RESULT).version
     gateway.send(result(ANNE_1, notes="hémolysé"), source=LAB)
     assert gateway.only(RESULT).version == before + 1
+
+
+def test_an_order_expects_a_result_until_one_comes_or_it_is_cancelled():
+    """Since when it was told first, whatever is told of it later."""
+    gateway = known()
+    gateway.send(order(ANNE_1), minute=5)
+    since = order_of(gateway).fact.asked_at
+    assert (order_of(gateway).fact.expects, since) == (True, at(5))
+    gateway.send(order(ANNE_1, act=OrderAct.CHANGE, requester="DR X"), minute=30)
+    assert (order_of(gateway).fact.expects, order_of(gateway).fact.asked_at) == (True, since)
+    gateway.send(order(ANNE_1, act=OrderAct.CANCEL), minute=40)
+    assert not order_of(gateway).fact.expects
+    gateway.send(order(ANNE_1), minute=50)
+    assert order_of(gateway).fact.expects
+    gateway.send(result(ANNE_1, **UNNAMED), source=LAB)
+    assert not order_of(gateway).fact.expects
+
+
+@pytest.mark.parametrize("unit", ["", "3010"])
+def test_an_order_that_comes_behind_its_result_expects_none(unit):
+    """Whether the result named its unit or not; another patient's result is none of this order's."""
+    gateway = known()
+    told_first = {**UNNAMED, "ordering_unit": unit, "key": "EX1/IONO"}
+    gateway.send(result(PAUL_2, **told_first), source=LAB)
+    gateway.send(order(ANNE_1))
+    assert order_of(gateway).fact.expects
+    gateway = known()
+    gateway.send(result(ANNE_1, **told_first), source=LAB)
+    gateway.send(order(ANNE_1))
+    assert not order_of(gateway).fact.expects

@@ -1,4 +1,4 @@
-"""Application acknowledgments that are still to be told at an address of their source's own; certificates' ends."""
+"""Application acknowledgments that are still to be told at an address of their source's own; expected results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_reply_due")),
         comment="Application acknowledgments that an address of the source's own is still to be told",
     )
+    op.create_table(
+        "order_expected",
+        sa.Column("focus_id", sa.String(36), nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("since", Instant, nullable=False),
+        sa.ForeignKeyConstraint(["focus_id"], ["focus.id"], name=op.f("fk_order_expected_focus_id")),
+        sa.PrimaryKeyConstraint("focus_id", name=op.f("pk_order_expected")),
+        comment="Orders of which no result has come yet; since when they were told",
+    )
+    op.create_index(op.f("ix_order_expected_since"), "order_expected", ["since"])
+    op.create_index(op.f("ix_order_expected_unit_since"), "order_expected", ["unit", "since"])
     op.add_column("serving", sa.Column("certificate_ends", Instant))
     op.create_index(op.f("ix_reply_due_source_message_id"), "reply_due", ["source", "message_id"])
 
@@ -28,4 +39,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back: what is still to be told is forgotten."""
     op.drop_column("serving", "certificate_ends")
+    op.drop_table("order_expected")
     op.drop_table("reply_due")
