@@ -40,6 +40,7 @@ class AuditAction(StrEnum):
     IDENTITY_MERGED = "gateway:identity:merged"
     IDENTITY_DOUBTED = "gateway:identity:doubted"
     REQUEST_FOLLOWED = "gateway:identity-request:followed"
+    STAY_RENUMBERED = "gateway:stay:renumbered"
     STAY_MOVED = "gateway:stay:moved"
     ITEM_CREATED = "gateway:item:created"
     ITEM_UPDATED = "gateway:item:updated"

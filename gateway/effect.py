@@ -395,6 +395,7 @@ def _move_stay(act: Act, moved: StayMoved) -> Identity:
         return identity
     person, holder = act.state.person_of(known.identity), act.state.identity(moved.former)
     if person == identity.person:
+        _renumber(act, moved, known, known.fact)
         return identity
     if holder is None or holder.person != person:
         raise PersonNeeded("the stay is of another patient than the one from whom it is moved", path="MRG-1")
@@ -407,6 +408,19 @@ def _move_stay(act: Act, moved: StayMoved) -> Identity:
     act.record(AuditAction.STAY_MOVED, patients=(identity.id, known.identity), entities=about)
     dispatch(act, known, after)
     return identity
+
+
+def _renumber(act: Act, moved: StayMoved, known: Focus, stay: VisitReported) -> None:
+    """A stay has another number of the same patient (A49, A50); the one it had goes on finding it."""
+    if stay.visit == moved.numbers[0]:
+        return
+    told = replace(known.told.then(act.source.id, act.message, act.told_at), source=known.told.source)
+    fact = replace(stay, visit=moved.numbers[0])
+    after = replace(known, fact=fact, version=known.version + 1, told=told, updated_at=act.now)
+    act.state.put_focus(after, moved.numbers)
+    about = (f"{known.kind}/{known.id}",)
+    act.record(AuditAction.STAY_RENUMBERED, patients=(known.identity,), entities=about)
+    dispatch(act, known, after)
 
 
 def _is_moved_since(act: Act, known: Focus) -> bool:

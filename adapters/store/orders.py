@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -60,7 +61,7 @@ class ExpectedOrders:
             return [_of(row) for row in connection.execute(statement.limit(limit)).mappings()]
 
 
-def _of(row: rows.Found) -> ExpectedOrder:
+def _of(row: Any) -> ExpectedOrder:
     focus = rows.focus(row)
     assert isinstance(focus.fact, OrderReported)
     return ExpectedOrder(focus.fact, row["since"], focus.identity, rows.person(row["golden"]))

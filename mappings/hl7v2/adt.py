@@ -38,6 +38,7 @@ from mappings.hl7v2.tables import (
     MOVEMENT_ACTIONS,
     MOVEMENT_NATURES,
     PROVISIONAL_ATTRIBUTES,
+    RENUMBERED,
     AdtRule,
 )
 
@@ -393,9 +394,16 @@ def moves_of(reading: Reading, group: Group) -> Iterator[tuple[Identifier, tuple
 
 
 def _moves(reading: Reading, group: Group) -> Iterator[StayMoved]:
-    """One fact per stay that is moved (A44, A45)."""
+    """One fact per stay that is moved (A44, A45), or has another number (A49, A50).
+
+    Raises:
+        PersonNeeded: a change of number names another patient.
+
+    """
     patient = patient_of(reading, group.pid)
     for former, numbers in moves_of(reading, group):
+        if reading.event in RENUMBERED and former not in patient.identifiers:
+            raise PersonNeeded("a change of a stay's number names one patient: it moves nothing", path="MRG-1")
         yield StayMoved(patient, former, numbers)
 
 

@@ -218,7 +218,8 @@ _MERGE = AdtRule(merge=True)
 _CHANGE = AdtRule(correction=True, change=True)
 _MOVE = AdtRule(moves=True)
 _MOVE_NUMBER = AdtRule(by_hand="a number moves from one patient to another, with all that came by it: a person does it")
-_RENUMBER = AdtRule(by_hand="accounts or stays are merged or renumbered: a person does it")
+_RENUMBER = AdtRule(moves=True)
+_MERGE_STAYS = AdtRule(by_hand="accounts or stays are merged, or another number of theirs changed: a person does it")
 _TRACKING = AdtRule(ignored="adt-tracking")
 
 ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
@@ -254,14 +255,14 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A32": _TRACKING,
         "A33": _TRACKING,
         "A34": _MERGE,
-        "A35": _RENUMBER,
+        "A35": _MERGE_STAYS,
         "A36": _MERGE,
         "A37": _PATIENT,
         "A38": _moves(VisitState.CANCELLED, "A05"),
         "A39": _MERGE,
         "A40": _MERGE,
-        "A41": _RENUMBER,
-        "A42": _RENUMBER,
+        "A41": _MERGE_STAYS,
+        "A42": _MERGE_STAYS,
         "A43": _MOVE_NUMBER,
         "A44": _MOVE,
         "A45": _MOVE,
@@ -270,7 +271,7 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
         "A48": _CHANGE,
         "A49": _RENUMBER,
         "A50": _RENUMBER,
-        "A51": _RENUMBER,
+        "A51": _MERGE_STAYS,
         "A52": _moves(VisitState.ADMITTED, "A21"),
         "A53": _moves(VisitState.ON_LEAVE, "A22"),
         "A54": _moves(None),
@@ -286,8 +287,11 @@ ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
 A54 and A55 change the physician, in PAM.FR with the responsible units (ZBE-7, ZBE-8), and leave where the stay stands.
 """
 
-MOVED_VISITS: Final = frozenset({"A45"})
-"""Events that move visits (PV1-19, MRG-5) and not a whole account (PID-18, MRG-3; 2.5.1 §3.3.44, §3.3.45)."""
+MOVED_VISITS: Final = frozenset({"A45", "A50"})
+"""Events about visits (PV1-19, MRG-5) and not a whole account (PID-18, MRG-3; 2.5.1 §3.3.44, §3.3.45, §3.3.49)."""
+
+RENUMBERED: Final = frozenset({"A49", "A50"})
+"""Events that give an account or a visit of one patient another number (2.5.1 §3.3.49, §3.3.50): they move nothing."""
 
 LINKS: Final = frozenset({"A24", "A37"})
 """Events that link or unlink the patients of two PID segments (2.5.1 §3.3.24, §3.3.37)."""

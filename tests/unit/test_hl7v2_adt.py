@@ -4,7 +4,7 @@ import pytest
 from sites import ADMISSIONS, IPP, PID, demo_site, frame, header
 
 from gateway import er7
-from gateway.errors import UndecidedError
+from gateway.errors import PersonNeeded, UndecidedError
 from gateway.facts import (
     Circumstances,
     Expected,
@@ -23,7 +23,7 @@ from gateway.facts import (
     VisitState,
 )
 from mappings.hl7v2 import examine, translate
-from mappings.hl7v2.tables import ADT_EVENTS
+from mappings.hl7v2.tables import ADT_EVENTS, RENUMBERED
 
 STAY = PID.replace("|||||||||||||||||||||||PROV", "|||||||||NDA1^^^CHU^AN||||||||||||||PROV")
 NINE = datetime.fromisoformat("2026-03-11T09:00:00+01:00")
@@ -356,7 +356,23 @@ def test_a_change_that_changes_nothing_is_a_correction_and_flagged(mrg):
     assert "MRG-1" in {flag.path for flag in found.flags}
 
 
-@pytest.mark.parametrize("event", ["A43", "A35", "A41", "A42", "A49", "A50", "A51"])
+@pytest.mark.parametrize(
+    ("event", "segments", "numbers"),
+    [
+        ("A49", (STAY, "MRG|4711^^^CHU^PI||NDA0^^^CHU^AN"), ["NDA1", "NDA0"]),
+        ("A50", (PID, "MRG|4711^^^CHU^PI||||V8", PV1), ["NDA9", "V8"]),
+    ],
+)
+def test_another_number_of_a_stay_is_told(event, segments, numbers):
+    """An account's by A49, a visit's by A50, within one patient; whoever names two patients by it needs a person."""
+    (fact,) = said(event, *segments).facts
+    assert isinstance(fact, StayMoved)
+    assert fact.numbers == tuple(map(number, numbers))
+    with pytest.raises(PersonNeeded):
+        said(event, *(s.replace("MRG|4711", "MRG|4712") for s in segments))
+
+
+@pytest.mark.parametrize("event", ["A43", "A35", "A41", "A42", "A51"])
 def test_moves_and_renumberings_are_for_a_person(event):
     """What moves numbers from one patient to another is never ignored: a person sees to it."""
     with pytest.raises(UndecidedError):
@@ -432,7 +448,8 @@ def test_two_patients_in_another_event_are_for_a_person():
 @pytest.mark.parametrize("event", sorted(ADT_EVENTS))
 def test_every_event_ends_in_facts_a_rule_or_a_person(event):
     """No event that is taken ends in nothing."""
-    segments = (STAY, "MRG|4712^^^CHU^PI", PV1, zbe(original="A01"))
+    former = "4711" if event in RENUMBERED else "4712"
+    segments = (STAY, f"MRG|{former}^^^CHU^PI", PV1, zbe(original="A01"))
     if ADT_EVENTS[event].by_hand:
         with pytest.raises(UndecidedError):
             said(event, *segments)

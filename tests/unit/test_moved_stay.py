@@ -1,5 +1,7 @@
 """A stay that was entered under the wrong patient is moved, with its items, or a person is asked."""
 
+from dataclasses import replace
+
 from facts import CLINIC, LAB, PAUL, Gateway, ipp, patient, result, told, visit
 
 from gateway.audit import AuditAction
@@ -99,3 +101,25 @@ def test_what_cannot_be_moved_is_for_a_person():
         assert ends(found, move(), source=source) == "PersonNeeded"
     assert found.only(ItemKind.ADMISSION).identity == found.identity(ipp("1")).id
     assert found.questions() == []
+
+
+def test_a_stay_with_another_number_is_found_by_both():
+    """A49 and A50: the same stay, and no item for it; whoever still uses the number that it had is understood."""
+    found = gateway()
+    item = found.only(ItemKind.ADMISSION)
+    new = replace(NDA1, value="NDA2")
+    found.send(StayMoved(ANNE_1, ipp("1"), (new, NDA1)), minute=2)
+    assert AuditAction.STAY_RENUMBERED in found.actions()
+    found.send(visit(ANNE_1, VisitState.DISCHARGED, key="NDA2"), minute=3)
+    assert (found.only(ItemKind.ADMISSION).id, found.only(ItemKind.ADMISSION).title) == (item.id, "admission.left")
+    found.send(visit(ANNE_1, unit="3020", location="PNEUMO", event="A02"), minute=4)
+    assert found.only(ItemKind.ADMISSION).secretariat == "pneumologie"
+
+
+def test_two_stays_under_two_numbers_are_no_renumbering():
+    """That would merge them: a person does it, as does one whom another source than admissions asks."""
+    found = gateway()
+    found.send(visit(ANNE_1, key="NDA2"), minute=1)
+    both = StayMoved(ANNE_1, ipp("1"), (replace(NDA1, value="NDA2"), NDA1))
+    assert ends(found, both) == "PersonNeeded"
+    assert ends(found, StayMoved(ANNE_1, ipp("1"), (replace(NDA1, value="N3"), NDA1)), source=LAB) == "PersonNeeded"
