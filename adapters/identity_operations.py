@@ -18,6 +18,7 @@ from gateway.decision import (
     weighed,
 )
 from gateway.differences import Line, compared
+from gateway.discrepancy import told_otherwise
 from gateway.errors import AccessRefused, StateConflict
 from gateway.focus import Doubt
 from gateway.identity import Identity, may_be_minor
@@ -131,10 +132,11 @@ class IdentityOperations(Audited):
         return Shown(record, family, decisions, frozenset(d.number for d in decisions if circle.is_followed(d)))
 
     def compare(self, identities: Sequence[str], reveal: str) -> tuple[list[Identity], list[Line]]:
-        """Give the traits of records side by side (audited)."""
+        """Give the traits of records side by side, and what departments tell of them otherwise (audited)."""
         self._may_read(reveal, AuditAction.IDENTITY_COMPARED)
-        circle = self._desk.look(identities).circle
-        records = [circle.record(identity) for identity in identities]
+        known = self._desk.look(identities)
+        records = [known.circle.record(identity) for identity in identities]
+        records += told_otherwise(known.state, records)
         self._record(AuditAction.IDENTITY_COMPARED, patients=identities, revealed=bool(reveal), reason=reveal)
         return records, compared(records)
 

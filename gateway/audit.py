@@ -39,6 +39,8 @@ class AuditAction(StrEnum):
     IDENTITY_UNLINKED = "gateway:identity:unlinked"
     IDENTITY_MERGED = "gateway:identity:merged"
     IDENTITY_DOUBTED = "gateway:identity:doubted"
+    IDENTITY_DIFFERS = "gateway:identity:differs"
+    IDENTITY_AGREES = "gateway:identity:agrees"
     REQUEST_FOLLOWED = "gateway:identity-request:followed"
     STAY_RENUMBERED = "gateway:stay:renumbered"
     STAY_MOVED = "gateway:stay:moved"

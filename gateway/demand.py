@@ -23,7 +23,7 @@ from gateway.facts import (
     VisitReported,
     VisitState,
 )
-from gateway.focus import Doubt, Focus, Question
+from gateway.focus import Discrepancies, Doubt, Focus, Question
 from gateway.routing import Subject
 from gateway.worklist import ItemKind
 
@@ -216,6 +216,26 @@ def _of_question(question: Question, source: str) -> Demand:
     )
 
 
+DIFFERS = "discrepancy"
+"""Rule of an item by which both sides know that a department and admissions differ."""
+
+
+def _of_discrepancies(told: Discrepancies, source: str) -> Demand:
+    blocking = told.doubt is Doubt.BLOCKING_DISCREPANCY
+    title = f"identity.{told.doubt}"
+    return Demand(
+        Subject(ItemKind.IDENTITY, source, code=Doubt.DISCREPANCY),
+        ItemKind.IDENTITY,
+        bool(told.found),
+        Priority.URGENT if blocking else Priority.ROUTINE,
+        title,
+        ", ".join(told.traits),
+        tuple((d.source, d.differs) for d in told.found),
+        sides={secretariat: Side(title, DIFFERS) for secretariat in told.secretariats},
+        routed=False,
+    )
+
+
 def _of_what_waits(focus: Focus) -> Demand | None:
     """Give what a placeholder asks for once facts have waited on it for too long: that a person sees the last one."""
     if not (focus.overdue and focus.held):
@@ -239,6 +259,7 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
     DocumentReported: _of_document,
     VisitReported: _of_visit,
     Question: _of_question,
+    Discrepancies: _of_discrepancies,
 }
 
 

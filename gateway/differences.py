@@ -10,6 +10,10 @@ from gateway.identity import Identity, disagreements, normalise, qualified_ins
 
 STATUS, INS = "identity_status", "ins"
 _BLOCKING = frozenset({"birth_family_name", "first_given_name", "birth_date", "sex", INS})
+STRICT = _BLOCKING | {"birth_place_code", "multiple_birth_rank"}
+"""Traits whose contradiction makes two identities a question (`gateway.identity.disagreements`)."""
+
+_LOOSE = ("used_family_name", "used_given_name", "given_names")
 
 
 class Grade(StrEnum):
@@ -45,6 +49,27 @@ def compared(records: Sequence[Identity]) -> list[Line]:
     return [Line(name, tuple(_value(r.patient, name) for r in records), _worst(records, name)) for name in names]
 
 
+def differences(held: Patient, sent: Patient) -> dict[str, Grade]:
+    """Give the traits that somebody has to look at, each with its grade: nothing cosmetic, nor what only says less."""
+    found = {trait: _grade_of(trait) for trait in disagreements(held, sent)}
+    for trait in _LOOSE:
+        a, b = getattr(held.traits, trait), getattr(sent.traits, trait)
+        if a != b and a and b and not _same_words(normalise(a), normalise(b), begins=trait == "given_names"):
+            found[trait] = Grade.TO_ANALYSE
+    return found
+
+
+def _same_words(one: str, other: str, *, begins: bool) -> bool:
+    """Whether two names are one, spaces aside; a list of given names also where it begins the other."""
+    if one.replace(" ", "") == other.replace(" ", ""):
+        return True
+    return begins and (f"{one} ".startswith(f"{other} ") or f"{other} ".startswith(f"{one} "))
+
+
+def _grade_of(trait: str) -> Grade:
+    return Grade.BLOCKING if trait in _BLOCKING else Grade.TO_ANALYSE
+
+
 def _value(patient: Patient, trait: str) -> str:
     if trait == INS:
         ins = qualified_ins(patient)
@@ -62,7 +87,7 @@ def _worst(records: Sequence[Identity], trait: str) -> Grade | None:
 def _grade(one: Patient, other: Patient, trait: str) -> Grade | None:
     a, b = _value(one, trait), _value(other, trait)
     if trait in disagreements(one, other):
-        return Grade.BLOCKING if trait in _BLOCKING else Grade.TO_ANALYSE
+        return _grade_of(trait)
     if not a or not b or a == b:
         return None
     solid = normalise(a).replace(" ", "") == normalise(b).replace(" ", "")

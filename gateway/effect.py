@@ -36,6 +36,7 @@ from gateway.facts import (
     VisitReported,
 )
 from gateway.focus import (
+    Discrepancies,
     Focus,
     FocusKind,
     Held,
@@ -196,10 +197,10 @@ def _answered(act: Act, answer: DocumentAnswered) -> Identity | None:
 
 
 def dispatch_questions(act: Act) -> None:
-    """Let the work follow the identity desk's questions that the message asked or answered."""
+    """Let the work follow the identity desk's questions that the message asked or answered, and what differs."""
     for focus_id in act.state.foci.touched():
         focus = act.state.foci[focus_id]
-        if focus.kind is FocusKind.QUESTION:
+        if focus.kind in {FocusKind.QUESTION, FocusKind.DISCREPANCY}:
             dispatch(act, act.state.foci.before(focus_id), focus)
 
 
@@ -280,7 +281,7 @@ def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
     overdue = known.fact is None and (known.overdue or other.overdue)
     joined = replace(known, held=held, told=told, overdue=overdue)
     keys = [key for h in other.held for key in keys_of(h.fact)[1]]
-    if other.fact is not None and not isinstance(other.fact, Question):
+    if other.fact is not None and not isinstance(other.fact, Question | Discrepancies):
         keys += keys_of(other.fact)[1]
         entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
         act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.differences import STRICT, Grade
 from gateway.facts import (
     AppointmentReported,
     DocumentReported,
     Identifier,
     IdentifierKind,
     OrderReported,
+    Patient,
     ResultReported,
     VisitReported,
 )
@@ -26,6 +28,8 @@ class FocusKind(StrEnum):
     DOCUMENT = "document"
     VISIT = "visit"
     QUESTION = "question"
+    DISCREPANCY = "discrepancy"
+    """What departments tell of a record otherwise than admissions."""
 
 
 class Doubt(StrEnum):
@@ -47,6 +51,10 @@ class Doubt(StrEnum):
     """The same of an unlink (A37)."""
     MERGE_REFUSED = "merge-refused"
     """A source that is not admissions asked for a merge (EXI SI 36)."""
+    DISCREPANCY = "discrepancy"
+    """A department tells otherwise than admissions what may be accepted after analysis; no question, but listed."""
+    BLOCKING_DISCREPANCY = "blocking-discrepancy"
+    """The same of a strict trait."""
     FROZEN = "frozen"
     """A department names a record that is frozen: whose what it sends is, is to be said."""
 
@@ -69,6 +77,48 @@ class Question:
     traits: tuple[str, ...] = ()
     answered: bool = False
     waits_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """What one department tells of a patient otherwise than admissions.
+
+    Attributes:
+        source: the department's source.
+        record: the record that its message belongs to.
+        sent: traits and INS as it sent them.
+        differs: names of the traits that differ, each with how much that matters.
+
+    """
+
+    source: str
+    record: str
+    sent: Patient
+    differs: tuple[tuple[str, Grade], ...]
+
+    @property
+    def doubted(self) -> bool:
+        """Whether a strict trait is contradicted, so that the identity desk is asked in any case."""
+        return any(trait in STRICT for trait, _ in self.differs)
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancies:
+    """What departments tell of one record of admissions otherwise, and the secretariats that are to know."""
+
+    found: tuple[Discrepancy, ...]
+    secretariats: tuple[str, ...]
+
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """The traits that differ, each once."""
+        return tuple(dict.fromkeys(trait for d in self.found for trait, _ in d.differs))
+
+    @property
+    def doubt(self) -> Doubt:
+        """As what it is listed: by its worst grade."""
+        blocking = any(grade is Grade.BLOCKING for d in self.found for _, grade in d.differs)
+        return Doubt.BLOCKING_DISCREPANCY if blocking else Doubt.DISCREPANCY
 
 
 ObjectFact = AppointmentReported | OrderReported | ResultReported | DocumentReported | VisitReported
@@ -118,7 +168,7 @@ class Focus:
     kind: FocusKind
     identity: str
     version: int
-    fact: ObjectFact | Question | None
+    fact: ObjectFact | Question | Discrepancies | None
     message: int
     told: Told
     updated_at: datetime
@@ -156,6 +206,11 @@ class StoredAppointment:
 def question_key(identity: str) -> Identifier:
     """Give the key of the question about an identity."""
     return Identifier("question", identity)
+
+
+def discrepancy_key(identity: str) -> Identifier:
+    """Give the key of what departments tell of an identity otherwise than admissions."""
+    return Identifier("discrepancy", identity)
 
 
 LATE_ORDER = "/late-order"

@@ -7,10 +7,11 @@ from datetime import datetime
 from gateway.act import Act
 from gateway.audit import AuditEvent
 from gateway.decision import Circle, Decision, DecisionKind
+from gateway.discrepancy import reviewed
 from gateway.dispatch import dispatch, retell
 from gateway.effect import shown_otherwise
 from gateway.errors import StateConflict
-from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
+from gateway.focus import Discrepancies, Doubt, Focus, FocusKind, Question, question_key
 from gateway.pipeline import Changes, Decider
 from gateway.site import Source, SourceRole
 from gateway.state import State
@@ -39,9 +40,14 @@ class Sitting:
     def follow(self, circle: Circle, questions: Iterable[tuple[Focus, Question]]) -> Changes:
         """Let the state be as the circle, these questions as given, and the work follow."""
         changes, events = Changes(), list[AuditEvent]()
+        persons: dict[str, None] = {}
         for identity in circle.identities.values():
-            if self.state.identities[identity.id] != identity:
+            before = self.state.identities[identity.id]
+            if before != identity:
                 self.state.put_identity(identity)
+                persons |= {before.person: None, identity.person: None}
+        for focus, fact in [r for person in persons for r in reviewed(self.decider.site, self.state, person)]:
+            self._put(focus, fact, events)
         for focus, question in questions:
             self._put(focus, question, events)
         for item in shown_otherwise(self.state):
@@ -50,9 +56,9 @@ class Sitting:
         changes.audit.extend(events)
         return changes
 
-    def _put(self, focus: Focus, question: Question, events: list[AuditEvent]) -> None:
-        if focus.fact != question:
-            after = replace(focus, fact=question, version=focus.version + 1, updated_at=self.now)
+    def _put(self, focus: Focus, fact: Question | Discrepancies, events: list[AuditEvent]) -> None:
+        if focus.fact != fact:
+            after = replace(focus, fact=fact, version=focus.version + 1, updated_at=self.now)
             self.state.put_focus(after, ())
             dispatch(self._act(focus.message, events), focus, after)
 

@@ -38,7 +38,16 @@ from gateway.facts import (
     StayMoved,
     Translation,
 )
-from gateway.focus import Focus, FocusKind, ObjectFact, keys_of, late_order_keys, question_key, result_keys
+from gateway.focus import (
+    Focus,
+    FocusKind,
+    ObjectFact,
+    discrepancy_key,
+    keys_of,
+    late_order_keys,
+    question_key,
+    result_keys,
+)
 from gateway.identity import Person
 from gateway.objection import objected
 from gateway.outbox import OutboxEntry
@@ -203,8 +212,9 @@ def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[t
 
 
 def question_keys(identities: Iterable[str]) -> list[FocusKey]:
-    """Name the questions that may exist about identities."""
-    return [focus_key(FocusKind.QUESTION, question_key(i)) for i in identities]
+    """Name the questions that may exist about identities, and what departments may tell otherwise of them."""
+    about = ((FocusKind.QUESTION, question_key), (FocusKind.DISCREPANCY, discrepancy_key))
+    return [focus_key(kind, key(identity)) for identity in identities for kind, key in about]
 
 
 @dataclass(frozen=True, slots=True)

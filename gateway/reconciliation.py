@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from gateway.act import Act
 from gateway.audit import AuditAction
+from gateway.discrepancy import note, review
 from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded
 from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient, PatientMerged, PatientsLinked
 from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
@@ -65,8 +66,17 @@ def reconcile(act: Act, patient: Patient, *, correction: bool = False) -> Identi
 
     """
     key = primary_identifier(act, patient)
-    record = act.state.identity(key)
     vouched = _vouches(act, key)
+    identity = _found_or_made(act, patient, key, vouched=vouched, correction=correction)
+    if vouched:
+        review(act, identity.person)
+    else:
+        note(act, patient, identity)
+    return identity
+
+
+def _found_or_made(act: Act, patient: Patient, key: Identifier, *, vouched: bool, correction: bool) -> Identity:
+    record = act.state.identity(key)
     if record is None:
         return _first_sight(act, patient, key, vouched=vouched)
     if vouched:
@@ -419,6 +429,8 @@ def link(act: Act, fact: PatientsLinked) -> Identity:
     act.record(action, patients=patients, former_person=former, person=person, by="message")
     if not fact.apart:
         _answer(act, person)
+    for touched in dict.fromkeys((former, person)):
+        review(act, touched)
     return act.state.identities[one.id]
 
 
@@ -518,3 +530,4 @@ def _retire(act: Act, survivor: Identity, retired: Identity) -> None:
         retired=retired.id,
     )
     end_merge_requests(act, retired.id, survivor.id)
+    review(act, survivor.person)

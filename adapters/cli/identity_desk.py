@@ -27,6 +27,7 @@ _KINDS: dict[str, tuple[Doubt, ...]] = {
     "unknown": (Doubt.UNKNOWN,),
     "merges": (Doubt.MERGE_REFUSED,),
     "links": (Doubt.LINK_ASKED, Doubt.UNLINK_ASKED),
+    "discrepancies": (Doubt.DISCREPANCY, Doubt.BLOCKING_DISCREPANCY),
     "minors": tuple(Doubt),
     "stale": tuple(Doubt),
     "requests": (),
@@ -166,10 +167,13 @@ def compare(identities: tuple[str, ...], reveal: str, *, as_json: bool) -> None:
     Example:
       gateway identity compare ID OTHER --reveal "possible double"
     """
-    if len(set(identities)) != len(identities) or len(identities) < 2:  # noqa: PLR2004 - one is not compared
-        raise click.UsageError("two records or more are expected, each once")
+    if len(set(identities)) != len(identities):
+        raise click.UsageError("records are expected, each once")
     with session() as current:
-        _, lines = identity_operations(current.assembly, current.principal).compare(identities, reveal)
+        records, lines = identity_operations(current.assembly, current.principal).compare(identities, reveal)
+    if len(records) < 2:  # noqa: PLR2004 - one is not compared
+        raise click.UsageError("two records are expected, or one of which departments tell otherwise")
+    names = [r.id for r in records]
     told: list[dict[str, Any]] = [
         {
             "trait": line.trait,
@@ -181,15 +185,15 @@ def compare(identities: tuple[str, ...], reveal: str, *, as_json: bool) -> None:
         if any(line.values) or line.trait == INS
     ]
     if as_json:
-        print_json({"identities": list(identities), "traits": told})
+        print_json({"identities": names, "traits": told})
         return
-    columns = ("trait", *identities, "différence")
+    columns = ("trait", *names, "différence")
     print_table(
         columns,
         [
             {
                 "trait": row["label"],
-                **dict(zip(identities, row["values"], strict=True)),
+                **dict(zip(names, row["values"], strict=True)),
                 "différence": text("grade", row["grade"]) if row["grade"] else "",
             }
             for row in told

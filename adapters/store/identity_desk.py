@@ -14,7 +14,7 @@ from adapters.store.keys import among
 from adapters.store.work import Work
 from gateway.decision import REQUESTS, Circle, Decision, DecisionKind, Standing
 from gateway.errors import LimitExceeded
-from gateway.focus import Question
+from gateway.focus import Discrepancies, Focus, Question
 from gateway.identity import Identity
 from gateway.pipeline import Changes, Needs
 from gateway.state import State
@@ -118,8 +118,9 @@ class IdentityDesk:
             foci = {r["id"]: rows.focus(r) for r in _by_id(connection, schema.focus, {i.focus for i in items})}
             owners = {f.identity for f in foci.values()}
             records = {r["id"]: rows.identity(r) for r in _by_id(connection, _record, owners)}
-        asked = ((item, foci[item.focus]) for item in items)
-        return [OpenQuestion(i, f.fact, records[f.identity]) for i, f in asked if isinstance(f.fact, Question)]
+        once = {item.focus: item for item in reversed(items)}
+        asked = ((item, foci[item.focus]) for item in items if once[item.focus] is item)
+        return [OpenQuestion(i, found, records[f.identity]) for i, f in asked if (found := _asked(f)) is not None]
 
     def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
         """Give decisions that stand so, oldest first; of requests and freezes, those that still hold."""
@@ -164,6 +165,13 @@ class IdentityDesk:
         state = self._work.load(connection, Needs(named, frozenset(), frozenset()))
         records = {i: record for i, record in state.identities.rows() if i in wanted}
         return Known(Circle(records, decisions), state, _told(connection, wanted))
+
+
+def _asked(focus: Focus) -> Question | None:
+    """Give the question of an object; of what differs, as if it were one."""
+    if isinstance(focus.fact, Discrepancies):
+        return Question(focus.fact.doubt, traits=focus.fact.traits)
+    return focus.fact if isinstance(focus.fact, Question) else None
 
 
 def _by_id(connection: Connection, table: Table, ids: Collection[str]) -> list[dict[str, Any]]:

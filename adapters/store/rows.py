@@ -22,7 +22,7 @@ from gateway.facts import (
     ResultReported,
     VisitReported,
 )
-from gateway.focus import Focus, FocusKind, Held, Question
+from gateway.focus import Discrepancies, Focus, FocusKind, Held, Question
 from gateway.identity import Identity, Person, Request, Ruling
 from gateway.told import Told
 from gateway.worklist import ItemKind, ItemState, WorkItem
@@ -32,7 +32,15 @@ Found = Mapping[str, Any]
 
 _FACTS = {
     kind.__name__: kind
-    for kind in (AppointmentReported, OrderReported, ResultReported, DocumentReported, VisitReported, Question)
+    for kind in (
+        AppointmentReported,
+        OrderReported,
+        ResultReported,
+        DocumentReported,
+        VisitReported,
+        Question,
+        Discrepancies,
+    )
 }
 _HELD = tuple[Held, ...]
 _RULINGS = tuple[Ruling, ...]

@@ -78,7 +78,7 @@ def test_what_needs_two_people_is_listed_as_proposed_and_refused_to_who_proposed
     ("arguments", "exit_code"),
     [
         (("show", "nobody"), 1),
-        (("compare", "one"), 2),
+        (("compare", "one", "one"), 2),
         (("undo", "9", "--reason", "none", "--yes"), 1),
         (("decide", "unlink", "nobody", "--reason", " "), 2),
     ],

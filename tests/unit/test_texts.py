@@ -7,7 +7,7 @@ from facts import ANNE, MORNING, appointment, book, document, ipp, patient, resu
 
 from gateway.audit import AuditAction
 from gateway.decision import DecisionKind, Flag, Standing
-from gateway.demand import ASKED, demand
+from gateway.demand import ASKED, DIFFERS, demand
 from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
 from gateway.facts import (
@@ -99,7 +99,7 @@ def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
 
 def test_every_reason_of_ours_has_a_text():
     """Why an item is on a default queue, on the identity desk's, or on that of whom the desk asks."""
-    assert keys("reason") == {"default", "default-identity", ASKED}
+    assert keys("reason") == {"default", "default-identity", ASKED, DIFFERS}
 
 
 def test_every_strict_trait_has_a_text():
