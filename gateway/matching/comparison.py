@@ -36,6 +36,8 @@ GivenNames = Mapping[str, float]
 
 _FAMILY_ORDER = (NameLevel.SAME, NameLevel.CROSSED, NameLevel.CLOSE, NameLevel.PART, NameLevel.NEAR, NameLevel.OTHER)
 _GOOD = frozenset({NameLevel.SAME, NameLevel.CLOSE})
+_CUT = 4
+"""Letters from which what stays of a given name tells it."""
 
 
 def compare(a: Prepared, b: Prepared, known: GivenNames) -> Comparison:
@@ -104,7 +106,17 @@ def _given(a: Prepared, b: Prepared, known: GivenNames) -> Agreement | None:
     return Agreement("given_name", _differing(a, b, known), values)
 
 
+def _cut(a: Prepared, b: Prepared, known: GivenNames) -> bool:
+    """Whether one first given name is the other's, cut between two words, or within one where nobody is called so."""
+    short, long = sorted((a.first, b.first), key=len)
+    if begins(short, long):
+        return True
+    return len(short) >= _CUT and long.startswith(short) and short not in known and len(long) - len(short) > 1
+
+
 def _differing(a: Prepared, b: Prepared, known: GivenNames) -> NameLevel:
+    if _cut(a, b, known):
+        return NameLevel.CUT
     level = likeness(a.given, b.given)
     if level is NameLevel.CLOSE:
         return _slip_or_rival(a.given, b.given, known)
@@ -122,9 +134,10 @@ def _slip_or_rival(a: str, b: str, known: GivenNames) -> NameLevel:
     """
     if OSA.distance(a, b, score_cutoff=1) > 1:
         return NameLevel.NEAR
-    if (a in known and b in known) or only_ending_differs(a, b):
+    if a in known and b in known:
         return NameLevel.RIVAL
-    return NameLevel.CLOSE if a[0] == b[0] or max(len(a), len(b)) > 5 else NameLevel.RIVAL  # noqa: PLR2004 - THEO, LEO
+    clear = a[0] == b[0] or max(len(a), len(b)) > 5  # noqa: PLR2004 - THEO, LEO
+    return NameLevel.CLOSE if clear and not only_ending_differs(a, b) else NameLevel.ENDING
 
 
 def _is_initial(a: str, b: str) -> bool:

@@ -13,6 +13,12 @@ from gateway.matching.record import Prepared
 BULKY = 400
 """Records under one key from which it tells nobody apart and is left out, and counted."""
 
+BULKY_AROUND = 40
+"""The same of a key that holds where people live and the beginning of a name."""
+
+_AROUND = frozenset("pqr")
+"""Kinds of those keys."""
+
 Progress = Callable[[int], None]
 """Told how many records are done."""
 
@@ -45,7 +51,7 @@ class Index:
         for position, record in enumerate(self.records):
             for key in keys(record):
                 self.found[key].append(position)
-        for key in [key for key, those in self.found.items() if len(those) > BULKY]:
+        for key in [key for key, those in self.found.items() if len(those) > _most(key)]:
             self.bulky[key[0]] += 1
             del self.found[key]
 
@@ -55,6 +61,10 @@ class Index:
         for key in keys(record):
             near.update(self.found.get(key, ()))
         return near
+
+
+def _most(key: Key) -> int:
+    return BULKY_AROUND if key[0] in _AROUND else BULKY
 
 
 def pairs(left: Sequence[Prepared], index: Index, *, one_file: bool) -> Iterator[tuple[int, int]]:

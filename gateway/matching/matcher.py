@@ -1,6 +1,6 @@
 """The matcher: which record of another domain a record is, if any; and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -8,6 +8,7 @@ from enum import StrEnum
 from gateway.matching.comparison import Comparison, compare, levels
 from gateway.matching.guards import CONTRADICTING, Guard, guards, hopeless, strictly_same
 from gateway.matching.model import Model
+from gateway.matching.namesakes import expected
 from gateway.matching.record import Prepared
 
 
@@ -71,24 +72,31 @@ class Verdict:
 def explained(a: Prepared, b: Prepared, model: Model, on: date) -> Candidate:
     """Give b as a candidate for a, whatever its score."""
     comparison = compare(a, b, model.given_names)
-    return _candidate(a, b, comparison, model.score(comparison), on)
+    return _candidate(a, b, comparison, levels(comparison), model, on)
 
 
 def weigh(a: Prepared, b: Prepared, model: Model, on: date) -> Candidate | None:
     """Give b as a candidate for a; None if nothing speaks for it."""
     comparison = compare(a, b, model.given_names)
-    score = model.score(comparison)
-    if not _same_ins(a, b) and (score < model.review or hopeless(levels(comparison))):
+    certain = _same_ins(a, b)
+    if not certain and model.score(comparison) < model.review:
         return None
-    return _candidate(a, b, comparison, score, on)
+    found = levels(comparison)
+    if not certain and hopeless(found):
+        return None
+    return _candidate(a, b, comparison, found, model, on)
 
 
 def _same_ins(a: Prepared, b: Prepared) -> bool:
     return a.record.qualified and b.record.qualified and a.ins == b.ins and a.record.ins_domain == b.record.ins_domain
 
 
-def _candidate(a: Prepared, b: Prepared, comparison: Comparison, score: float, on: date) -> Candidate:
-    spoken = guards(a, b, levels(comparison), on)
+def _candidate(
+    a: Prepared, b: Prepared, comparison: Comparison, found: Mapping[str, str], model: Model, on: date
+) -> Candidate:
+    unique = expected(a, b, comparison, model) < model.namesakes
+    spoken = guards(a, b, found, on, unique=unique)
+    score = model.score(comparison)
     return Candidate(b.record.id, score, comparison, spoken, certain=not spoken and _same_ins(a, b))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from math import log2
+from math import log2, prod
 from typing import Any, Self
 
 from gateway.matching.comparison import Agreement, Comparison
@@ -17,8 +17,8 @@ _M: Probabilities = {
         "same": 0.88, "crossed": 0.03, "close": 0.045, "part": 0.015, "inverted": 0.008, "near": 0.012, "other": 0.01,
     },
     "given_name": {
-        "same": 0.89, "begins": 0.03, "close": 0.03, "inverted": 0.008, "listed": 0.008, "initial": 0.002,
-        "rival": 0.008, "near": 0.012, "other": 0.012,
+        "same": 0.89, "begins": 0.02, "cut": 0.012, "close": 0.026, "inverted": 0.008, "listed": 0.008,
+        "initial": 0.002, "rival": 0.004, "ending": 0.006, "near": 0.012, "other": 0.012,
     },
     "birth_date": {
         "same": 0.90, "same, first of a month": 0.033, "same, imputed": 0.012, "continues": 0.008,
@@ -42,8 +42,8 @@ _U: Probabilities = {
         "same": 4e-4, "crossed": 3e-4, "close": 8e-4, "part": 3e-4, "inverted": 1e-6, "near": 6e-3, "other": 0.99,
     },
     "given_name": {
-        "same": 6e-3, "begins": 3e-3, "close": 1.5e-3, "inverted": 1.0, "listed": 5e-3, "initial": 2e-3,
-        "rival": 4e-3, "near": 1.5e-2, "other": 0.96,
+        "same": 6e-3, "begins": 3e-3, "cut": 3e-3, "close": 1.5e-3, "inverted": 1.0, "listed": 5e-3, "initial": 2e-3,
+        "rival": 3e-3, "ending": 1e-3, "near": 1.5e-2, "other": 0.957,
     },
     "birth_date": {
         "same": 4.2e-5, "same, first of a month": 2e-6, "same, imputed": 6e-6, "continues": 4e-4,
@@ -79,6 +79,8 @@ class Model:
         automatic: score from which a link needs nobody, if no guard speaks.
         review: score from which a person is asked.
         margin: a second candidate within so many bits of the first makes the first a question.
+        persons: people of the domain that is searched.
+        namesakes: expected other people of the same names, sex and date of birth from which these alone link nobody.
         frequencies: of values, by trait.
         rare: how frequent a value is that is not there.
 
@@ -91,12 +93,14 @@ class Model:
     automatic: float = 9.0
     review: float = -1.0
     margin: float = 7.0
+    persons: float = 500_000.0
+    namesakes: float = 1e-9
     frequencies: Probabilities = field(default_factory=lambda: {"family_name": FAMILY_NAMES, "given_name": GIVEN_NAMES})
     rare: Mapping[str, float] = field(default_factory=lambda: RARE)
 
     def among(self, records: int) -> Self:
         """Give the model for a domain of so many records, each with one counterpart at most."""
-        return replace(self, prior=-log2(max(records, 2) * 2))
+        return replace(self, prior=-log2(max(records, 2) * 2), persons=float(max(records, 2)))
 
     @cached_property
     def weights(self) -> dict[str, dict[str, float]]:
@@ -114,15 +118,29 @@ class Model:
     def weight(self, agreement: Agreement) -> float:
         """Give the bits that an agreement adds: an agreement on a rare value weighs more."""
         trait, level, values = agreement
-        table = self.frequencies.get(trait)
-        if not values or table is None or level not in _BY_VALUE:
+        if not values or level not in _BY_VALUE or trait not in self.frequencies:
             return self.weights[trait][level]
-        frequency = max(table.get(value, self.rare[trait]) for value in values)
+        probable = self.m[trait][level] if level != "inverted" or trait == "family_name" else 1.0
+        return _bits(probable, self.chance(agreement))
+
+    def chance(self, agreement: Agreement) -> float:
+        """Give how probable an agreement is of two people: as frequent as the value, where that is what agrees."""
+        trait, level, values = agreement
+        if not values or level not in _BY_VALUE or trait not in self.frequencies:
+            return self.u[trait][level]
+        frequency = max(self.frequency(trait, value) for value in values)
         if level == "inverted":
             other = {"family_name": "given_name", "given_name": "family_name"}[trait]
-            frequency = min(frequency, max(self.frequencies[other].get(v, self.rare[other]) for v in values))
-        probable = self.m[trait][level] if level != "inverted" or trait == "family_name" else 1.0
-        return _bits(probable, max(frequency, self.rare[trait]))
+            frequency = min(frequency, max(self.frequency(other, value) for value in values))
+        return max(frequency, self.rare[trait])
+
+    def frequency(self, trait: str, value: str) -> float:
+        """Give how frequent a value is."""
+        return self.frequencies[trait].get(value, self.rare[trait])
+
+    def expected_namesakes(self, comparison: Comparison) -> float:
+        """Give how many other people of the domain are expected to agree so in names, sex and date of birth."""
+        return self.persons * prod(self.chance(one) for one in comparison if one.trait in _NAMESAKES_SHARE)
 
     def score(self, comparison: Comparison) -> float:
         """Give the bits of a comparison, prior included."""
@@ -141,6 +159,9 @@ class Model:
 
 _BY_VALUE = frozenset({"same", "crossed", "begins", "inverted"})
 """Levels whose weight depends on how frequent the value is."""
+
+
+_NAMESAKES_SHARE = frozenset({"family_name", "given_name", "birth_date", "sex"})
 
 
 def _bits(m: float, u: float) -> float:

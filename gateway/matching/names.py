@@ -16,6 +16,8 @@ class NameLevel(StrEnum):
     """The birth name of one is the used name of the other: a woman who married, mostly."""
     BEGINS = "begins"
     """The first given name begins the other's list, word by word (RNIV 1, EXI SI 29)."""
+    CUT = "cut"
+    """A given name cut short: JEAN of JEAN-PIERRE, MARGU of MARGUERITE."""
     PART = "part"
     """The words of one are among the words of the other: a compound name cut short."""
     CLOSE = "close"
@@ -27,6 +29,8 @@ class NameLevel(StrEnum):
     INITIAL = "initial"
     RIVAL = "rival"
     """As near as a slip, but both are names that people have (JULIE, JULIA)."""
+    ENDING = "ending"
+    """A slip apart in the last letter, or in the first one of a short name; at most one is a name that people have."""
     NEAR = "near"
     OTHER = "other"
 

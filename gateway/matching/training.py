@@ -9,6 +9,7 @@ from math import log2
 from gateway.matching.comparison import Comparison, compare
 from gateway.matching.linkage import Index, pairs
 from gateway.matching.model import Model, Probabilities
+from gateway.matching.namesakes import learnt
 from gateway.matching.record import Prepared
 
 RANDOM_PAIRS = 40_000
@@ -47,6 +48,8 @@ def train(left: Sequence[Prepared], index: Index, start: Model, *, one_file: boo
         start, version=f"trained-on-{len(every)}", frequencies=_frequencies(every, start), rare=_rare(every, start)
     )
     model = replace(model, u=_u(left, index.records, model))
+    if not one_file:
+        model = replace(model, namesakes=learnt((left, index.records), start.namesakes))
     patterns = Counter(_pattern(c) for c in _some(left, index, model, one_file=one_file))
     for _ in range(ROUNDS):
         model = _round(model, patterns, total, start.m)

@@ -14,6 +14,7 @@ from gateway.matching.guards import Guard
 from gateway.matching.linkage import Index, duplicates, link
 from gateway.matching.matcher import Grade, Verdict, match, weigh
 from gateway.matching.model import Model
+from gateway.matching.namesakes import learnt
 from gateway.matching.phonetics import skeleton
 from gateway.matching.record import Record, prepare
 from gateway.matching.training import train
@@ -85,6 +86,7 @@ def test_family_names(change: dict[str, str], expected: str):
         ("MAX PATRICK", "MAX PATRICK", "begins"),
         ("MAX-PATRICK", "", "begins"),
         ("PATRICK", "MAX PATRICK", "listed"),
+        ("MAXIM-EMILE", "", "other"),
         ("M", "", "initial"),
         ("SANS PRENOM", "", ""),
         ("GUSTAVE", "", "other"),
@@ -106,6 +108,13 @@ def test_the_first_given_name_begins_the_list(first: str, listed: str, expected:
         ("MANON", "MARION", "other"),
         ("KYLIAN", "KILLIAN", "near"),
         ("ENZO", "KENZO", "rival"),
+        ("ADAM", "ADEM", "rival"),
+        ("JEANNE", "JEANNZ", "ending"),
+        ("JEAN-PIERRE", "JEAN", "cut"),
+        ("JEAN-PIERRE", "JEAN-PAUL", "listed"),
+        ("MARGUERITE", "MARGU", "cut"),
+        ("MARGUERITE", "MAR", "other"),
+        ("MARIELLE", "MARIE", "near"),
     ],
 )
 def test_a_slip_is_no_other_name(one: str, other: str, expected: str):
@@ -176,6 +185,112 @@ def test_no_score_overrides_a_guard(guard: Guard):
     a, b = replace(JEANNE, **ours), replace(JEANNE, id="2", **theirs)
     assert guard in spoken(a, b)
     assert decided(a, b, model=replace(MODEL, automatic=-1e9, review=-1e9)).grade is Grade.POSSIBLE_MATCH
+
+
+HOME = replace(JEANNE, phone="0199000001")
+"""JEANNE, as she is reached."""
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"first_given_name": "ODETTE", "given_names": ""}, {}),
+        ({"first_given_name": "ODETTE", "given_names": ""}, {"given_names": "", "used_given_name": "ODETTE"}),
+        ({"first_given_name": "JEANNE-MARIE", "given_names": ""}, {}),
+        ({"first_given_name": "JEANNZ", "given_names": ""}, {}),
+        ({"first_given_name": "MARG", "given_names": ""}, {"first_given_name": "MARGUERITE", "given_names": ""}),
+    ],
+    ids=["in the list", "used", "compound", "ending", "cut"],
+)
+def test_a_given_name_in_doubt_is_borne_out_by_the_household_of_a_grown_person(
+    ours: dict[str, str], theirs: dict[str, str]
+):
+    """A second, cut or mistyped given name needs an adult's household; of twins, children and namesakes it is asked."""
+    a, b = replace(HOME, **ours), replace(HOME, id="2", **theirs)
+    assert decided(a, b).grade is Grade.MATCH
+    for change in (
+        {"phone": "0199000002"},
+        {"phone": ""},
+        {"birth_place_code": "59350"},
+        {"birth_date": "1958-03-22"},
+        {"sex": "M"},
+        {"sex": ""},
+        {"multiple_birth_rank": "1"},
+        {"birth_family_name": "VERDELAN"},
+    ):
+        assert Guard.GIVEN_NAME in spoken(a, replace(b, **change)), change
+    young = {"birth_date": "2004-03-21"}
+    assert Guard.GIVEN_NAME in spoken(replace(a, **young), replace(b, **young))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"first_given_name": "ODETTE", "given_names": "ODETTE JEANNE"}, {}),
+        ({"first_given_name": "ODETTE", "given_names": ""}, {"given_names": ""}),
+        ({"first_given_name": "JEAN-PAUL"}, {"first_given_name": "JEAN-PIERRE"}),
+        ({"first_given_name": "KYLIAN"}, {"first_given_name": "KILLIAN"}),
+        (
+            {"birth_family_name": "ADAM", "first_given_name": "LEON"},
+            {"birth_family_name": "LEON", "first_given_name": "ADEM"},
+        ),
+    ],
+    ids=["another order", "no list", "compounds", "homophones", "inverted and a slip"],
+)
+def test_names_that_twins_may_have_are_always_a_question(ours: dict[str, str], theirs: dict[str, str]):
+    """Twins share date, place, name and household: JEANNE ODETTE's sister may be ODETTE JEANNE."""
+    assert Guard.GIVEN_NAME in spoken(replace(HOME, **ours), replace(HOME, id="2", **theirs))
+
+
+def test_a_twin_known_to_one_side_alone_is_a_question():
+    """JEAN may be JEAN-PIERRE's record cut short, or his twin's."""
+    twin = replace(HOME, multiple_birth_rank="1")
+    assert Guard.TWIN in spoken(twin, HOME)
+    assert decided(twin, replace(twin, id="2")).grade is Grade.MATCH
+
+
+BARE = replace(JEANNE, birth_place_code="", given_names="")
+
+
+@pytest.mark.parametrize("change", [{}, {"birth_place_code": "34172"}, {"birth_place_code": "99999"}])
+def test_names_and_date_alone_link_nobody(change: dict[str, str]):
+    """Without a place of birth on both sides, and without a contact, a namesake of the same day cannot be excluded."""
+    assert Guard.NAMESAKE in spoken(BARE, replace(BARE, **change))
+    assert decided(BARE, replace(BARE, id="2", **change)).grade is Grade.POSSIBLE_MATCH
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"birth_place_code": "34172"},
+        {"phone": "0199000001"},
+        {"address": "1 RUE DES ESSAIS"},
+        {"given_names": "JEANNE PERPETUE ZEPHYRINE"},
+        {"used_family_name": "QUINTALLET", "given_names": "JEANNE PERPETUE"},
+    ],
+)
+def test_what_namesakes_do_not_share_tells_a_person(shared: dict[str, str]):
+    """A place, a contact, or rare enough further names make names and date a link."""
+    told = replace(BARE, **shared)
+    assert decided(told, replace(told, id="2"), model=MODEL.among(20_000)).grade is Grade.MATCH
+
+
+def test_more_persons_make_more_namesakes():
+    """What tells a person among twenty thousand is a question among fifty millions."""
+    told = replace(BARE, given_names="JEANNE PERPETUE ZEPHYRINE")
+    assert decided(told, told, model=MODEL.among(50_000_000)).grade is not Grade.MATCH
+
+
+@pytest.mark.parametrize("homonyms", [True, False])
+def test_files_show_whether_names_and_date_tell_people_apart(homonyms: bool):  # noqa: FBT001 - two cases
+    """Where a domain holds people of one name and date, these alone link nobody; where none does, they may."""
+    born = [f"{1930 + n % 60}-{1 + n % 12:02}-{2 + n % 26:02}" for n in range(2_100)]
+    records = [
+        prepare(replace(BARE, birth_family_name=f"VERDEL{n % 997}", birth_date=date_)) for n, date_ in enumerate(born)
+    ]
+    records += records[:1] if homonyms else []
+    assert (learnt((records, records), 1e-9) > 1e-9) is not homonyms
+    assert learnt((records[:100],), 1e-9) == 1e-9
 
 
 def test_later_given_names_tell_namesakes_apart():
@@ -258,9 +373,9 @@ def test_two_domains_are_linked_one_to_one():
 
 def test_duplicates_are_joined_only_if_all_agree():
     """Two records that a guard keeps apart are not joined through a third."""
-    first = replace(JEANNE, multiple_birth_rank="1")
-    second = replace(JEANNE, id="2", multiple_birth_rank="2")
-    records = [prepare(r) for r in (first, second, replace(JEANNE, id="3"))]
+    first = replace(JEANNE, given_names="JEANNE ODETTE")
+    second = replace(JEANNE, id="2", given_names="JEANNE LUCIE")
+    records = [prepare(r) for r in (first, second, replace(JEANNE, id="3", given_names=""))]
     links = duplicates(records, Index(records), MODEL, ON, lambda _: None)
     joined = {(found.left, found.right) for found in links if found.grade is Grade.MATCH}
     assert len(joined) == 1
