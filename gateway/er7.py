@@ -158,6 +158,20 @@ def read(raw: bytes, *, charset: str = "", limits: Limits = DEFAULT_LIMITS) -> "
     return Message(raw, separators, read_as, tuple(flags), segments)
 
 
+def read_header(line: bytes) -> "Message":
+    """A header's line can be asked for, byte for byte, whatever its frame is written in; ASCII only.
+
+    Raises:
+        NotHl7, HeaderInvalid, LimitExceeded: as `read`.
+
+    """
+    separators = _separators(line)
+    name = line[:_NAME_LENGTH].decode("ascii").upper()
+    segment = Segment(name, 1, 1, line.decode("ascii"), separators)
+    _check((segment,), separators, DEFAULT_LIMITS)
+    return Message(line, separators, Charset(_label(line, separators), "iso8859-1", guessed=False), (), (segment,))
+
+
 def _separators(body: bytes) -> Separators:
     """Take the delimiters from the header's first bytes; those left out of MSH-2 have their usual characters."""
     header = _HEADER_LINE.match(body)
@@ -275,11 +289,12 @@ def _segments(lines: list[str], separators: Separators, flags: list[Flag]) -> tu
     found: list[Segment] = []
     counts: dict[str, int] = {}
     lower = stray = False
+    field = separators.field
     for line in lines:
         if not line or line.isspace():
             continue
-        sent = _name(line, separators.field)
-        name = sent.upper()
+        sent = _name(line, field)
+        name = sent if sent.isupper() else sent.upper()
         counts[name] = occurrence = counts.get(name, 0) + 1
         segment = Segment(name, occurrence, len(found) + 1, line, separators)
         found.append(segment)
@@ -294,9 +309,10 @@ def _segments(lines: list[str], separators: Separators, flags: list[Flag]) -> tu
 
 def _name(line: str, separator: str) -> str:
     """The line's segment name as sent: three ASCII letters or digits before a separator or the end; else empty."""
-    name = line[:_NAME_LENGTH]
-    ended = line[_NAME_LENGTH : _NAME_LENGTH + 1] in ("", separator)
-    return name if ended and len(name) == _NAME_LENGTH and name.isascii() and name.isalnum() else ""
+    name, behind = line[:_NAME_LENGTH], line[_NAME_LENGTH : _NAME_LENGTH + 1]
+    if not (name.isalnum() and name.isascii()) or (behind and behind != separator):
+        return ""
+    return name if len(name) == _NAME_LENGTH else ""
 
 
 def _check(segments: Iterable["Segment"], separators: Separators, limits: Limits) -> None:
@@ -457,8 +473,11 @@ class Segment:
 
     def text(self, field: int, component: int = 1, subcomponent: int = 1, *, repetition: int = 1) -> str:
         """The value, decoded and unescaped; "" if absent or null."""
-        whole = self.whole(field)
-        if not whole or (field == _ENCODING_FIELD and self.opaque(field)):
+        fields = self._fields or self._split()
+        whole = fields[field] if 0 < field < len(fields) else self.whole(field)
+        if not whole or (component == subcomponent == repetition == 1 and whole.isalnum()):
+            return whole  # no delimiter, escape or null is a letter or digit
+        if field == _ENCODING_FIELD and self.opaque(field):
             return whole
         separators = self._separators
         if repetition != 1 or separators.repetition in whole:
@@ -527,7 +546,10 @@ class Repetition:
         if self._components is None:
             self._components = self.whole.split(self._separators.component)
         found = self._components
-        return _text(found[component - 1], 1, subcomponent, self._separators) if component <= len(found) else ""
+        value = found[component - 1] if component <= len(found) else ""
+        if not value or (subcomponent == 1 and value.isalnum()):
+            return value
+        return _text(value, 1, subcomponent, self._separators)
 
     def is_null(self, component: int = 1) -> bool:
         """Whether the component is the HL7 null."""
@@ -547,10 +569,13 @@ def _nth(text: str, separator: str, number: int) -> str:
 
 def _text(repetition: str, component: int, subcomponent: int, separators: Separators) -> str:
     """The unescaped value inside one repetition; "" if absent or null."""
-    if component == 1 and subcomponent == 1 and repetition.isalnum():
-        return repetition  # no delimiter, escape or null is a letter or digit
-    part = _nth(repetition, separators.component, component)
-    value = _nth(part, separators.subcomponent, subcomponent)
+    if component == subcomponent == 1:
+        end = repetition.find(separators.component)
+        part = repetition if end < 0 else repetition[:end]
+        end = part.find(separators.subcomponent)
+        value = part if end < 0 else part[:end]
+    else:
+        value = _nth(_nth(repetition, separators.component, component), separators.subcomponent, subcomponent)
     if value == NULL:
         return ""
     return unescape(value, separators) if separators.escape in value else value

@@ -228,7 +228,10 @@ class Site:
 
     def source_of(self, application: str, facility: str) -> Source | None:
         """The first source that sends under this application and facility."""
-        return next((s for s in self.sources if s.sends(application, facility)), None)
+        for source in self.sources:
+            if source.sends(application, facility):
+                return source
+        return None
 
     def source_of_client(self, client: str) -> Source | None:
         """The source of an HTTP client."""
@@ -240,6 +243,8 @@ class Site:
 
     def authority(self, *names: str) -> str:
         """The assigning authority that any of these names means (OID first); the first as sent if none is known."""
-        given = [n.removeprefix("urn:oid:") for n in names if n]
-        known = next((self.authorities[n] for n in given if n in self.authorities), None)
-        return known or (given[0] if given else "")
+        given = [name.removeprefix("urn:oid:") for name in names if name]
+        for name in given:
+            if known := self.authorities.get(name):
+                return known
+        return given[0] if given else ""

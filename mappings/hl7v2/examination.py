@@ -137,14 +137,14 @@ def examine(raw: bytes, site: Site) -> Examination:
     except SenderError as error:
         control_id = header.text("MSH-10")[:CONTROL_ID_LENGTH] if header else ""
         return Examination(None, header, source, control_id, error=error, mode=mode)
-    found = header_of(message)
+    found, msh = header_of(message), message.first("MSH")
     wrong = _first_error(message, found, source, site)
     departures = departures_of(message, found, source) if source and wrong is None else ()
     return Examination(
         message,
         header,
         source,
-        message.text("MSH-10")[:CONTROL_ID_LENGTH],
+        msh.text(10)[:CONTROL_ID_LENGTH] if msh else "",
         found.message_type,
         found.processing_id,
         departures[0].error() if departures and source and source.enforced else wrong,
@@ -159,13 +159,14 @@ def _source_of(header: Message, site: Site) -> Source | None:
     The header is read byte for byte before its character set is known, and MSH-18 is often untrue: names with accents
     are looked for as UTF-8, then as 8859/1.
     """
-    names = header.text("MSH-3").strip(), header.text("MSH-4").strip()
-    codec = header.charset.codec
-    if not all(name.isascii() for name in names):
+    msh = header.segments[0]
+    application, facility = msh.text(3).strip(), msh.text(4).strip()
+    if not (application.isascii() and facility.isascii()):
+        codec = header.charset.codec
         with suppress(UnicodeError):
-            application, facility = (normalize("NFC", name.encode(codec).decode()) for name in names)
-            return site.source_of(application, facility)
-    return site.source_of(*names)
+            names = (normalize("NFC", name.encode(codec).decode()) for name in (application, facility))
+            return site.source_of(*names)
+    return site.source_of(application, facility)
 
 
 def departures_of(message: Message, found: Header, source: Source) -> tuple[Departure, ...]:
@@ -209,21 +210,24 @@ def _check_frame(message: Message) -> None:
 
 def _check_amounts(message: Message) -> None:
     """What is read once for each must not be without bound (promise P9)."""
-    for name, most in MOST_SEGMENTS.items():
-        segments = message.all(name)
-        if len(segments) > most:
-            raise LimitExceeded(f"at most {most} {name} segments in a message", path=name)
-        for segment in segments:
-            for field in REPEATED_FIELDS.get(name, ()):
-                if segment.whole(field).count(message.separators.repetition) >= MOST_REPETITIONS:
-                    raise LimitExceeded(f"at most {MOST_REPETITIONS} repetitions", path=segment.path(field))
+    repetition = message.separators.repetition
+    for name, count in message.counts():
+        if count > MOST_SEGMENTS.get(name, count):
+            raise LimitExceeded(f"at most {MOST_SEGMENTS[name]} {name} segments in a message", path=name)
+    for segment in message.segments:
+        if segment.name not in REPEATED_FIELDS or segment.raw.count(repetition) < MOST_REPETITIONS:
+            continue
+        for field in REPEATED_FIELDS[segment.name]:
+            if segment.whole(field).count(repetition) >= MOST_REPETITIONS:
+                raise LimitExceeded(f"at most {MOST_REPETITIONS} repetitions", path=segment.path(field))
 
 
 def _check_header(message: Message, found: Header, source: Source) -> None:
     _check_receiver(message, source)
-    if source.control_id_required and not message.text("MSH-10").strip():
+    control_id = message.text("MSH-10")
+    if source.control_id_required and not control_id.strip():
         raise FieldMissing("a control ID: without it no answer can name the message", path="MSH-10")
-    if len(message.text("MSH-10")) > CONTROL_ID_LENGTH:
+    if len(control_id) > CONTROL_ID_LENGTH:
         raise DataTypeInvalid(f"a control ID of at most {CONTROL_ID_LENGTH} characters", path="MSH-10")
     if not found.type:
         raise UnsupportedMessageType("a message type is needed", path="MSH-9")

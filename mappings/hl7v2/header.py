@@ -66,9 +66,10 @@ def peek(raw: bytes) -> Message | None:
 
     It is read byte for byte (8859/1), so that it can be echoed whatever the frame's character set is.
     """
-    line = _FIRST_LINE.match(raw[: _LONGEST.bytes_])
+    first = _FIRST_LINE.match(raw[: _LONGEST.bytes_])
+    line = first[1] if first else b""
     try:
-        found = er7.read(line[1] if line else b"", charset="8859/1", limits=_LONGEST)
+        found = er7.read_header(line) if line.isascii() else er7.read(line, charset="8859/1", limits=_LONGEST)
     except SenderError:
         return None
     return found if found.first("MSH") else None

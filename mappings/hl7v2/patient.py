@@ -10,7 +10,7 @@ from gateway.facts import NO_PROOF, Identifier, IdentifierKind, IdentityProof, I
 from gateway.identity import normalise, qualified_ins
 from gateway.site import Site, Source
 from mappings.hl7v2 import times
-from mappings.hl7v2.reading import Reading, is_true
+from mappings.hl7v2.reading import MANY, Reading, is_true
 from mappings.hl7v2.tables import (
     OBTAINED_BY,
     OTHER_TYPES,
@@ -37,8 +37,8 @@ def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identif
     if not value:
         return None
     namespace, oid, kind = repetition.text(4, 1).strip(), repetition.text(4, 2).strip(), repetition.text(5).strip()
-    ins_oid = next((o for o in (oid, namespace) if o in INS_OIDS), "")
-    if ins_oid:
+    if oid in INS_OIDS or namespace in INS_OIDS:
+        ins_oid = oid if oid in INS_OIDS else namespace
         return Identifier(ins_oid, value, IdentifierKind.INS if kind == "INS" else IdentifierKind.OTHER)
     authority = site.authority(oid, namespace) or source.authority or source.id
     return Identifier(authority, value, IdentifierKind.PATIENT if kind in PATIENT_TYPES else IdentifierKind.OTHER)
@@ -51,8 +51,12 @@ def identifiers_of(reading: Reading, segment: Segment, field: int) -> tuple[Iden
         DataTypeInvalid: one is longer than what the stores index.
 
     """
-    found = (identifier_of(r, reading.source, reading.site) for r in segment.repetitions(field))
-    return tuple(dict.fromkeys(reading.bounded(i, segment, field) for i in found if i is not None))
+    found: list[Identifier] = []
+    for repetition in segment.repetitions(field):
+        identifier = identifier_of(repetition, reading.source, reading.site)
+        if identifier is not None:
+            found.append(reading.bounded(identifier, segment, field))
+    return tuple(found if len(found) < MANY else dict.fromkeys(found))
 
 
 def patient_identifiers(reading: Reading, segment: Segment, field: int = 3) -> tuple[Identifier, ...]:
@@ -62,8 +66,9 @@ def patient_identifiers(reading: Reading, segment: Segment, field: int = 3) -> t
     OID of an INS is none under any type, for a NIR is shared by those whom it insures.
     """
     found = identifiers_of(reading, segment, field)
-    if any(i.kind is IdentifierKind.PATIENT for i in found):
-        return found
+    for identifier in found:
+        if identifier.kind is IdentifierKind.PATIENT:
+            return found
     for repetition in segment.repetitions(field):
         local = identifier_of(repetition, reading.source, reading.site)
         kind = repetition.text(5).strip()

@@ -16,6 +16,9 @@ from mappings.hl7v2.tables import PRIORITIES
 LONGEST_IDENTIFIER: Final = 250
 """Characters of CX-1 and EI-1 (2.5.1 has 15 and 199, 2.7 no bound), and of their domain: what the stores index."""
 
+MANY: Final = 2
+"""From so many identifiers on, one may come twice."""
+
 _TRUE: Final = frozenset({"Y", "O", "1", "TRUE"})
 
 
@@ -121,11 +124,15 @@ class Reading:
 
         """
         own = (of or self.source.id) + domain
-        found = (self._object_key(entity, own) for entity in segment.repetitions(number))
-        return tuple(dict.fromkeys(self.bounded(key, segment, number) for key in found if key is not None))
+        found: list[Identifier] = []
+        for entity in segment.repetitions(number):
+            key = self._object_key(entity, own)
+            if key is not None:
+                found.append(self.bounded(key, segment, number))
+        return tuple(found if len(found) < MANY else dict.fromkeys(found))
 
     def _object_key(self, entity: Repetition, own: str) -> Identifier | None:
-        value, namespace, universal = (entity.text(n).strip() for n in (1, 2, 3))
+        value, namespace, universal = entity.text(1).strip(), entity.text(2).strip(), entity.text(3).strip()
         if not value:
             value, universal = universal, ""
         authority = self.site.authority(universal, namespace) or own

@@ -1,7 +1,7 @@
 """HL7 times: TS and DTM, as precise as they were sent (2.5.1, DTM: YYYY[MM[DD[HH[MM[SS[.S]]]]]][+/-ZZZZ])."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -49,6 +49,8 @@ def instant(text: str, local: ZoneInfo) -> datetime | None:
 
 def _on_the_time_line(moment: datetime) -> datetime:
     """Return the instant if it has a UTC time; the first and last day of the calendar may lack one."""
+    if MINYEAR < moment.year < MAXYEAR:
+        return moment
     try:
         moment.astimezone(UTC)
     except OverflowError:
@@ -56,6 +58,7 @@ def _on_the_time_line(moment: datetime) -> datetime:
     return moment
 
 
+@lru_cache(maxsize=64)
 def _fixed(offset: timedelta | None) -> timezone:
     """Comparing and storing need an offset, not a rule of summer time."""
     return timezone(offset or timedelta())
