@@ -14,7 +14,8 @@ MESSAGE_TYPE_LENGTH = 64
 
 def storable(text: str, length: int = CONTROL_ID_LENGTH) -> str:
     """Give a text as every store can hold and index it: no NUL, no half surrogate, bounded; the bytes keep it whole."""
-    return text.encode(errors="ignore").decode().replace("\0", "")[:length]
+    kept = text if text.isascii() else text.encode(errors="ignore").decode()
+    return kept.replace("\0", "")[:length]
 
 
 class Transport(StrEnum):

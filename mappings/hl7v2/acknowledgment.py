@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from gateway import er7, terser
 from gateway.er7 import DEFAULT_SEPARATORS, Message, Segment, Separators
@@ -28,6 +29,10 @@ DEFAULT_VERSION = "2.5"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EVENT = re.compile(r"[A-Z]\d\d", re.ASCII)
 _LONGEST_ECHO = 250
+_LONGEST_KEPT = 1_000
+"""Characters of a header whose answer's is kept for the sender's next message."""
+
+_TIME_FIELD, _BEHIND_CONTROL_ID, _SEQUENCE_FIELD, _BEHIND_POINTER = 7, 11, 13, 15
 _EVENT_ADDED, _STRUCTURE_ADDED = (2, 2), (2, 3, 1)
 """MSH-9 was a type alone, then a type and an event; the structure came last."""
 
@@ -92,7 +97,7 @@ def envelope(
     fields = [
         name,
         encoding_characters(separators),
-        *_parties(echoed, site),
+        *_parties(echoed, site.facility),
         times.written(now, times.zone(site.time_zone)),
         *("", "", ""),
         echoed.written(control_id),
@@ -101,6 +106,13 @@ def envelope(
     lines = (separators.field.join(fields).rstrip(separators.field), f"{trailer}{separators.field}{count}")
     first, last = (f"{line}\r".encode(echoed.codec, errors="replace") for line in lines)
     return first, last
+
+
+def _cut(header: str, separator: str) -> tuple[str, str]:
+    """What stands before MSH-7, and what behind MSH-10, without the number in sequence and the pointer behind it."""
+    fields = header.split(separator, _BEHIND_POINTER - 1)
+    fields[_SEQUENCE_FIELD - 1 : _BEHIND_POINTER - 1] = ("", "")
+    return separator.join(fields[: _TIME_FIELD - 1]), separator.join(fields[_BEHIND_CONTROL_ID - 1 :])
 
 
 class _Echo:
@@ -118,6 +130,7 @@ class _Echo:
         self.separators = separators
         self.codec = codec
         self.read = read
+        self._cut = _cut(header.raw, separators.field) if header else ("", "")
 
     @classmethod
     def of(cls, examination: Examination) -> "_Echo":
@@ -126,6 +139,16 @@ class _Echo:
             if message is not None and (header := message.first("MSH")) is not None:
                 return cls(header, message.separators, message.charset.codec, read=message is examination.message)
         return cls(None, DEFAULT_SEPARATORS, "ascii", read=False)
+
+    @property
+    def before(self) -> str:
+        """The header as sent, before MSH-7; empty without one."""
+        return self._cut[0]
+
+    @property
+    def behind(self) -> str:
+        """The header as sent, behind MSH-10, but for MSH-13 and MSH-14."""
+        return self._cut[1]
 
     def field(self, number: int, limit: int = _LONGEST_ECHO) -> str:
         """A field as sent; control characters, which would break the frame, are left out."""
@@ -167,29 +190,57 @@ def _msh(
     control_id: str,
 ) -> str:
     """MSH: sender and receiver exchanged; processing ID, version, country and character set as the sender has them."""
-    separators = echoed.separators
-    known = echoed.first(12) in VERSIONS
+    event = examination.message_type.partition("^")[2]
+    by_record = _answers_by_record(examination, code)
+    wants = _wants(examination, code)
+    around = _around if len(echoed.before) + len(echoed.behind) < _LONGEST_KEPT else _around.__wrapped__
+    before, between, behind = around(
+        echoed.before, echoed.behind, echoed.separators, echoed.read, (event, by_record, wants), site.facility
+    )
+    return f"{before}{times.written(now, times.zone(site.time_zone))}{between}{echoed.written(control_id)}{behind}"
+
+
+@lru_cache(maxsize=256)
+def _around(
+    before: str,
+    behind: str,
+    separators: Separators,
+    read: bool,  # noqa: FBT001 - a key of the cache
+    answered: tuple[str, bool, tuple[str, str]],
+    facility: str,
+) -> tuple[str, str, str]:
+    """What an MSH says around its time and its control ID: the same for all messages of a kind from one sender.
+
+    Args:
+        before: what stands before MSH-7 in the header that is answered; empty if there is none.
+        behind: what stands behind its MSH-10; MSH-13 and MSH-14, which no answer repeats, left out.
+        separators: the sender's delimiters.
+        read: the whole frame was read, not only its header.
+        answered: its event, whether it is answered record by record, and our MSH-15 and MSH-16.
+        facility: ours.
+
+    """
+    event, by_record, wants = answered
+    blank = separators.field * (_BEHIND_CONTROL_ID - _TIME_FIELD)
+    header = Segment("MSH", 1, 1, f"{before}{blank}{separators.field}{behind}", separators) if before else None
+    echoed = _Echo(header, separators, "", read=read)
+    kind = separators.component.join(_kind(echoed, event, by_record=by_record))
     fields = [
-        "MSH",
-        encoding_characters(separators),
-        *_parties(echoed, site),
-        times.written(now, times.zone(site.time_zone)),
-        "",
-        separators.component.join(_kind(echoed, examination, by_record=_answers_by_record(examination, code))),
-        echoed.written(control_id),
         echoed.field(11) if echoed.first(11) in PROCESSING_IDS else "P",
-        echoed.field(12) if known else DEFAULT_VERSION,
+        echoed.field(12) if echoed.first(12) in VERSIONS else DEFAULT_VERSION,
         *("", ""),
         *wants,
         echoed.field(17),
         echoed.charset,
     ]
-    return separators.field.join(fields).rstrip(separators.field)
+    field = separators.field
+    first = field.join(("MSH", encoding_characters(separators), *_parties(echoed, facility), ""))
+    return first, f"{field}{field}{kind}{field}", field + field.join(fields).rstrip(field)
 
 
-def _parties(echoed: _Echo, site: Site) -> tuple[str, str, str, str]:
+def _parties(echoed: _Echo, facility: str) -> tuple[str, str, str, str]:
     """Sender and receiver exchanged; who named no receiver hears from us by our own name."""
-    ours = echoed.field(5) or echoed.written(APPLICATION), echoed.field(6) or echoed.written(site.facility)
+    ours = echoed.field(5) or echoed.written(APPLICATION), echoed.field(6) or echoed.written(facility)
     return (*ours, echoed.field(3), echoed.field(4))
 
 
@@ -199,9 +250,8 @@ def _wants(examination: Examination, code: AckCode) -> tuple[str, str]:
     return (Wanted.NEVER, Wanted.NEVER) if application else ("", "")
 
 
-def _kind(echoed: _Echo, examination: Examination, *, by_record: bool) -> list[str]:
+def _kind(echoed: _Echo, event: str, *, by_record: bool) -> list[str]:
     """MSH-9: ACK, or MFK; the event behind it from 2.2 on, the structure behind that from 2.3.1 on."""
-    event = examination.message_type.partition("^")[2]
     if not _EVENT.fullmatch(event) or echoed.version < _EVENT_ADDED:
         return ["ACK"]
     kind, structure = ("MFK", "MFK_M01") if by_record else ("ACK", "ACK")
