@@ -5,7 +5,10 @@ refused: nothing here has one, and its canonical form is the one rule of the RFC
 """
 
 from collections.abc import Mapping
-from json.encoder import encode_basestring as quoted
+from json import encoder
+
+quoted = encoder.encode_basestring
+"""Gives a text in quotes, with the escapes of RFC 8785, 3.2.2.2, and no other."""
 
 MOST = 2**53 - 1
 """Largest whole number that is the same in every program (RFC 8785, 3.2.2.3; RFC 7493, 2.2)."""
