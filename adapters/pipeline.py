@@ -6,7 +6,9 @@ from uuid import uuid4
 
 from adapters.assembly import Assembly
 from adapters.identity_operations import IdentityOperations
+from adapters.item_operations import ItemOperations
 from adapters.store.identity_desk import IdentityDesk
+from adapters.store.item_desk import ItemDesk
 from adapters.worker import Ended, Worker
 from gateway.identity import Person
 from gateway.pipeline import Decider
@@ -32,6 +34,12 @@ def identity_operations(parts: Assembly, principal: Principal) -> IdentityOperat
     parts.operations(principal)  # an empty database gets its schema
     desk = IdentityDesk(parts.database, parts.work)
     return IdentityOperations(principal, desk, parts.trail, decider(parts))
+
+
+def item_operations(parts: Assembly, principal: Principal) -> ItemOperations:
+    """Give what a principal may do with work items."""
+    parts.operations(principal)  # an empty database gets its schema
+    return ItemOperations(principal, ItemDesk(parts.database, parts.work), parts.trail, decider(parts))
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

@@ -32,6 +32,8 @@ class Act:
         objects: what the message is about, as ``kind/id``, and whether the message made it.
         objections: what the message's sender is told though it takes effect, the gravest first.
         principal: who makes it take effect: the gateway, or the person who decided.
+        deed: what a person did to the items; empty: a message did.
+        note: their words.
 
     """
 
@@ -51,6 +53,8 @@ class Act:
     objects: dict[str, bool] = field(default_factory=dict)
     objections: list[DocumentObjection] = field(default_factory=list)
     principal: str = WORKER.id
+    deed: str = ""
+    note: str = ""
 
     def record(
         self,

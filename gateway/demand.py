@@ -23,7 +23,7 @@ from gateway.facts import (
     VisitReported,
     VisitState,
 )
-from gateway.focus import Discrepancies, Doubt, Focus, Question
+from gateway.focus import Discrepancies, Doubt, Focus, Noted, Question
 from gateway.routing import Subject
 from gateway.worklist import ItemKind
 
@@ -264,10 +264,10 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
 
 
 def demand(focus: Focus) -> Demand | None:
-    """Give what the object asks for; None while it is a placeholder in its time, or an order."""
+    """Give what the object asks for; None while it is a placeholder in its time, an order, or noted by hand."""
     match focus.fact:
         case None:
             return _of_what_waits(focus)
-        case OrderReported():
+        case OrderReported() | Noted():
             return None
     return _DEMANDS[type(focus.fact)](focus.fact, focus.told.source)

@@ -8,9 +8,7 @@ from gateway.demand import Demand, demand
 from gateway.facts import Priority
 from gateway.focus import Focus
 from gateway.routing import DEFAULT_RULE, Route, route
-from gateway.worklist import ItemKind, ItemState, WorkItem
-
-_URGENCY = (Priority.STAT, Priority.URGENT, Priority.ROUTINE)
+from gateway.worklist import URGENCY, Hand, ItemKind, ItemState, WorkItem
 
 WAS_DONE = "-after-done"
 """Suffix of the title of an item that was done (a letter sent, a result read) before its object was withdrawn."""
@@ -18,14 +16,14 @@ WAS_DONE = "-after-done"
 
 def more_urgent(a: Priority, b: Priority | None) -> Priority:
     """Give the more urgent of two priorities."""
-    return a if b is None else min(a, b, key=_URGENCY.index)
+    return a if b is None else min(a, b, key=URGENCY.index)
 
 
 def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     """Make the items about an object what it demands now, on the queues that the rules name.
 
-    An item on a queue that is no longer named is withdrawn; what was done is opened again when a reader would see
-    something else; an unchanged one gets no new version.
+    An item of a queue that is no longer named is withdrawn; what was done is opened again when a reader would see
+    something else; an unchanged one gets no new version. Where people have forwarded an item to, it stays.
     """
     wanted = demand(after)
     if wanted is None:
@@ -34,10 +32,10 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     where = _route(act, wanted)
     reads_new = old is None or old.content != wanted.content
     was_on = _route(act, old).secretariats if old is not None else ()
-    existing = {item.secretariat: item for item in act.state.items_about(after.id)}
+    existing = {item.routed_to: item for item in act.state.items_about(after.id)}
     stays = dict.fromkeys(where.secretariats if wanted.needed else ())
     for item in existing.values():
-        if item.secretariat not in stays:
+        if item.routed_to not in stays:
             _take_away(act, item, old, wanted)
     for secretariat in stays:
         if secretariat in existing:
@@ -87,6 +85,7 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
         created_at=act.now,
         updated_at=act.now,
         remarks=tuple(map(str, wanted.remarks)),
+        origin=secretariat,
     )
     act.state.put_item(item)
     _record(act, AuditAction.ITEM_CREATED, item)
@@ -95,20 +94,27 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
 def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route, *, reads_new: bool) -> None:
     opens = item.state is ItemState.WITHDRAWN or (reads_new and item.state is ItemState.DONE)
     state = ItemState.NEW if opens else item.state
-    rule, label = _reason(wanted, where, item.secretariat)
+    rule, label = _reason(wanted, where, item.routed_to)
+    hand = _read_anew(item.hand, opens=opens) if opens or reads_new else item.hand
     changed = replace(
         item,
         state=state,
         priority=more_urgent(wanted.priority, where.priority),
-        title=wanted.title_for(item.secretariat),
+        title=wanted.title_for(item.routed_to),
         detail=wanted.detail,
         rule=rule,
         reason=label,
         identity=focus.identity,
         remarks=tuple(map(str, wanted.remarks)),
+        hand=hand,
     )
     if changed != item or reads_new:
         _change(act, changed, AuditAction.ITEM_UPDATED)
+
+
+def _read_anew(hand: Hand, *, opens: bool) -> Hand:
+    """What was acknowledged is not what stands there now; who has claimed the item keeps it."""
+    return Hand(passed=hand.passed) if opens else replace(hand, receipt=None, reading=None)
 
 
 def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> None:
@@ -118,10 +124,12 @@ def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> 
         if item.open:
             _change(act, replace(item, state=ItemState.WITHDRAWN), AuditAction.ITEM_WITHDRAWN)
     elif item.open and not (wanted.warns and told_before):
-        title = wanted.title_for(item.secretariat)
+        title = wanted.title_for(item.routed_to)
         _change(act, replace(item, state=ItemState.WITHDRAWN, title=title), AuditAction.ITEM_WITHDRAWN)
     elif item.state is ItemState.DONE and wanted.warns and not told_before and (old is None or old.of_object):
-        _change(act, replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE), AuditAction.ITEM_UPDATED)
+        hand = _read_anew(item.hand, opens=True)
+        warned = replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE, hand=hand)
+        _change(act, warned, AuditAction.ITEM_UPDATED)
 
 
 def withdraw(act: Act, focus: Focus) -> None:
@@ -138,6 +146,8 @@ def retell(act: Act, item: WorkItem) -> None:
 
 def _change(act: Act, item: WorkItem, action: AuditAction) -> None:
     now = max(act.now, item.updated_at)  # our clock may have gone back
+    if item.state is ItemState.WITHDRAWN:  # nobody holds what there is nothing to do about
+        item = replace(item, hand=replace(item.hand, holder="", active_at=None, until=None))
     changed = replace(item, version=item.version + 1, source_message=act.message, updated_at=now)
     act.state.put_item(changed)
     _record(act, action, changed)

@@ -40,6 +40,7 @@ from gateway.focus import (
     Focus,
     FocusKind,
     Held,
+    Noted,
     ObjectFact,
     Question,
     keys_of,
@@ -281,7 +282,7 @@ def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
     overdue = known.fact is None and (known.overdue or other.overdue)
     joined = replace(known, held=held, told=told, overdue=overdue)
     keys = [key for h in other.held for key in keys_of(h.fact)[1]]
-    if other.fact is not None and not isinstance(other.fact, Question | Discrepancies):
+    if other.fact is not None and not isinstance(other.fact, Question | Discrepancies | Noted):
         keys += keys_of(other.fact)[1]
         entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
         act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)

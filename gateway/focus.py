@@ -30,6 +30,8 @@ class FocusKind(StrEnum):
     QUESTION = "question"
     DISCREPANCY = "discrepancy"
     """What departments tell of a record otherwise than admissions."""
+    NOTED = "noted"
+    """What somebody at a desk or on the telephone asked for."""
 
 
 class Doubt(StrEnum):
@@ -121,6 +123,18 @@ class Discrepancies:
         return Doubt.BLOCKING_DISCREPANCY if blocking else Doubt.DISCREPANCY
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What was noted by hand: a call, a visit, a note to a physician.
+
+    Attributes:
+        text: in the words of who noted it.
+
+    """
+
+    text: str
+
+
 ObjectFact = AppointmentReported | OrderReported | ResultReported | DocumentReported | VisitReported
 
 
@@ -168,7 +182,7 @@ class Focus:
     kind: FocusKind
     identity: str
     version: int
-    fact: ObjectFact | Question | Discrepancies | None
+    fact: ObjectFact | Question | Discrepancies | Noted | None
     message: int
     told: Told
     updated_at: datetime

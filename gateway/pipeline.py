@@ -48,6 +48,7 @@ from gateway.focus import (
     question_key,
     result_keys,
 )
+from gateway.handling import Deed
 from gateway.identity import Person
 from gateway.objection import objected
 from gateway.outbox import OutboxEntry
@@ -55,7 +56,7 @@ from gateway.reception import Outcome
 from gateway.reception import State as MessageState
 from gateway.site import Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
-from gateway.worklist import WorkItem
+from gateway.worklist import Former, WorkItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,26 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Retold:
-    """One step in an item's life, for its history."""
+    """One step in an item's life, for its history.
+
+    Attributes:
+        item: as it is after the step.
+        message: number of the message that it goes back to.
+        principal: who took the step.
+        changed: what a reader sees otherwise: names of the item's fields, or ``content``.
+        deed: what a person did; empty: a message did.
+        note: their words.
+        former: what undoing it restores; None where it cannot be undone.
+
+    """
 
     item: WorkItem
     message: int
     principal: str
+    changed: tuple[str, ...] = ()
+    deed: str = ""
+    note: str = ""
+    former: Former | None = None
 
 
 @dataclass(slots=True)
@@ -332,10 +348,33 @@ class Decider:
             person = act.state.person_of(item.identity)
             message_id = str(uuid5(self.installation, f"{item.id}/{item.version}"))
             body = self.render(item, act.state.persons[person], message_id)
-            changes.history.append(Retold(item, item.source_message, act.principal))
+            before = act.state.items.before(item_id)
+            changes.history.append(_step(act, before, item))
             changes.outbox.append(
                 OutboxEntry(0, message_id, item.secretariat, person, item.id, item.version, body, act.now)
             )
+            if before is not None and before.secretariat != item.secretariat:
+                changes.outbox.append(self._leaving(act, before.secretariat, item))
+
+    def _leaving(self, act: Act, queue: str, item: WorkItem) -> OutboxEntry:
+        """Let the queue that an item leaves know who owns it now."""
+        person = act.state.person_of(item.identity)
+        message_id = str(uuid5(self.installation, f"{item.id}/{item.version}/{queue}"))
+        body = self.render(item, act.state.persons[person], message_id)
+        return OutboxEntry(0, message_id, queue, person, item.id, item.version, body, act.now)
+
+
+SHOWN = ("state", "secretariat", "priority", "due", "title", "detail", "identity", "reason", "remarks", "hand")
+"""What a reader sees of an item: its history tells which of them a step changed."""
+
+
+def _step(act: Act, before: WorkItem | None, item: WorkItem) -> Retold:
+    changed: tuple[str, ...] = ()
+    if before is not None:
+        changed = tuple(n for n in SHOWN if getattr(before, n) != getattr(item, n)) or ("content",)
+    undoable = act.deed not in {"", Deed.UNDO}
+    former = before.former if before is not None and undoable else None
+    return Retold(item, item.source_message, act.principal, changed, act.deed, act.note, former)
 
 
 def _notes(translation: Translation, act: Act) -> dict[str, object]:

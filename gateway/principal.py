@@ -33,6 +33,30 @@ class Right(StrEnum):
     """Read the worklists of the principal's own secretariats."""
     WORKLIST_READ_ALL = "worklist:read-all"
     """Read every secretariat's worklist."""
+    WORKLIST_CLAIM = "worklist:claim"
+    """Claim items."""
+    WORKLIST_RELEASE = "worklist:release"
+    """Give back the items that one has claimed."""
+    WORKLIST_REASSIGN = "worklist:reassign"
+    """Give an item to somebody else, whoever holds it, with a reason."""
+    WORKLIST_DONE = "worklist:done"
+    """Be done with items."""
+    WORKLIST_ACKNOWLEDGE = "worklist:acknowledge"
+    """Acknowledge that results were received."""
+    WORKLIST_ACKNOWLEDGE_CLINICALLY = "worklist:acknowledge-clinically"
+    """Acknowledge results clinically; a physician only."""
+    WORKLIST_HOLD = "worklist:hold"
+    """Put items on hold until a time, with a reason."""
+    WORKLIST_COMMENT = "worklist:comment"
+    """Comment items."""
+    WORKLIST_FORWARD = "worklist:forward"
+    """Forward items to another secretariat, with a note."""
+    WORKLIST_REOPEN = "worklist:reopen"
+    """Open again what was done, with a reason."""
+    WORKLIST_UNDO = "worklist:undo"
+    """Undo one's own last act on an item."""
+    WORKLIST_ADD = "worklist:add"
+    """Make items by hand: calls, visits, notes to a physician."""
     APPOINTMENT_READ = "appointment:read"
     """Read appointments by the FHIR interface."""
     DEAD_LETTERS_READ = "dead-letters:read"
@@ -108,11 +132,23 @@ class Principal:
         if right not in self.rights:
             raise AccessRefused(f"the right {right} is needed")
 
+    @property
+    def clinical(self) -> bool:
+        """Whether this is a physician, who alone acknowledges clinically."""
+        return self.profession == PHYSICIAN
+
+    def may_work_for(self, secretariat: str) -> bool:
+        """Whether this principal may act on that secretariat's items, given the right to the act."""
+        return secretariat in self.secretariats or Right.WORKLIST_READ_ALL in self.rights
+
     def may_read_worklist(self, secretariat: str) -> bool:
         """Whether this principal may see that secretariat's items."""
         own = Right.WORKLIST_READ in self.rights and secretariat in self.secretariats
         return own or Right.WORKLIST_READ_ALL in self.rights
 
+
+PHYSICIAN = "physician"
+"""The profession under whose authority a secretary works."""
 
 WORKER = Principal("gateway", PrincipalKind.MACHINE)
 """The gateway itself, when it processes what a source sent."""

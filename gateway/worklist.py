@@ -1,7 +1,7 @@
 """Work items: what a secretariat has to do, and what happened to it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from gateway.facts import Priority
@@ -20,6 +20,19 @@ class ItemKind(StrEnum):
     """A patient is expected in, came to, moved to or left one of the secretariat's units."""
     IDENTITY = "identity"
     """Answer an identity question (identitovigilance)."""
+    CALL = "call"
+    """Deal with a telephone call; made by hand."""
+    VISIT = "visit"
+    """Deal with somebody who came to the desk; made by hand."""
+    NOTE = "note"
+    """A note to a physician; made by hand."""
+
+
+MADE_BY_HAND = frozenset({ItemKind.CALL, ItemKind.VISIT, ItemKind.NOTE})
+"""What no message asks for."""
+
+BY_HAND = "by-hand"
+"""What stands for the rule of an item that was made by hand."""
 
 
 class ItemState(StrEnum):
@@ -33,6 +46,51 @@ class ItemState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Who acknowledged something, and when (aware instant)."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What people have made of an item.
+
+    Attributes:
+        holder: principal who has claimed it; empty: nobody.
+        active_at: when the holder last did something with it.
+        until: until when it is on hold; None where it is not.
+        receipt: who acknowledged that it was received (a secretary may).
+        reading: who acknowledged it clinically (a physician only).
+        passed: the queues that it was forwarded from, in order.
+
+    """
+
+    holder: str = ""
+    active_at: datetime | None = None
+    until: datetime | None = None
+    receipt: Signature | None = None
+    reading: Signature | None = None
+    passed: tuple[str, ...] = ()
+
+
+UNTOUCHED = Hand()
+"""What nobody has acted on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What an act changes of an item, as it was before: undoing the act restores it."""
+
+    state: ItemState
+    secretariat: str
+    priority: Priority
+    due: datetime | None
+    hand: Hand
+
+
+@dataclass(frozen=True, slots=True)
 class WorkItem:
     """One piece of work on exactly one secretariat's queue.
 
@@ -40,6 +98,7 @@ class WorkItem:
         id: stable identifier (UUID text).
         kind: what it asks for.
         secretariat: owner queue.
+        origin: the queue that the rules named; another one than the owner once it was forwarded.
         priority: urgency; outranks age.
         state: where it stands.
         identity: id of the identity record that it came by; the person follows from it, through merges and links.
@@ -48,11 +107,14 @@ class WorkItem:
         detail: what the medical view adds (name of the examination, of the document), as sent.
         rule: name of the routing rule that brought it here; ``default`` if none did.
         reason: that rule's label, in the site's words.
-        source_message: number of the message that last changed it.
+        source_message: number of the message that last changed it; of what was made by hand, of the one that had told
+            of its patient last.
         version: rises with each change; consumers drop older ones.
         created_at: aware instant.
         updated_at: aware instant.
         remarks: keys of the text catalogue: what to know of how its message was understood.
+        due: when it is to be done by; None: no time is set.
+        hand: what people have made of it.
 
     """
 
@@ -72,8 +134,52 @@ class WorkItem:
     created_at: datetime
     updated_at: datetime
     remarks: tuple[str, ...] = ()
+    origin: str = ""
+    due: datetime | None = None
+    hand: Hand = UNTOUCHED
 
     @property
     def open(self) -> bool:
         """Whether someone still has to act."""
         return self.state not in {ItemState.DONE, ItemState.WITHDRAWN}
+
+    @property
+    def routed_to(self) -> str:
+        """The queue that the rules named."""
+        return self.origin or self.secretariat
+
+    @property
+    def critical(self) -> bool:
+        """Whether it is a result that cannot wait (HH, LL, AA)."""
+        return self.title == CRITICAL_RESULT
+
+    @property
+    def former(self) -> Former:
+        """What undoing an act on it would restore."""
+        return Former(self.state, self.secretariat, self.priority, self.due, self.hand)
+
+    @property
+    def place(self) -> str:
+        """Its place on every list; the lower, the sooner it is to be done.
+
+        Priority, then the time it is due by (what has none comes last), then age: digits only, which every store sorts
+        alike. What is critical and overdue is therefore first: it is immediate, and nothing immediate is due earlier.
+        Equal places are told apart by the id.
+        """
+        due = _microseconds(self.due) if self.due else _NEVER
+        return f"{URGENCY.index(self.priority)}{due:016d}{_microseconds(self.created_at):016d}"
+
+
+CRITICAL_RESULT = "result.critical"
+"""Title of a result that cannot wait."""
+
+URGENCY = (Priority.STAT, Priority.URGENT, Priority.ROUTINE)
+"""The most urgent first."""
+
+_NEVER = 10**16 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _microseconds(at: datetime) -> int:
+    since = at - _EPOCH
+    return max(0, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)

@@ -250,8 +250,8 @@ class Store:
         self.directory.update(state.directory.changes())
         record_keys = [(i.key.authority, i.key.value) for i in self.identities.values()]
         assert len(set(record_keys)) == len(record_keys), "one record per authority and value"
-        places = [(i.focus, i.secretariat) for i in self.items.values()]
-        assert len(set(places)) == len(places), "one item per object and secretariat"
+        places = [(i.focus, i.routed_to) for i in self.items.values()]
+        assert len(set(places)) == len(places), "one item per object and secretariat that the rules name"
 
 
 def rendered(item: WorkItem, person: Person, message_id: str) -> bytes:

@@ -143,7 +143,7 @@ def _told(table: Table, row: Row, names: Mapping[str, str], control: Mapping[int
     kept = {
         c.name: control.get(row[c.name], row[c.name]) if c.name in _MESSAGE_NUMBERS else _plain(row[c.name], names)
         for c in table.c
-        if c not in _NUMBERED and not isinstance(c.type, Instant) and c.name != "partitions"
+        if c not in _NUMBERED and not isinstance(c.type, Instant) and c.name not in {"partitions", "place"}
     }
     text = json.dumps(kept, sort_keys=True, ensure_ascii=False, default=str)
     text = _UUID.sub(lambda found: names.get(found.group(), "someone or something"), text)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from adapters.cli.item_lines import reason
 from adapters.cli.output import json_option, path_option, print_json, print_segments
 from adapters.cli.reason import reveal_option
 from adapters.cli.session import Session, session
-from adapters.cli.worklist import reason
 from adapters.fhir import validation
 from adapters.hl7v2.display import describe, read_for_display
 from adapters.pipeline import worker

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from adapters.cli import message_acts
+from adapters.cli.item_lines import item_json
 from adapters.cli.message_filter import asked_filter, filter_options
 from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, reused_control_id, waiting_facts
 from adapters.cli.output import NUMBER, json_option, path_option, print_json, print_segments, print_table, said
 from adapters.cli.reason import reveal_option
 from adapters.cli.session import Session, session
-from adapters.cli.worklist import item_json
 from adapters.hl7v2.display import describe, read_for_display
 from adapters.operations import ShownMessage
 from adapters.store.inbox import PURGED, StoredMessage

@@ -9,20 +9,24 @@ import click
 
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
-from adapters.cli.output import json_option, json_text, print_json, print_table
+from adapters.cli import item_acts
+from adapters.cli.item_lines import item_json, person_line, reason
+from adapters.cli.output import json_option, json_text, print_json, print_table, said
 from adapters.cli.session import session
 from adapters.settings import EMBEDDED
 from adapters.store.worklist import ItemView
 from gateway.errors import ConfigurationError
-from gateway.identity import Person
-from gateway.routing import DEFAULT_RULE
-from gateway.worklist import ItemKind, ItemState, WorkItem
+from gateway.worklist import ItemKind, ItemState
 from mappings.texts import text
 
 
 @click.group()
 def worklist() -> None:
-    """Read the secretariats' worklists (corbeilles)."""
+    """Read the secretariats' worklists (corbeilles), and act on their items."""
+
+
+for command in item_acts.COMMANDS:
+    worklist.add_command(command)
 
 
 @worklist.command("list")
@@ -37,8 +41,9 @@ def worklist() -> None:
 def list_(
     secretariat: str, kind: str | None, states: tuple[str, ...], limit: int, *, everything: bool, as_json: bool
 ) -> None:
-    """List items in the order in which they are to be done: priority, then age. Without SECRETARIAT, all one may read.
+    """List items in the order in which they are to be done: priority, due time, age.
 
+    Without SECRETARIAT, those of all that one may read.
     With --json, everything is listed unless --state says otherwise.
 
     \b
@@ -57,7 +62,7 @@ def list_(
     if as_json:
         print_json([item_json(view) for view in views])
         return
-    columns = ("corbeille", "priorité", "genre", "état", "objet", "patient", "depuis", "id")
+    columns = ("corbeille", "priorité", "genre", "état", "tenue par", "objet", "patient", "échéance", "depuis", "id")
     print_table(columns, [_row(view) for view in views], current.assembly.site.time_zone)
 
 
@@ -75,67 +80,10 @@ def _row(view: ItemView) -> dict[str, object]:
         "état": text("state", item.state),
         "objet": text("title", item.title),
         "patient": person_line(view.person),
+        "échéance": item.due,
+        "tenue par": item.hand.holder,
         "depuis": item.created_at,
         "id": item.id,
-    }
-
-
-def person_line(person: Person) -> str:
-    """Give a person in one line, each trait named (EXI SI 11, EXI SI 16)."""
-    traits = person.traits
-    used = f", nom utilisé {traits.used_family_name}" if traits.used_family_name else ""
-    given = f", prénom utilisé {traits.used_given_name}" if traits.used_given_name else ""
-    status = person.status if person.confirmed else f"{person.status}, à confirmer"
-    status = f"{status}, gelée" if person.frozen else status
-    return (
-        f"né(e) {traits.birth_family_name} (1er prénom {traits.first_given_name}{used}{given}) "
-        f"le {traits.birth_date} [{traits.sex}] {status}"
-    )
-
-
-def item_json(view: ItemView) -> dict[str, Any]:
-    """Give an item for a program."""
-    item = view.item
-    return {
-        "id": item.id,
-        "kind": item.kind,
-        "secretariat": item.secretariat,
-        "priority": item.priority,
-        "state": item.state,
-        "title": item.title,
-        "patient": person_json(view.person),
-        "focus": item.focus,
-        "rule": item.rule,
-        "reason": reason(item),
-        "remarks": list(item.remarks),
-        "source_message": item.source_message,
-        "version": item.version,
-        "created_at": item.created_at,
-        "updated_at": item.updated_at,
-    }
-
-
-def reason(item: WorkItem) -> str:
-    """Give, in the reader's words, why an item is where it is."""
-    if item.rule != DEFAULT_RULE:
-        return item.reason or text("reason", item.rule)
-    return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
-
-
-def person_json(person: Person) -> dict[str, Any]:
-    """Give a person for a program; the IPP only once admissions vouches for it."""
-    return {
-        "person": person.id,
-        "ipp": person.identifiers[0].value if person.confirmed and person.identifiers else None,
-        "confirmed": person.confirmed,
-        "frozen": person.frozen,
-        "identity_status": person.status,
-        "birth_family_name": person.traits.birth_family_name,
-        "used_family_name": person.traits.used_family_name,
-        "first_given_name": person.traits.first_given_name,
-        "used_given_name": person.traits.used_given_name,
-        "birth_date": person.traits.birth_date,
-        "sex": person.traits.sex,
     }
 
 
@@ -160,9 +108,15 @@ def show(item: str, *, as_json: bool) -> None:
             "title": s.title,
             "message": s.message,
             "by": s.principal,
+            "secretariat": s.secretariat,
+            "holder": s.holder or None,
+            "deed": s.deed or None,
+            "note": s.note,
+            "changed": list(s.changed),
         }
         for s in history
     ]
+    zone = current.assembly.site.time_zone
     if as_json:
         print_json({**item_json(view), "detail": view.item.detail, "history": steps})
         return
@@ -173,10 +127,19 @@ def show(item: str, *, as_json: bool) -> None:
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
     for remark in view.item.remarks:
         click.echo(f"! {text('remark', remark)}")
-    shown = [{**step, "title": text("title", str(step["title"]))} for step in steps]
-    print_table(
-        ("version", "at", "state", "priority", "title", "message", "by"), shown, current.assembly.site.time_zone
-    )
+    for signature, said_of in (
+        (view.item.hand.receipt, "acknowledge"),
+        (view.item.hand.reading, "acknowledge-clinically"),
+    ):
+        if signature:
+            click.echo(f"{text('deed', said_of)} : {signature.by}, {said(signature.at, zone)}")
+    shown = [_step_row(step) for step in steps]
+    print_table(("version", "at", "state", "priority", "title", "message", "by", "acte", "note"), shown, zone)
+
+
+def _step_row(step: dict[str, Any]) -> dict[str, Any]:
+    deed = text("deed", step["deed"]) if step["deed"] else ", ".join(text("changed", c) for c in step["changed"])
+    return {**step, "title": text("title", str(step["title"])), "acte": deed}
 
 
 @worklist.command()

@@ -22,10 +22,10 @@ from gateway.facts import (
     ResultReported,
     VisitReported,
 )
-from gateway.focus import Discrepancies, Focus, FocusKind, Held, Question
+from gateway.focus import Discrepancies, Focus, FocusKind, Held, Noted, Question
 from gateway.identity import Identity, Person, Request, Ruling
 from gateway.told import Told
-from gateway.worklist import ItemKind, ItemState, WorkItem
+from gateway.worklist import UNTOUCHED, Former, Hand, ItemKind, ItemState, WorkItem
 
 Row = dict[str, Any]
 Found = Mapping[str, Any]
@@ -40,6 +40,7 @@ _FACTS = {
         VisitReported,
         Question,
         Discrepancies,
+        Noted,
     )
 }
 _HELD = tuple[Held, ...]
@@ -231,7 +232,23 @@ def item_row(item: WorkItem) -> Row:
         "created_at": item.created_at,
         "updated_at": item.updated_at,
         "remarks": list(item.remarks),
+        "origin": item.routed_to,
+        "due": item.due,
+        "place": item.place,
+        "holder": item.hand.holder,
+        "hand": {} if item.hand == UNTOUCHED else _adapter(Hand).dump_python(item.hand, mode="json"),
     }
+
+
+def former_json(former: Former | None) -> Any:
+    """Give what undoing an act restores, to be stored."""
+    return former and _adapter(Former).dump_python(former, mode="json")
+
+
+def former(stored: object) -> Former | None:
+    """Give what undoing an act restores, as stored."""
+    found: Former | None = _adapter(Former).validate_python(stored) if stored else None
+    return found
 
 
 def item(row: Found) -> WorkItem:
@@ -253,4 +270,7 @@ def item(row: Found) -> WorkItem:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         remarks=tuple(row["remarks"]),
+        origin=row["origin"],
+        due=row["due"],
+        hand=_adapter(Hand).validate_python(row["hand"]) if row["hand"] else UNTOUCHED,
     )

@@ -333,12 +333,15 @@ waiting_fact = Table(
     comment="Messages whose facts wait for an object that has not come; since when, until a person sees them",
 )
 
+OPEN_ITEM: ColumnElement[Any] = literal_column("state IN ('new', 'claimed', 'on-hold')")
+"""What the partial index of items holds, written out like those of outcomes."""
+
 work_item = Table(
     "work_item",
     metadata,
     Column("id", String(36), primary_key=True),
     Column("kind", String(16), nullable=False),
-    Column("secretariat", String(64), nullable=False),
+    Column("secretariat", String(64), nullable=False, server_default=""),
     Column("priority", String(8), nullable=False),
     Column("state", String(16), nullable=False),
     Column("identity_id", ForeignKey("identity.id"), nullable=False),
@@ -352,8 +355,14 @@ work_item = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("remarks", Json, nullable=False, server_default="[]"),
-    UniqueConstraint("focus_id", "secretariat"),
+    Column("origin", String(64), nullable=False),
+    Column("due", Instant),
+    Column("place", String(33), nullable=False, server_default=""),
+    Column("holder", String(64), nullable=False, server_default=""),
+    Column("hand", Json, nullable=False, server_default="{}"),
+    UniqueConstraint("focus_id", "origin", name="uq_work_item_focus_id_secretariat"),
     Index(None, "secretariat", "state", "created_at"),
+    Index(None, "secretariat", "place", "id", sqlite_where=OPEN_ITEM, postgresql_where=OPEN_ITEM),
     Index(None, "identity_id"),
     comment="Work items, each on exactly one queue",
 )
@@ -369,6 +378,12 @@ work_item_history = Table(
     Column("title", String(64), nullable=False),
     Column("message_id", ForeignKey("message.id"), nullable=False),
     Column("principal", String(64), nullable=False),
+    Column("secretariat", String(64), nullable=False, server_default=""),
+    Column("holder", String(64), nullable=False, server_default=""),
+    Column("deed", String(32), nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("changed", Json, nullable=False, server_default="[]"),
+    Column("former", Json),
     Index(None, "message_id"),
     comment="Every version of every item",
 )

@@ -251,7 +251,7 @@ class Work:
     def load(self, connection: Connection, needs: Needs) -> State:
         """Load everything that a batch may touch."""
         state, dialect = State(), connection.dialect.name
-        people = {name for kind, name in _found(connection, needs) if kind == _PERSON}
+        people = {name for kind, name in _found(connection, needs) if kind == PERSON}
         for row in _rows(connection, _people(dialect), keys=people):
             state.load_identity(rows.identity(row))
             if state.persons.get(row["person_id"]) is None:
@@ -428,7 +428,8 @@ def _items(dialect: str) -> CompoundSelect[Any]:
     return union_all(select(_item).where(by_object), select(_item).where(by_patient, still_open))
 
 
-_PERSON, _OBJECT = "person", "object"
+PERSON, OBJECT = "person", "object"
+"""What a lock is on, in its name."""
 
 
 def _found(connection: Connection, needs: Needs) -> set[tuple[str, str]]:
@@ -438,7 +439,7 @@ def _found(connection: Connection, needs: Needs) -> set[tuple[str, str]]:
     """
     given = {"identities": told(needs.identities), "ins": told(needs.ins), "foci": told(needs.foci)}
     found = connection.execute(_finding(connection.dialect.name), given).all()
-    return {(_PERSON, row.person_id) for row in found} | {(_OBJECT, row.focus_id) for row in found if row.focus_id}
+    return {(PERSON, row.person_id) for row in found} | {(OBJECT, row.focus_id) for row in found if row.focus_id}
 
 
 @cache
@@ -492,6 +493,12 @@ def _history_row(step: Any, now: datetime) -> dict[str, Any]:
         "title": step.item.title,
         "message_id": step.message,
         "principal": step.principal,
+        "secretariat": step.item.secretariat,
+        "holder": step.item.hand.holder,
+        "deed": step.deed,
+        "note": step.note,
+        "changed": list(step.changed),
+        "former": rows.former_json(step.former),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import Select, select
 
 from adapters.store import rows, schema
 from adapters.store.database import Database
@@ -16,7 +16,7 @@ from gateway.reception import Format
 from gateway.worklist import ItemKind, ItemState, WorkItem
 
 _item, _focus, _message = schema.work_item, schema.focus, schema.message
-_URGENCY = case({p.value: rank for rank, p in enumerate(Priority)}, value=_item.c.priority)
+_OPEN = frozenset(s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Step:
     title: str
     message: int
     principal: str
+    secretariat: str = ""
+    holder: str = ""
+    deed: str = ""
+    note: str = ""
+    changed: tuple[str, ...] = ()
 
 
 class Worklist:
@@ -54,7 +59,7 @@ class Worklist:
         states: Sequence[ItemState] = (),
         limit: int = 1_000,
     ) -> list[ItemView]:
-        """Give items in the order in which they are to be done: priority, then age.
+        """Give items in the order in which they are to be done (gateway.worklist.WorkItem.place).
 
         Args:
             secretariats: whose; None: everybody's.
@@ -63,12 +68,14 @@ class Worklist:
             limit: at most so many.
 
         """
-        statement = _viewing().order_by(_URGENCY, _item.c.created_at, _item.c.id).limit(limit)
+        statement = _viewing().order_by(_item.c.place, _item.c.id).limit(limit)
         if secretariats is not None:
             statement = statement.where(_item.c.secretariat.in_(secretariats))
         if kind is not None:
             statement = statement.where(_item.c.kind == kind)
-        if states:
+        if states and _OPEN.issuperset(states):
+            statement = statement.where(schema.OPEN_ITEM)  # by the partial index, in order
+        if states and set(states) != _OPEN:
             statement = statement.where(_item.c.state.in_(states))
         with self._database.read() as connection:
             return [_view(row) for row in connection.execute(statement).mappings()]
@@ -81,7 +88,8 @@ class Worklist:
 
     def of_message(self, number: int) -> list[ItemView]:
         """Give the items that a message changed."""
-        changed = select(schema.work_item_history.c.item_id).where(schema.work_item_history.c.message_id == number)
+        step = schema.work_item_history
+        changed = select(step.c.item_id).where(step.c.message_id == number, step.c.deed == "")
         with self._database.read() as connection:
             return [_view(row) for row in connection.execute(_viewing().where(_item.c.id.in_(changed))).mappings()]
 
@@ -99,6 +107,11 @@ class Worklist:
                     row.title,
                     row.message_id,
                     row.principal,
+                    row.secretariat,
+                    row.holder,
+                    row.deed,
+                    row.note,
+                    tuple(row.changed),
                 )
                 for row in connection.execute(statement)
             ]

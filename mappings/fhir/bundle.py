@@ -20,6 +20,9 @@ FOCUS_TYPES = {
     ItemKind.CORRESPONDENCE: "DocumentReference",
     ItemKind.ADMISSION: "Encounter",
     ItemKind.IDENTITY: "Communication",
+    ItemKind.CALL: "Communication",
+    ItemKind.VISIT: "Communication",
+    ItemKind.NOTE: "Communication",
 }
 _TASK_STATUS = {
     ItemState.NEW: "requested",

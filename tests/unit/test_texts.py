@@ -23,9 +23,11 @@ from gateway.facts import (
     VisitState,
 )
 from gateway.focus import Doubt, Focus, FocusKind, Held, Question
+from gateway.handling import Deed
 from gateway.identity import contradictions
+from gateway.pipeline import SHOWN
 from gateway.told import Told
-from gateway.worklist import ItemKind, ItemState
+from gateway.worklist import MADE_BY_HAND, ItemKind, ItemState
 from mappings.hl7v2.tables import COMPLETIONS
 from mappings.texts import keys, text
 
@@ -66,6 +68,7 @@ def shown(fact):
 
 SIDES = {side.title for fact in EVERY_FACT for side in asked(fact).sides.values()}
 TITLES = SIDES | {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
+TITLES |= {f"{kind}.to-handle" for kind in MADE_BY_HAND}
 WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
 
 
@@ -89,6 +92,7 @@ def test_no_title_is_left_over():
         ("state", ItemState),
         ("priority", Priority),
         ("remark", Remark),
+        ("deed", Deed),
     ],
 )
 def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
@@ -98,8 +102,13 @@ def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
 
 
 def test_every_reason_of_ours_has_a_text():
-    """Why an item is on a default queue, on the identity desk's, or on that of whom the desk asks."""
-    assert keys("reason") == {"default", "default-identity", ASKED, DIFFERS}
+    """Why an item is on a default queue, the identity desk's, that of whom the desk asks, or was made by hand."""
+    assert keys("reason") == {"default", "default-identity", "by-hand", ASKED, DIFFERS}
+
+
+def test_everything_that_changes_of_an_item_has_a_text():
+    """What a message changed of an item is told in French, and nothing else is."""
+    assert keys("changed") == {*SHOWN, "content"}
 
 
 def test_every_strict_trait_has_a_text():

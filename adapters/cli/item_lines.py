@@ -1,0 +1,80 @@
+"""How an item and its patient are said: in a line for a person, as JSON for a program."""
+
+from typing import Any
+
+from adapters.store.worklist import ItemView
+from gateway.identity import Person
+from gateway.routing import DEFAULT_RULE
+from gateway.worklist import BY_HAND, MADE_BY_HAND, ItemKind, Signature, WorkItem
+from mappings.texts import text
+
+
+def person_line(person: Person) -> str:
+    """Give a person in one line, each trait named (EXI SI 11, EXI SI 16)."""
+    traits = person.traits
+    used = f", nom utilisé {traits.used_family_name}" if traits.used_family_name else ""
+    given = f", prénom utilisé {traits.used_given_name}" if traits.used_given_name else ""
+    status = person.status if person.confirmed else f"{person.status}, à confirmer"
+    status = f"{status}, gelée" if person.frozen else status
+    return (
+        f"né(e) {traits.birth_family_name} (1er prénom {traits.first_given_name}{used}{given}) "
+        f"le {traits.birth_date} [{traits.sex}] {status}"
+    )
+
+
+def item_json(view: ItemView) -> dict[str, Any]:
+    """Give an item for a program."""
+    item = view.item
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "secretariat": item.secretariat,
+        "priority": item.priority,
+        "state": item.state,
+        "title": item.title,
+        "patient": person_json(view.person),
+        "focus": item.focus,
+        "rule": item.rule,
+        "reason": reason(item),
+        "remarks": list(item.remarks),
+        "source_message": None if item.kind in MADE_BY_HAND else item.source_message,
+        "due": item.due,
+        "holder": item.hand.holder or None,
+        "on_hold_until": item.hand.until,
+        "receipt": _signature(item.hand.receipt),
+        "clinical_acknowledgment": _signature(item.hand.reading),
+        "forwarded_from": list(item.hand.passed),
+        "version": item.version,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+
+
+def _signature(signature: Signature | None) -> dict[str, Any] | None:
+    return {"by": signature.by, "at": signature.at} if signature else None
+
+
+def reason(item: WorkItem) -> str:
+    """Give, in the reader's words, why an item is where it is."""
+    if item.rule == BY_HAND:
+        return text("reason", BY_HAND)
+    if item.rule != DEFAULT_RULE:
+        return item.reason
+    return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
+
+
+def person_json(person: Person) -> dict[str, Any]:
+    """Give a person for a program; the IPP only once admissions vouches for it."""
+    return {
+        "person": person.id,
+        "ipp": person.identifiers[0].value if person.confirmed and person.identifiers else None,
+        "confirmed": person.confirmed,
+        "frozen": person.frozen,
+        "identity_status": person.status,
+        "birth_family_name": person.traits.birth_family_name,
+        "used_family_name": person.traits.used_family_name,
+        "first_given_name": person.traits.first_given_name,
+        "used_given_name": person.traits.used_given_name,
+        "birth_date": person.traits.birth_date,
+        "sex": person.traits.sex,
+    }
