@@ -18,7 +18,7 @@ from typing import Any, ParamSpec
 
 import structlog
 
-from adapters import pipeline
+from adapters import pipeline, proof
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
 from adapters.bus.embedded import EmbeddedPublisher
@@ -110,6 +110,8 @@ async def serve(
     if ready_file is not None:
         _forget_ready(ready_file)
     assembly.prepare_database(principal)
+    if role.does(Role.RELAY):
+        proof.keys(assembly).prepare(assembly.database.installation(), principal.id)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -189,9 +191,9 @@ class _Service:
 
     @asynccontextmanager
     async def processing(self, principal: Principal) -> AsyncIterator[None]:
-        """The workers, the relay, the purge and the sealer, each ended after what feeds it."""
+        """The workers, the relay, the purge and what proves the audit trail, each ended after what feeds it."""
         parts = [part for part in (*self._working(), self._relaying(), self._purging()) if part is not None]
-        hearing, sealing = self._hearing(), self._sealing()
+        hearing, proving = self._hearing(), list(self._proving())
         try:
             yield
         finally:
@@ -199,8 +201,8 @@ class _Service:
                 await part.stop()
             await asyncio.to_thread(_tell_audit, self._assembly, AuditAction.SERVICE_STOPPED, principal, self._role)
             await hearing.stop()
-            if sealing is not None:
-                await sealing.stop()
+            for part in proving:
+                await part.stop()
 
     def _working(self) -> Iterator[_Part]:
         if self._worker is not None:
@@ -231,11 +233,15 @@ class _Service:
         stopping = threading.Event()
         return _Part("retention", _in_own_thread(run_retention, self._assembly.retention(), stopping), stopping.set)
 
-    def _sealing(self) -> _Part | None:
-        if not self._role.does(Role.WORK, Role.RELAY):
-            return None
-        stopping = threading.Event()
-        return _Part("sealer", _in_own_thread(run_sealer, self._assembly.trail, stopping), stopping.set)
+    def _proving(self) -> Iterator[_Part]:
+        """The sealer, and what makes checkpoints of its chain and takes them away, each ended before the next."""
+        if self._role.does(Role.WORK, Role.RELAY):
+            stopping = threading.Event()
+            yield _Part("sealer", _in_own_thread(run_sealer, self._assembly.trail, stopping), stopping.set)
+        if self._role.does(Role.RELAY):
+            for name, runs in (("notary", proof.notary(self._assembly)), ("courier", proof.courier(self._assembly))):
+                stopping = threading.Event()
+                yield _Part(name, _in_own_thread(runs.run, stopping), stopping.set)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:

@@ -97,10 +97,28 @@ class Settings(BaseModel):
         ge=0,
         description="alarm when an application acknowledgment waits for its source's own address for so long; 0: never",
     )
+    alarm_checkpoint_seconds: int = Field(
+        default=900, ge=0, description="alarm when a checkpoint waits for a sink for so long; 0: never"
+    )
     alarm_calm_seconds: int = Field(
         default=60, ge=0, description="how long a value must be well before its alarm is resolved"
     )
     alarm_webhook: str = Field(default="", description="URL to which alarms are posted as JSON; empty: none")
+    audit_key: str = Field(
+        default="", description="file of the key that signs checkpoints; empty: beside a SQLite file, else none"
+    )
+    audit_checkpoint_events: int = Field(
+        default=10_000, ge=1, le=65_536, description="a checkpoint is made over so many audit events at the latest"
+    )
+    audit_checkpoint_seconds: int = Field(
+        default=60, ge=1, description="a checkpoint is made so many seconds after the last, if there are new events"
+    )
+    audit_sink_file: str = Field(default="", description="file, on another mount, to which checkpoints are appended")
+    audit_sink_syslog: str = Field(default="", description="HOST:PORT of a syslog server to which they go by TLS")
+    audit_sink_syslog_ca: str = Field(
+        default="", description="PEM file: authorities of that server's certificate; empty: the system's"
+    )
+    audit_sink_http: str = Field(default="", description="URL to which they are posted")
     retention_days: int = Field(
         default=30, ge=0, le=36_500, description="days that bodies of messages are kept; 0: for ever"
     )
@@ -126,12 +144,19 @@ class Settings(BaseModel):
             raise PydanticCustomError("broker_url", "embedded:// or amqp://USER:PASSWORD@HOST:PORT/ is expected")
         return url
 
-    @field_validator("alarm_webhook")
+    @field_validator("alarm_webhook", "audit_sink_http")
     @classmethod
-    def _webhook_can_be_posted_to(cls, url: str) -> str:
+    def _can_be_posted_to(cls, url: str) -> str:
         if not re.fullmatch(r"(https?://\S+)?", url):
-            raise PydanticCustomError("alarm_webhook", "http://... or https://... is expected")
+            raise PydanticCustomError("posted_to", "http://... or https://... is expected")
         return url
+
+    @field_validator("audit_sink_syslog")
+    @classmethod
+    def _can_be_connected_to(cls, address: str) -> str:
+        if not re.fullmatch(r"([^\s:]+:[0-9]{1,5})?", address):
+            raise PydanticCustomError("connected_to", "HOST:PORT is expected")
+        return address
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -34,6 +34,8 @@ class AlarmName(StrEnum):
     """An audit event waits for its seal for too many seconds."""
     REPLIES = "replies"
     """An application acknowledgment waits too long for an address of its source's own; the subject is the source."""
+    CHECKPOINT_BEHIND = "checkpoint_behind"
+    """A checkpoint waits for a sink (the subject), or sealed events for a checkpoint, for too many seconds."""
     INTAKE_REFUSING = "intake_refusing"
     """Nothing is taken in: the backlog or the disk is at its limit."""
 

@@ -5,7 +5,7 @@ order is sealing order. Whoever changes, removes, inserts or reorders a sealed e
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -99,6 +99,11 @@ class AuditAction(StrEnum):
     IDENTITY_DECISION_UNDONE = "user:identity-decision:undone"
     AUDIT_SEARCHED = "user:audit:searched"
     AUDIT_VERIFIED = "user:audit:verified"
+    AUDIT_EXPORTED = "user:audit:exported"
+    AUDIT_PROVEN = "user:audit:proven"
+    AUDIT_KEY_MADE = "user:audit-key:made"
+    AUDIT_KEY_ROTATED = "user:audit-key:rotated"
+    AUDIT_KEY_LISTED = "user:audit-key:listed"
     ACCESS_REFUSED = "user:access:refused"
     SERVICE_STARTED = "user:service:started"
     SERVICE_STOPPED = "user:service:stopped"
@@ -191,13 +196,38 @@ class Break:
     Attributes:
         sequence: place in the chain.
         event: number of the event there, as far as it is known.
-        problem: ``seal missing``, ``event missing``, ``event changed`` or ``patients changed``.
+        problem: what does not hold there.
+        until: last place of which it is not known whether it holds, where the first cannot be told more closely.
 
     """
 
     sequence: int
     event: int | None
-    problem: str
+    problem: "Problem"
+    until: int | None = None
+
+
+class Problem(StrEnum):
+    """What may be wrong with a log."""
+
+    SEAL_MISSING = "seal missing"
+    EVENT_MISSING = "event missing"
+    EVENT_CHANGED = "event changed"
+    PATIENTS_CHANGED = "patients changed"
+    """The event is found under other patients than those that it names."""
+    EVENT_REMOVED = "event removed"
+    EVENT_INSERTED = "event inserted"
+    EVENTS_REORDERED = "events reordered"
+    TAIL_CUT = "tail cut off"
+    """The log ends before a checkpoint's last event, or an export before its own end."""
+    REWRITTEN = "log rewritten"
+    """The chain holds, but it is another than the one that a checkpoint was signed over."""
+    CHECKPOINT_MISSING = "checkpoint missing"
+    CHECKPOINT_CHANGED = "checkpoint changed"
+    """It does not follow the one before it, or two of one number differ."""
+    CHECKPOINT_UNSIGNED = "checkpoint not signed"
+    """No key that is trusted has signed it as it stands."""
+    UNREADABLE = "line unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,27 +267,32 @@ class Link:
     indexed: bool = True
 
 
-def verify(chain: Iterable[Link], events: int, unsealed: int = 0) -> Verification:
+def verify(
+    chain: Iterable[Link], events: int, unsealed: int = 0, see: Callable[[int, str], Break | None] = lambda *_: None
+) -> Verification:
     """Walk the chain from its start; stop at the first link that does not hold.
 
     Args:
         chain: its links by sequence.
         events: how many events the log holds.
         unsealed: how many of them wait for the sealer; every other must have its seal.
+        see: told the place and digest of each link that holds; gives what else is wrong there, if anything.
 
     """
     digest, sealed = GENESIS, 0
     for link in chain:
         sequence, event = link.seal.sequence, link.seal.event
         if sequence != sealed + 1:
-            return Verification(events, sealed, Break(sealed + 1, None, "seal missing"))
+            return Verification(events, sealed, Break(sealed + 1, None, Problem.SEAL_MISSING))
         if link.form is None:
-            return Verification(events, sealed, Break(sequence, event, "event missing"))
+            return Verification(events, sealed, Break(sequence, event, Problem.EVENT_MISSING))
         digest = seal(digest, fingerprint(link.form))
         if digest != link.seal.digest:
-            return Verification(events, sealed, Break(sequence, event, "event changed"))
+            return Verification(events, sealed, Break(sequence, event, Problem.EVENT_CHANGED))
         if not link.indexed:
-            return Verification(events, sealed, Break(sequence, event, "patients changed"))
+            return Verification(events, sealed, Break(sequence, event, Problem.PATIENTS_CHANGED))
+        if bad := see(sequence, digest):
+            return Verification(events, sealed, bad)
         sealed += 1
-    missing = Break(sealed + 1, None, "seal missing") if sealed != events - unsealed else None
+    missing = Break(sealed + 1, None, Problem.SEAL_MISSING) if sealed != events - unsealed else None
     return Verification(events, sealed, missing)

@@ -110,10 +110,20 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         waiting = f"{reply['waiting']} to tell{_aged(reply['waiting'], reply['oldest_seconds'])}"
         yield f"replies     {waiting}, to {reply['source']}"
     yield f"audit       {audit['unsealed']} unsealed{_aged(audit['unsealed'], audit['oldest_unsealed_seconds'])}"
+    yield f"checkpoints {_covered(audit)}"
+    for sink in audit["sinks"]:
+        yield f"  {sink['sink']:9} {sink['waiting']} waiting{_aged(sink['waiting'], sink['oldest_seconds'])}"
     free = found["disk_free_bytes"]
     yield f"disk        {f'{free / 2**30:.1f} GiB free' if free is not None else 'the database server knows'}"
     yield f"schema      {found['schema']}"
     yield f"alarms      {len(found['alarms'])} under way"
+
+
+def _covered(audit: dict[str, Any]) -> str:
+    if not audit["checkpoint"]:
+        return "! none: the audit trail has no key, or nothing to sign yet"
+    outside = "" if audit["sinks"] else ", ! none leaves this machine"
+    return f"{audit['checkpoint']} made, {audit['without_checkpoint']} sealed events without one{outside}"
 
 
 def _who(found: dict[str, Any]) -> Iterator[str]:

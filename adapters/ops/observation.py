@@ -39,4 +39,5 @@ def alarm_limits(settings: Settings) -> AlarmLimits:
         disk_free=settings.alarm_disk_free_bytes,
         unsealed=settings.alarm_unsealed_seconds,
         replies=settings.alarm_reply_seconds,
+        checkpoint=settings.alarm_checkpoint_seconds,
     )

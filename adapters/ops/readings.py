@@ -26,6 +26,7 @@ class AlarmLimits:
         disk_free: bytes.
         unsealed: seconds.
         replies: seconds.
+        checkpoint: seconds.
 
     """
 
@@ -37,6 +38,7 @@ class AlarmLimits:
     disk_free: float
     unsealed: float
     replies: float
+    checkpoint: float
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Readings:
             *self._of_pipeline(vitals, now, monotonic),
             *self._of_bus(vitals, now, monotonic),
             *self._of_replies(vitals, now, monotonic),
+            *self._of_checkpoints(vitals, now, monotonic),
             *_reading(AlarmName.DISK_LOW, free_bytes, self.limits.disk_free, low=True),
             Reading(AlarmKey(AlarmName.INTAKE_REFUSING), _refusing(vitals.serving), Limit.at_most(1)),
         ]
@@ -108,6 +111,15 @@ class Readings:
             self._away_since = None if broker else self._away_since or now
         away = self._ages.age(AlarmKey(AlarmName.BROKER_AWAY), self._away_since, now, monotonic)
         yield from _reading(AlarmName.BROKER_AWAY, None if broker is None else away, self.limits.broker_away)
+
+    def _of_checkpoints(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
+        """Each sink that lacks a checkpoint, and what no checkpoint covers, once there has been one."""
+        limit = self.limits.checkpoint
+        if not limit:
+            return
+        for subject, since in {"": vitals.checkpoints.bare_since, **vitals.checkpoints.waiting_since}.items():
+            key = AlarmKey(AlarmName.CHECKPOINT_BEHIND, subject)
+            yield Reading(key, self._ages.age(key, since, now, monotonic), Limit.at_most(limit))
 
 
 def _reading(name: AlarmName, value: float | None, limit: float, *, low: bool = False) -> Iterator[Reading]:

@@ -42,7 +42,16 @@ def status(database: Database, site: Site) -> dict[str, Any]:
             if source.reply_to is not None
             for due in (vitals.replies.get(source.id),)
         ],
-        "audit": {"unsealed": vitals.unsealed, "oldest_unsealed_seconds": age(vitals.oldest_unsealed, now)},
+        "audit": {
+            "unsealed": vitals.unsealed,
+            "oldest_unsealed_seconds": age(vitals.oldest_unsealed, now),
+            "checkpoint": vitals.checkpoints.number,
+            "without_checkpoint": vitals.checkpoints.bare,
+            "sinks": [
+                {"sink": name, "waiting": waiting, "oldest_seconds": age(vitals.checkpoints.waiting_since[name], now)}
+                for name, waiting in sorted(vitals.checkpoints.waiting.items())
+            ],
+        },
         "disk_free_bytes": free_bytes(database.file),
         "alarms": [
             {

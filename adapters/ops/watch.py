@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from adapters.mllp.tls import Renewal
 from adapters.ops.meter import Meter, Metrics, counters, gauge, gauges
 from adapters.ops.readings import INTAKE_OPEN, Readings, age, broker_up, free_bytes
+from adapters.store.checkpoints import Checkpointing
 from adapters.store.database import Database, SessionLock
 from adapters.store.watch import Serving, Tallies, Vitals, WatchStore
 from gateway.alarm import AlarmChange, AlarmName, Calm
@@ -279,6 +280,7 @@ class Watch:
         said = "Messages in quarantine that nobody has resolved, counted up to 10000"
         yield from gauge("gateway_quarantined", said, vitals.quarantined)
         yield from gauge("gateway_audit_unsealed", "Audit events without a seal, counted up to 10000", vitals.unsealed)
+        yield from self._of_checkpoints(vitals.checkpoints, now)
         yield from gauge("gateway_broker_up", "Whether the relay has its broker", broker_up(vitals.serving))
         seen = {s.id: age(vitals.seen[s.id], now) for s in self._site.sources if s.id in vitals.seen}
         due = {s.id: vitals.replies.get(s.id) for s in self._site.sources if s.reply_to is not None}
@@ -288,6 +290,17 @@ class Watch:
         said = "Since each source last sent something"
         yield from gauges("gateway_source_last_seen_seconds", said, "source", seen)
         yield self._of_alarms({(alarm.key.name, alarm.key.subject) for alarm in vitals.alarms})
+
+    @staticmethod
+    def _of_checkpoints(made: Checkpointing, now: datetime) -> Iterator[Metric]:
+        yield from gauge("gateway_audit_checkpoints", "Checkpoints of the audit trail made so far", made.number)
+        said = "Sealed audit events that no checkpoint covers"
+        yield from gauge("gateway_audit_without_checkpoint", said, made.bare)
+        said = "Checkpoints that a place outside has not taken"
+        yield from gauges("gateway_audit_sink_waiting", said, "sink", dict(made.waiting))
+        said = "Age of the oldest of them, 0 if none"
+        oldest = {name: age(since, now) for name, since in made.waiting_since.items()}
+        yield from gauges("gateway_audit_sink_oldest_seconds", said, "sink", oldest)
 
     def _of_alarms(self, risen: set[tuple[AlarmName, str]]) -> Metric:
         family = GaugeMetricFamily("gateway_alarm", "Whether an alarm is under way", labels=["name", "subject"])

@@ -465,6 +465,41 @@ audit_seal = Table(
     comment="The hash chain over the audit trail, in sealing order",
 )
 
+audit_key = Table(
+    "audit_key",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("content", Text, nullable=False),
+    comment="Public keys that sign checkpoints, as they are exported, insert-only",
+)
+
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False, unique=True),
+    Column("at", Instant, nullable=False),
+    Column("content", Text, nullable=False),
+    comment="Signed checkpoints of the chain, as they leave the machine, insert-only",
+)
+
+audit_sink = Table(
+    "audit_sink",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("told_at", Instant),
+    comment="Which checkpoint each place outside has taken last",
+)
+
+audit_purge = Table(
+    "audit_purge",
+    metadata,
+    Column("reason", Text, primary_key=True),
+    comment="A row lets the transaction that inserts it, and removes it, change the audit trail (a purge by law)",
+)
+
 serving = Table(
     "serving",
     metadata,

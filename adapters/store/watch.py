@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.store import schema
 from adapters.store.audit import append
+from adapters.store.checkpoints import Checkpointing, checkpointing
 from adapters.store.database import Database
 from gateway.alarm import AlarmChange, AlarmKey, AlarmName
 from gateway.audit import AuditAction, AuditEvent
@@ -116,6 +117,7 @@ class Vitals:
         quarantined: messages in quarantine that nobody has resolved, counted up to COUNTED.
         unsealed: audit events without a seal, counted up to COUNTED.
         oldest_unsealed: when the first of them was written.
+        checkpoints: how far checkpoints and their sinks are.
         seen: when each source last sent something.
         serving: the processes that serve.
         alarms: those under way.
@@ -136,6 +138,7 @@ class Vitals:
     alarms: Sequence[StandingAlarm]
     tallies: Tallies = field(default_factory=dict)
     replies: Mapping[str, RepliesDue] = field(default_factory=dict)
+    checkpoints: Checkpointing = field(default_factory=Checkpointing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ class WatchStore:
                 seen={row.source: row.last_at for row in connection.execute(select(schema.source_seen))},
                 serving=_serving(connection, now),
                 alarms=_standing(connection),
+                checkpoints=checkpointing(connection),
                 tallies={(row.name, row.labels): row.amount for row in connection.execute(select(schema.tally))},
                 replies=_replies(connection),
             )

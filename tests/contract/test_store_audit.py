@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from messages import merge, patient_told, result
-from stores import NOW, at_once
+from stores import NOW, at_once, unguarded
 
 from adapters.store import schema
 from adapters.store.audit import SEAL_BATCH, AuditQuery, AuditUnreadable
@@ -38,8 +38,8 @@ def sealed(store):
 
 
 def execute(store, *statements):
-    """Change the database as somebody with SQL at hand would."""
-    with store.database.write() as connection:
+    """Change the database as somebody would who knows how to get past its guards."""
+    with store.database.write() as connection, unguarded(connection):
         for statement in statements:
             connection.exec_driver_sql(statement)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sites import ADMISSIONS, DEPARTMENT, demo_site
 
 from adapters.ops.readings import AlarmLimits, Readings
+from adapters.store.checkpoints import Checkpointing
 from adapters.store.watch import RepliesDue, Serving, StandingAlarm, Vitals
 from gateway.alarm import AlarmKey, AlarmName
 from gateway.site import ReplyAddress
@@ -13,7 +14,7 @@ from gateway.site import ReplyAddress
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 REPLIES = replace(DEPARTMENT, reply_to=ReplyAddress("lis", 7001))
 SITE = demo_site(sources=(replace(ADMISSIONS, silence_minutes=10), REPLIES))
-LIMITS = AlarmLimits(300, 10_000, 100, 300, 120, 2**31, 60, 300)
+LIMITS = AlarmLimits(300, 10_000, 100, 300, 120, 2**31, 60, 300, 900)
 WELL = Vitals(0, None, 0, None, 0, 0, None, {}, (), ())
 SILENT = AlarmKey(AlarmName.SOURCE_SILENT, "admissions")
 
@@ -83,9 +84,17 @@ def test_what_an_address_is_not_told_grows_old_by_source():
     assert [(r.key.subject, r.value) for r in found if r.key.name is AlarmName.REPLIES] == [(DEPARTMENT.id, 0)]
 
 
+def test_each_sink_that_lacks_a_checkpoint_is_behind_by_itself():
+    """From when the first was made that it lacks; without a subject, from the first event that no checkpoint covers."""
+    made = Checkpointing(3, 1, NOW, {"file": 0, "http": 2}, {"file": None, "http": NOW - timedelta(seconds=900)})
+    found = Readings(SITE, LIMITS).read(replace(WELL, checkpoints=made), None, NOW + timedelta(seconds=5), 5)
+    behind = {r.key.subject: (r.value, r.limit.beyond(r.value)) for r in found if r.key.name == "checkpoint_behind"}
+    assert behind == {"": (5, False), "file": (0, False), "http": (905, True)}
+
+
 def test_a_limit_of_0_turns_an_alarm_off():
     """What is turned off is not read."""
-    found = values(Readings(SITE, AlarmLimits(0, 0, 0, 0, 0, 0, 0, 0)), WELL, 0)
+    found = values(Readings(SITE, AlarmLimits(0, 0, 0, 0, 0, 0, 0, 0, 0)), WELL, 0)
     assert set(found) == {"source_silent", "intake_refusing"}
 
 

@@ -1,0 +1,42 @@
+"""What proves the audit trail, put together from a gateway's parts."""
+
+from pathlib import Path
+
+from adapters.assembly import Assembly
+from adapters.notary import Keys, Notary
+from adapters.sinks import Courier, Sink, file_sink, http_sink, syslog_sink
+from adapters.store.checkpoints import CheckpointStore
+
+
+def key_file(parts: Assembly) -> Path | None:
+    """Give the file of the private key: as set, else beside a SQLite file; None where there is no such place."""
+    if parts.settings.audit_key:
+        return Path(parts.settings.audit_key)
+    beside = parts.database.file
+    return beside.with_name(f"{beside.name}.audit-key.pem") if beside is not None else None
+
+
+def keys(parts: Assembly) -> Keys:
+    """Give the log's keys."""
+    return Keys(CheckpointStore(parts.database), key_file(parts))
+
+
+def notary(parts: Assembly) -> Notary:
+    """Give what makes checkpoints."""
+    settings = parts.settings
+    store = CheckpointStore(parts.database)
+    return Notary(store, keys(parts), settings.audit_checkpoint_events, settings.audit_checkpoint_seconds)
+
+
+def courier(parts: Assembly) -> Courier:
+    """Give what takes checkpoints to the places outside that the settings name."""
+    settings = parts.settings
+    sinks: dict[str, Sink] = {}
+    if settings.audit_sink_file:
+        sinks["file"] = file_sink(Path(settings.audit_sink_file))
+    if settings.audit_sink_syslog:
+        host, _, port = settings.audit_sink_syslog.rpartition(":")
+        sinks["syslog"] = syslog_sink(host, int(port), settings.audit_sink_syslog_ca, parts.site.id)
+    if settings.audit_sink_http:
+        sinks["http"] = http_sink(settings.audit_sink_http)
+    return Courier(parts.database, CheckpointStore(parts.database), sinks)
