@@ -455,6 +455,7 @@ def test_tampering_is_told_by_exit_code_and_place(gateway, tmp_path):
     copy = tmp_path / "copy.db"
     with sqlite3.connect(gateway.folder / "gateway.db") as live, sqlite3.connect(copy) as target:
         live.backup(target)
+        target.execute("INSERT INTO audit_purge VALUES ('a test')")
         target.execute("UPDATE audit_event SET principal = 'account:other' WHERE id = 5")
     for connection in (live, target):
         connection.close()
