@@ -22,6 +22,7 @@ from gateway.reception import State
 from gateway.retention import Terms
 
 SMALL = {
+    "audit_sink",
     "pending",
     "outbox_pending",
     "audit_unsealed",

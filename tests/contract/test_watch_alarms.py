@@ -22,7 +22,7 @@ from gateway.pressure import IntakeLimits, Pressure
 from gateway.reception import Recorded, State, Transport
 
 SILENCE_SECONDS = 0.5
-NO_LIMITS = AlarmLimits(0, 0, 0, 0, 0, 0, 0, 0)
+NO_LIMITS = AlarmLimits(0, 0, 0, 0, 0, 0, 0, 0, 0)
 NO_INTAKE_LIMITS = IntakeLimits(backlog=0, free_bytes=0)
 
 
