@@ -192,7 +192,6 @@ def _msh(
     """MSH: sender and receiver exchanged; processing ID, version, country and character set as the sender has them."""
     event = examination.message_type.partition("^")[2]
     by_record = _answers_by_record(examination, code)
-    wants = _wants(examination, code)
     around = _around if len(echoed.before) + len(echoed.behind) < _LONGEST_KEPT else _around.__wrapped__
     before, between, behind = around(
         echoed.before, echoed.behind, echoed.separators, echoed.read, (event, by_record, wants), site.facility
