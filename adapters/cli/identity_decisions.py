@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -10,11 +9,10 @@ from adapters.cli.output import json_option, print_json, print_table
 from adapters.cli.reason import decision_option
 from adapters.cli.session import session
 from adapters.identity_operations import Outcome
+from adapters.identity_view import is_overdue, outcome_shown
 from adapters.pipeline import identity_operations
-from gateway.decision import REQUESTS, Decision, DecisionKind, Flag
+from gateway.decision import Decision, DecisionKind, Flag
 from mappings.texts import text
-
-MASK = "***"
 
 _yes = click.option("--yes", is_flag=True, help="Do it: the preview was read.")
 
@@ -136,32 +134,6 @@ def undo(decision: int, reason: str, *, yes: bool, as_json: bool) -> None:
     _say(outcome, done=yes, as_json=as_json)
 
 
-def _is_late(decision: Decision, late: datetime | None) -> bool:
-    return late is not None and decision.kind in REQUESTS and decision.at < late
-
-
-def decision_json(decision: Decision, *, reveal: bool = False, late: datetime | None = None) -> dict[str, Any]:
-    """Give a decision for a program; its reason only where values are revealed, and whether a request is overdue."""
-    return {
-        "decision": decision.number,
-        "kind": decision.kind,
-        "standing": decision.standing,
-        "identity": decision.one,
-        "other": decision.other or None,
-        "subject": decision.subject or None,
-        "undoes": decision.undoes or None,
-        "discordant": list(decision.discordant),
-        "moves": [{"identity": m.identity, "before": m.before, "after": m.after} for m in decision.moves],
-        "reason": decision.reason if reveal else MASK,
-        "by": decision.by,
-        "at": decision.at,
-        "second": decision.second or None,
-        "overdue": _is_late(decision, late),
-        "undone_by": decision.undone_by or None,
-        "undone_second": decision.undone_second or None,
-    }
-
-
 def print_decisions(decisions: list[Decision], zone: str, *, late: datetime | None = None) -> None:
     """Print decisions, one a line, behind what stands above; none is nothing."""
     if decisions:
@@ -171,7 +143,7 @@ def print_decisions(decisions: list[Decision], zone: str, *, late: datetime | No
 
 
 def _decision_row(decision: Decision, late: datetime | None) -> dict[str, object]:
-    standing = text("standing", "overdue" if _is_late(decision, late) else decision.standing)
+    standing = text("standing", "overdue" if is_overdue(decision, late) else decision.standing)
     return {
         "décision": decision.number,
         "genre": text("decision", decision.kind),
@@ -186,12 +158,8 @@ def _decision_row(decision: Decision, late: datetime | None) -> dict[str, object
 
 def _say(outcome: Outcome, *, done: bool, as_json: bool) -> None:
     decision = outcome.decision
-    told = [{"item": i.id, "secretariat": i.secretariat, "state": i.state, "version": i.version} for i in outcome.told]
     if as_json:
-        parts = {"items": list(outcome.items), "already_told": told}
-        print_json(
-            {"done": done, **decision_json(decision), **parts, "stays": outcome.stays, "joined_since": outcome.joined}
-        )
+        print_json(outcome_shown(outcome, done=done))
     else:
         number = f" {decision.number}" if done else ""
         click.echo(f"décision{number} : {text('decision', decision.kind)}, {text('standing', decision.standing)}")
@@ -200,8 +168,8 @@ def _say(outcome: Outcome, *, done: bool, as_json: bool) -> None:
         for move in decision.moves:
             click.echo(f"identité {move.identity} : {move.before} -> {move.after}")
         click.echo(f"tâches à jour : {len(outcome.items)}")
-        for item in told:
-            click.echo(f"déjà transmis : {item['item']} ({item['secretariat']}, {text('state', str(item['state']))})")
+        for item in outcome.told:
+            click.echo(f"déjà transmis : {item.id} ({item.secretariat}, {text('state', item.state)})")
         for kept in (*outcome.stays, *outcome.joined):
             click.echo(f"reste où il est : {kept}")
     if not done:

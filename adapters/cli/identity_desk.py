@@ -5,35 +5,19 @@ from typing import Any
 
 import click
 
-from adapters.cli.identity_decisions import MASK, decision_json, print_decisions
+from adapters.cli.identity_decisions import print_decisions
 from adapters.cli.output import json_option, print_json, print_table, said
 from adapters.cli.period import age
 from adapters.cli.reason import reveal_option
 from adapters.cli.session import session
 from adapters.identity_operations import MOST_LOOKED_AT
+from adapters.identity_view import KINDS, MASK, decision_shown, lines_shown, question_shown, record_shown
 from adapters.pipeline import identity_operations
 from adapters.store.identity_desk import OpenQuestion
 from gateway.decision import Decision, DecisionKind, Standing
-from gateway.differences import INS, STATUS
 from gateway.focus import Doubt
-from gateway.identity import Identity
 from mappings.texts import text
 
-_KINDS: dict[str, tuple[Doubt, ...]] = {
-    "doubles": (Doubt.SEVERAL,),
-    "collisions": (Doubt.COLLISION,),
-    "ins": (Doubt.INS_COLLISION,),
-    "misfiled": (Doubt.MISFILED,),
-    "unknown": (Doubt.UNKNOWN,),
-    "merges": (Doubt.MERGE_REFUSED,),
-    "links": (Doubt.LINK_ASKED, Doubt.UNLINK_ASKED),
-    "discrepancies": (Doubt.DISCREPANCY, Doubt.BLOCKING_DISCREPANCY),
-    "minors": tuple(Doubt),
-    "stale": tuple(Doubt),
-    "requests": (),
-    "frozen": (Doubt.FROZEN,),
-    "proposed": (),
-}
 _DECISIONS: dict[str, tuple[tuple[Standing, DecisionKind | None], ...]] = {
     "merges": ((Standing.IN_FORCE, DecisionKind.REQUEST_MERGE),),
     "requests": ((Standing.IN_FORCE, DecisionKind.REQUEST_MERGE), (Standing.IN_FORCE, DecisionKind.REQUEST_FLAG)),
@@ -43,7 +27,7 @@ _DECISIONS: dict[str, tuple[tuple[Standing, DecisionKind | None], ...]] = {
 
 
 @click.command("list")
-@click.option("--kind", type=click.Choice(list(_KINDS)), help="Only these; proposed: decisions for a second person.")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Only these; proposed: decisions for a second person.")
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, MOST_LOOKED_AT))
 @reveal_option
 @json_option
@@ -57,15 +41,15 @@ def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
       gateway identity list
       gateway identity list --kind collisions --json
     """
-    doubts = _KINDS[kind] if kind else tuple(Doubt)
+    doubts = KINDS[kind] if kind else tuple(Doubt)
     with session() as current:
         operations = identity_operations(current.assembly, current.principal)
         questions = operations.list_questions(doubts, limit, reveal, minors=kind == "minors", stale=kind == "stale")
         decisions = _decisions(kind, operations, limit)
     late = datetime.now(UTC) - current.assembly.site.desk_limit
     if as_json:
-        asked = [_question(q, reveal=bool(reveal)) for q in questions]
-        print_json({"questions": asked, "decisions": [decision_json(d, late=late) for d in decisions]})
+        asked = [question_shown(q, reveal=bool(reveal)) for q in questions]
+        print_json({"questions": asked, "decisions": [decision_shown(d, late=late) for d in decisions]})
         return
     columns = ("question", "identité", "contre", "traits", "patient", "attend", "âge")
     print_table(columns, [_row(q, reveal=bool(reveal)) for q in questions], current.assembly.site.time_zone)
@@ -77,20 +61,6 @@ def _decisions(kind: str | None, operations: Any, limit: int) -> list[Decision]:
     wanted = _DECISIONS.get(kind, ()) if kind else tuple(dict.fromkeys(w for each in _DECISIONS.values() for w in each))
     found = [d for standing, of in wanted for d in operations.list_decisions(standing, of, limit)]
     return sorted(found, key=lambda d: d.number)
-
-
-def _question(asked: OpenQuestion, *, reveal: bool) -> dict[str, Any]:
-    return {
-        "doubt": asked.question.doubt,
-        "label": text("title", asked.item.title),
-        "identity": asked.record.id,
-        "other": asked.question.other or None,
-        "traits": list(asked.question.traits),
-        "waits_for": list(asked.question.waits_for),
-        "since": asked.item.created_at,
-        "item": asked.item.id,
-        "patient": _record(asked.record, reveal=reveal),
-    }
 
 
 def _row(asked: OpenQuestion, *, reveal: bool) -> dict[str, object]:
@@ -107,21 +77,6 @@ def _row(asked: OpenQuestion, *, reveal: bool) -> dict[str, object]:
     }
 
 
-def _record(record: Identity, *, reveal: bool) -> dict[str, Any]:
-    traits = {name: getattr(record.patient.traits, name) for name in record.patient.traits.__dataclass_fields__}
-    shown = {"value": record.key.value, **traits}
-    return {
-        "identity": record.id,
-        "person": record.person,
-        "authority": record.key.authority,
-        **{name: value if reveal or not value else MASK for name, value in shown.items()},
-        "identity_status": record.patient.status,
-        "vouched_for": record.authoritative,
-        "frozen": record.frozen,
-        "retired": record.retired,
-    }
-
-
 @click.command()
 @click.argument("identity")
 @reveal_option
@@ -135,15 +90,15 @@ def show(identity: str, reveal: str, *, as_json: bool) -> None:
     """
     with session() as current:
         found = identity_operations(current.assembly, current.principal).show(identity, reveal)
-    record = _record(found.record, reveal=bool(reveal))
-    others = [_record(r, reveal=bool(reveal)) for r in found.family if r.id != identity]
+    record = record_shown(found.record, reveal=bool(reveal))
+    others = [record_shown(r, reveal=bool(reveal)) for r in found.family if r.id != identity]
     if as_json:
         print_json(
             {
                 **record,
                 "family": others,
                 "decisions": [
-                    {**decision_json(d, reveal=bool(reveal)), "followed": d.number in found.followed}
+                    {**decision_shown(d, reveal=bool(reveal)), "followed": d.number in found.followed}
                     for d in found.decisions
                 ],
             }
@@ -174,16 +129,7 @@ def compare(identities: tuple[str, ...], reveal: str, *, as_json: bool) -> None:
     if len(records) < 2:  # noqa: PLR2004 - one is not compared
         raise click.UsageError("two records are expected, or one of which departments tell otherwise")
     names = [r.id for r in records]
-    told: list[dict[str, Any]] = [
-        {
-            "trait": line.trait,
-            "label": text("trait", line.trait),
-            "values": [v if reveal or not v or line.trait == STATUS else MASK for v in line.values],
-            "grade": line.grade,
-        }
-        for line in lines
-        if any(line.values) or line.trait == INS
-    ]
+    told = lines_shown(lines, reveal=bool(reveal))
     if as_json:
         print_json({"identities": names, "traits": told})
         return
