@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from adapters.audited import Audited
 from adapters.store.audit import AuditTrail
@@ -19,7 +20,7 @@ from gateway.decision import (
 )
 from gateway.differences import Line, compared
 from gateway.discrepancy import told_otherwise
-from gateway.errors import AccessRefused, StateConflict
+from gateway.errors import AccessRefused, DecidedMeanwhile, ReasonNeeded, StateConflict, VersionOutdated
 from gateway.focus import Doubt
 from gateway.identity import Identity, may_be_minor
 from gateway.identity_desk import Sitting, questions_after, questions_before
@@ -54,6 +55,7 @@ class Outcome:
         told: items of the records that move of which others have been told already (« déjà transmis »).
         stays: records that an undo leaves where admissions has put them.
         joined: records that came since, and that an undo leaves too.
+        version: of what it was decided on, as it was before.
 
     """
 
@@ -62,16 +64,33 @@ class Outcome:
     told: tuple[WorkItem, ...] = ()
     stays: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One record with its person's others, what was decided of them, and which of it admissions has done on request."""
+    """One record with its person's others, its decisions, which of them admissions has followed; and their version."""
 
     record: Identity
     family: list[Identity]
     decisions: tuple[Decision, ...]
     followed: frozenset[int] = frozenset()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Records side by side, trait by trait, and the version of what is known of them."""
+
+    records: list[Identity]
+    lines: list[Line]
+    version: str
+
+
+class _Last(TypedDict, total=False):
+    decision: int
+    by: str
+    at: str
 
 
 _Act = Callable[[Known, int], tuple[Written, Outcome]]
@@ -97,14 +116,31 @@ class IdentityOperations(Audited):
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def list_questions(
-        self, doubts: Collection[Doubt], limit: int, reveal: str, *, minors: bool = False, stale: bool = False
+        self,
+        doubts: Collection[Doubt],
+        limit: int,
+        reveal: str,
+        *,
+        minors: bool = False,
+        stale: bool = False,
+        after: tuple[datetime, str] | None = None,
     ) -> list[OpenQuestion]:
-        """Give open questions, oldest first, or only minors', or those open for longer than `desk_days` (audited)."""
+        """Give open questions, oldest first (audited).
+
+        Args:
+            doubts: why they are asked.
+            limit: so many at most.
+            reveal: why values are shown; empty: they are not.
+            minors: only those about minors.
+            stale: only those open for longer than the site's `desk_days`.
+            after: time and id of the item behind which to begin.
+
+        """
         self._may_read(reveal, AuditAction.IDENTITY_LISTED)
         titles = [f"identity.{doubt}" for doubt in doubts]
         site, now = self._decider.site, datetime.now(UTC)
         before, most = now - site.desk_limit if stale else None, MOST_LOOKED_AT if minors else limit
-        found = self._desk.questions(titles, list(site.secretariats), most, before)
+        found = self._desk.questions(titles, list(site.secretariats), most, before=before, after=after)
         if minors:
             found = [q for q in found if may_be_minor(q.record.patient.traits.birth_date, now.date())][:limit]
         patients = [q.record.id for q in found]
@@ -113,10 +149,12 @@ class IdentityOperations(Audited):
         )
         return found
 
-    def list_decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
-        """Give decisions that stand so; of requests and freezes, those that still hold (audited)."""
+    def list_decisions(
+        self, standing: Standing, kind: DecisionKind | None, limit: int, *, after: int = 0
+    ) -> list[Decision]:
+        """Give decisions that stand so, after a number; of requests and freezes, those that still hold (audited)."""
         self._may_read("", AuditAction.IDENTITY_LISTED)
-        found = self._desk.decisions(standing, kind, limit)
+        found = self._desk.decisions(standing, kind, limit, after)
         patients = [i for d in found for i in (d.one, d.other) if i]
         self._record(AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), standing=standing)
         return found
@@ -129,16 +167,34 @@ class IdentityOperations(Audited):
         patients = [record.id, *(f.id for f in family)]
         self._record(AuditAction.IDENTITY_SHOWN, patients=patients, revealed=bool(reveal), reason=reveal)
         decisions = tuple(d for d in circle.decisions if identity in {d.one, d.other, *d.prints})
-        return Shown(record, family, decisions, frozenset(d.number for d in decisions if circle.is_followed(d)))
+        followed = frozenset(d.number for d in decisions if circle.is_followed(d))
+        return Shown(record, family, decisions, followed, circle.version)
+
+    def show_decision(self, number: int, reveal: str) -> tuple[Decision, str]:
+        """Give a decision, and the version of what is known of its records (audited)."""
+        self._may_read(reveal, AuditAction.IDENTITY_SHOWN)
+        circle = self._desk.look([], decision=number).circle
+        decision = circle.decision(number)
+        entities = [f"decision/{number}"]
+        patients = list(decision.prints) or [decision.one]
+        self._record(
+            AuditAction.IDENTITY_SHOWN, patients=patients, entities=entities, revealed=bool(reveal), reason=reveal
+        )
+        return decision, circle.version
 
     def compare(self, identities: Sequence[str], reveal: str) -> tuple[list[Identity], list[Line]]:
         """Give the traits of records side by side, and what departments tell of them otherwise (audited)."""
+        found = self.comparison(identities, reveal)
+        return found.records, found.lines
+
+    def comparison(self, identities: Sequence[str], reveal: str) -> Compared:
+        """Give the same, and the version on which a decision may be held to (audited)."""
         self._may_read(reveal, AuditAction.IDENTITY_COMPARED)
         known = self._desk.look(identities)
         records = [known.circle.record(identity) for identity in identities]
         records += told_otherwise(known.state, records)
         self._record(AuditAction.IDENTITY_COMPARED, patients=identities, revealed=bool(reveal), reason=reveal)
-        return records, compared(records)
+        return Compared(records, compared(records), known.circle.version)
 
     def _may_read(self, reveal: str, act: AuditAction) -> None:
         self.require(Right.IDENTITY_REVEAL if reveal else Right.IDENTITY_READ, act)
@@ -146,11 +202,20 @@ class IdentityOperations(Audited):
     # -- deciding --------------------------------------------------------------------------------------------------
 
     def decide(
-        self, kind: DecisionKind, one: str, other: str, reason: str, *, subject: str = "", really: bool = True
+        self,
+        kind: DecisionKind,
+        one: str,
+        other: str,
+        reason: str,
+        *,
+        subject: str = "",
+        really: bool = True,
+        expects: str = "",
     ) -> Outcome:
         """Decide on records, or only say what it would do (audited).
 
-        Where a second person is needed, the decision is proposed and moves nothing.
+        Where a second person is needed, the decision is proposed and moves nothing. ``expects`` is the version of a
+        preview or a comparison of the same records, or of the record to unlink; empty: whatever it is by now.
 
         Args:
             kind: what is decided; an undo is decided by `undo`.
@@ -162,6 +227,7 @@ class IdentityOperations(Audited):
             really: do it; otherwise only say what it would do.
 
         Raises:
+            VersionOutdated: it is of another version.
             StateConflict: a rule forbids it.
             ResourceNotFound: there is no such record.
 
@@ -179,7 +245,7 @@ class IdentityOperations(Audited):
                 return self._propose(known, proposed, _moved_items(known, decision))
             return self._enact(known, decision, action, now)
 
-        return self._do([i for i in (one, other) if i], asked, now, really=really)
+        return self._do([i for i in (one, other) if i], asked, now, really=really, expects=expects)
 
     def _whom_to_ask(self, record: Identity, named: str) -> str:
         """Give the secretariat that is asked: the one named, else that of the source that told the record.
@@ -205,7 +271,7 @@ class IdentityOperations(Audited):
         changes = Changes(audit=[self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed)])
         return Written([proposed], changes), Outcome(proposed, told=told)
 
-    def approve(self, number: int, *, really: bool = True) -> Outcome:
+    def approve(self, number: int, *, really: bool = True, expects: str = "") -> Outcome:
         """Let what somebody else proposed take effect, as things are by now (audited).
 
         Raises:
@@ -231,9 +297,9 @@ class IdentityOperations(Audited):
         if proposed.by == self._principal.id:
             self._refuse(action)
             raise AccessRefused("who proposed a decision does not approve it")
-        return self._do([], approved, now, really=really, decision=number)
+        return self._do([], approved, now, really=really, decision=number, expects=expects)
 
-    def undo(self, number: int, reason: str, *, really: bool = True) -> Outcome:
+    def undo(self, number: int, reason: str, *, really: bool = True, expects: str = "") -> Outcome:
         """Let things be as if a decision had never been taken, or say what that would do (audited).
 
         Where what follows would need a second person if it were decided directly, the undo is proposed.
@@ -255,7 +321,7 @@ class IdentityOperations(Audited):
                 return self._propose(known, proposed, _moved_items(known, done.decision))
             return self._let_be_undone(known, done, now, AuditAction.IDENTITY_DECISION_UNDONE)
 
-        return self._do([], undoing, now, really=really, decision=number)
+        return self._do([], undoing, now, really=really, decision=number, expects=expects)
 
     def _let_be_undone(
         self, known: Known, done: Undoing, now: datetime, action: AuditAction, *approved: Decision
@@ -279,8 +345,18 @@ class IdentityOperations(Audited):
     def _sitting(self, known: Known, now: datetime) -> Sitting:
         return Sitting(self._decider, known.state, self._principal.id, now)
 
-    def _do(self, identities: Collection[str], act: _Act, now: datetime, *, really: bool, decision: int = 0) -> Outcome:
+    def _do(
+        self,
+        identities: Collection[str],
+        act: _Act,
+        now: datetime,
+        *,
+        really: bool,
+        decision: int = 0,
+        expects: str = "",
+    ) -> Outcome:
         """Do it in one transaction, or only look at what it would do."""
+        act = _held_to(expects, act)
         if not really:
             known = self._desk.look(identities, decision=decision)
             outcome = act(known, 1 + max((d.number for d in known.circle.decisions), default=0))[1]
@@ -313,15 +389,42 @@ class IdentityOperations(Audited):
         )
 
 
+def _held_to(expects: str, act: _Act) -> _Act:
+    """Give the act, done only on the version expected; what a rule forbids says who decided last, and when."""
+
+    def held(known: Known, number: int) -> tuple[Written, Outcome]:
+        version = known.circle.version
+        if expects not in {"", version}:
+            raise VersionOutdated("what is known of these records has changed since it was read", **_last(known))
+        try:
+            written, outcome = act(known, number)
+        except ReasonNeeded:
+            raise
+        except StateConflict as conflict:
+            raise DecidedMeanwhile(conflict.rule, path=conflict.path, **_last(known)) from None
+        return written, replace(outcome, version=version)
+
+    return held
+
+
+def _last(known: Known) -> _Last:
+    """Give which decision on these records was the last, whose, and when; nothing if there was none."""
+    latest = known.circle.latest
+    if latest is None:
+        return {}
+    by = latest.undone_by or latest.second or latest.by
+    return {"decision": latest.number, "by": by, "at": (latest.undone_at or latest.at).isoformat()}
+
+
 def _bounded(reason: str) -> str:
     """Give a reason.
 
     Raises:
-        StateConflict: it is blank or too long.
+        ReasonNeeded: it is blank or too long.
 
     """
     if not reason.strip() or len(reason) > REASON_LENGTH:
-        raise StateConflict(f"a reason of at most {REASON_LENGTH} characters is expected")
+        raise ReasonNeeded(f"a reason of at most {REASON_LENGTH} characters is expected")
     return reason
 
 

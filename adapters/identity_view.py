@@ -27,7 +27,10 @@ KINDS: dict[str, tuple[Doubt, ...]] = {
     "frozen": (Doubt.FROZEN,),
     "proposed": (),
 }
-"""The lists of the desk, by name, and the doubts that each shows; of ``minors``, those about minors alone; of ``stale``, late ones."""
+"""The lists of the desk, by name, and the doubts that each shows; ``minors`` and ``stale`` narrow all of them."""
+
+QUESTION_LISTS = frozenset(KINDS) - {"proposed", "requests"}
+"""The lists of questions; the others are of decisions."""
 
 MASK = "***"
 

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec
 
 import structlog
 
-from adapters import pipeline, proof
+from adapters import online, pipeline, proof
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
 from adapters.bus.embedded import EmbeddedPublisher
@@ -338,7 +338,8 @@ class _Service:
     async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:
         parts, settings = self._assembly, self._assembly.settings
         exchange = StoredExchange(group, self._recorded, parts.inbox, parts.worklist, parts.trail)
-        app = create_app(exchange, parts.site, clock=lambda: datetime.now(UTC))
+        desk = online.desk_routes(parts, _now)
+        app = create_app(exchange, parts.site, clock=_now, beside=desk)
         server = Server(observed(app, self._watch.ready, self._watch.exposition), settings.max_connections)
         try:
             bound = socket.create_server((settings.http_host, settings.http_port), reuse_port=False)
@@ -352,6 +353,10 @@ class _Service:
             finally:
                 server.should_exit = True
                 await serving
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _bound(listening: Coroutine[Any, Any, tuple[str, int]], setting: str) -> str:

@@ -3,6 +3,7 @@
 A decision moves pointers and keeps where each was, so that it can be undone (gateway/undo.py).
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -158,6 +159,21 @@ class Circle:
         if found is None:
             raise ResourceNotFound("no decision has this number")
         return found
+
+    @property
+    def version(self) -> str:
+        """What changes whenever a decision on these records would be one on other facts."""
+        records = (
+            (i.id, i.person, i.retired, i.frozen, i.patient.status, fingerprint(i.patient))
+            for i in self.identities.values()
+        )
+        said = [*sorted(records), *sorted((d.number, d.standing) for d in self.decisions)]
+        return hashlib.blake2b(repr(said).encode(), digest_size=12).hexdigest()
+
+    @property
+    def latest(self) -> Decision | None:
+        """The decision that was taken or undone last; None if there is none."""
+        return max(self.decisions, key=lambda d: d.undone_at or d.at, default=None)
 
     @property
     def in_force(self) -> list[Decision]:

@@ -284,6 +284,36 @@ class StateConflict(SenderError):
     issue_type = "conflict"
 
 
+class ReasonNeeded(StateConflict):
+    """An act on identities is not done without a reason, in so many characters."""
+
+    http_status = 422
+    issue_type = "required"
+
+
+class DecidedMeanwhile(StateConflict):
+    """The act is not possible any more, and somebody has decided on these records before: who and when.
+
+    Attributes:
+        decision: number of the last decision on the records; 0: there is none.
+        by: who decided, approved or undid it.
+        at: when, ISO 8601; empty: there is none.
+
+    """
+
+    def __init__(self, rule: str, *, path: str = "", decision: int = 0, by: str = "", at: str = "") -> None:
+        super().__init__(rule, path=path)
+        self.decision = decision
+        self.by = by
+        self.at = at
+
+
+class VersionOutdated(DecidedMeanwhile):
+    """What the act was decided on is not as it was seen (RFC 9110, If-Match)."""
+
+    http_status = 412
+
+
 class AccessRefused(SenderError):
     """The principal is unknown, or lacks the right for this act."""
 

@@ -9,7 +9,7 @@ under it must not log requests either (uvicorn: ``access_log=False``).
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -85,7 +85,12 @@ class FhirResponse(JSONResponse):
 
 
 def create_app(
-    exchange: Exchange, site: Site, *, clock: Callable[[], datetime], patience: float = PATIENCE
+    exchange: Exchange,
+    site: Site,
+    *,
+    clock: Callable[[], datetime],
+    patience: float = PATIENCE,
+    beside: Sequence[Route] = (),
 ) -> Starlette:
     """Give the application.
 
@@ -94,10 +99,12 @@ def create_app(
         site: the establishment.
         clock: gives the aware present.
         patience: seconds to wait for an outcome before answering 202.
+        beside: routes that are served with it.
 
     """
     interface = _Interface(exchange, site, clock, patience)
     routes = [
+        *beside,
         _route("/fhir/metadata", GET=interface.metadata),
         _route("/fhir/Appointment", GET=interface.search, POST=interface.create, PUT=interface.update),
         _route("/fhir/Appointment/_search", POST=interface.search_by_form),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, Text, cast, exists, select
+from sqlalchemy import Connection, Table, Text, cast, exists, literal, select, tuple_
 
 from adapters.store import rows, schema
 from adapters.store.bulk import Together, next_numbers
@@ -28,6 +28,7 @@ MOST_ITEMS = 1_000
 
 _record, _item, _outbox = schema.identity, schema.work_item, schema.outbox
 _decision, _about = schema.identity_decision, schema.identity_decision_record
+_PLACE = (_item.c.created_at, _item.c.id)
 _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 
@@ -101,9 +102,15 @@ class IdentityDesk:
             together.write(connection)
 
     def questions(
-        self, titles: Collection[str], secretariats: Collection[str], limit: int, before: datetime | None = None
+        self,
+        titles: Collection[str],
+        secretariats: Collection[str],
+        limit: int,
+        *,
+        before: datetime | None = None,
+        after: tuple[datetime, str] | None = None,
     ) -> list[OpenQuestion]:
-        """Give open questions, oldest first; if an instant is given, those asked before it."""
+        """Give open questions, oldest first: those asked before an instant, and those after an item's time and id."""
         statement = (
             select(_item)
             .where(_item.c.secretariat.in_(secretariats), _item.c.state.in_(_OPEN))
@@ -113,6 +120,9 @@ class IdentityDesk:
         )
         if before is not None:
             statement = statement.where(_item.c.created_at < before)
+        if after is not None:
+            at, item = (literal(value, column.type) for value, column in zip(after, _PLACE, strict=True))
+            statement = statement.where(tuple_(*_PLACE) > tuple_(at, item))
         with self._database.read() as connection:
             items = [rows.item(dict(row)) for row in connection.execute(statement).mappings()]
             foci = {r["id"]: rows.focus(r) for r in _by_id(connection, schema.focus, {i.focus for i in items})}
@@ -122,9 +132,9 @@ class IdentityDesk:
         asked = ((item, foci[item.focus]) for item in items if once[item.focus] is item)
         return [OpenQuestion(i, found, records[f.identity]) for i, f in asked if (found := _asked(f)) is not None]
 
-    def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int) -> list[Decision]:
-        """Give decisions that stand so, oldest first; of requests and freezes, those that still hold."""
-        statement = select(_decision.c.content).where(_decision.c.standing == standing)
+    def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int, after: int = 0) -> list[Decision]:
+        """Give decisions that stand so, after a number; of requests and freezes, those that still hold."""
+        statement = select(_decision.c.content).where(_decision.c.standing == standing, _decision.c.id > after)
         if kind is not None:
             statement = statement.where(_decision.c.kind == kind)
         holds = {

@@ -1,0 +1,23 @@
+"""What is served over HTTP beside appointments, put together from a gateway's parts."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from starlette.routing import Route
+
+from adapters.assembly import Assembly
+from adapters.identity_operations import IdentityOperations
+from adapters.pipeline import decider
+from adapters.store.identity_desk import IdentityDesk
+from adapters.web import identity_desk
+from gateway.principal import Principal
+
+
+def desk_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
+    """Give the identity desk's addresses."""
+    desk, deciding = IdentityDesk(parts.database, parts.work), decider(parts)
+
+    def acts(principal: Principal) -> IdentityOperations:
+        return IdentityOperations(principal, desk, parts.trail, deciding)
+
+    return identity_desk.create_routes(acts, parts.trail, parts.site, clock)
