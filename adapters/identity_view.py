@@ -13,7 +13,8 @@ from gateway.identity import Identity
 from mappings.texts import text
 
 KINDS: dict[str, tuple[Doubt, ...]] = {
-    "doubles": (Doubt.SEVERAL,),
+    "doubles": (Doubt.SEVERAL, Doubt.POSSIBLE_DOUBLE),
+    "alike": (Doubt.POSSIBLE_MATCH, Doubt.LINK_PROPOSED),
     "collisions": (Doubt.COLLISION,),
     "ins": (Doubt.INS_COLLISION,),
     "misfiled": (Doubt.MISFILED,),
@@ -42,6 +43,7 @@ def question_shown(asked: OpenQuestion, *, reveal: bool) -> dict[str, Any]:
         "label": text("title", asked.item.title),
         "identity": asked.record.id,
         "other": asked.question.other or None,
+        "further": list(asked.question.further),
         "traits": list(asked.question.traits),
         "waits_for": list(asked.question.waits_for),
         "since": asked.item.created_at,

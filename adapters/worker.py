@@ -18,7 +18,7 @@ from gateway import er7
 from gateway.audit import AuditAction
 from gateway.errors import GatewayError, ProcessingFailed, SourceUndeclared, TroubleError
 from gateway.facts import Translation
-from gateway.pipeline import Changes, Decider, Ending, Job, needs
+from gateway.pipeline import Changes, Decider, Ending, Job
 from gateway.reception import Format
 from gateway.reception import State as MessageState
 from gateway.site import OnError, Site, Source, SourceRole
@@ -145,7 +145,7 @@ class Worker:
         """Decide one message as it would take effect now, and change nothing."""
         job = self._job(message)
         with self._work.read() as connection:
-            state = self._work.load(connection, needs([job]))
+            state = self._work.load(connection, self._decider.needs([job]))
         return job, state, self._decider.decide([job], state, datetime.now(UTC))
 
     def _job(self, message: PendingMessage) -> Job:
@@ -179,7 +179,7 @@ class Worker:
         with transaction as connection:
             if connection is None:
                 return None
-            needed = needs(jobs)
+            needed = self._decider.needs(jobs)
             if not alone:
                 self._work.hold(connection, needed)
             state = self._work.load(connection, needed)

@@ -203,7 +203,7 @@ ASKED = "asked"
 
 
 def _of_question(question: Question, source: str) -> Demand:
-    urgent = question.doubt is not Doubt.UNKNOWN
+    urgent = question.doubt not in {Doubt.UNKNOWN, Doubt.POSSIBLE_MATCH, Doubt.LINK_PROPOSED}
     return Demand(
         Subject(ItemKind.IDENTITY, source, code=question.doubt),
         ItemKind.IDENTITY,

@@ -1,10 +1,11 @@
 """What a work item is about: an appointment, a report, a document, a stay, a question; and what was ordered."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from gateway.differences import STRICT, Grade
+from gateway.evidence import Evidence
 from gateway.facts import (
     AppointmentReported,
     DocumentReported,
@@ -59,6 +60,16 @@ class Doubt(StrEnum):
     """The same of a strict trait."""
     FROZEN = "frozen"
     """A department names a record that is frozen: whose what it sends is, is to be said."""
+    POSSIBLE_MATCH = "possible-match"
+    """Records of other domains may be of the same person, says the matcher."""
+    LINK_PROPOSED = "link-proposed"
+    """The matcher finds one person of another domain, and does not link alone."""
+    POSSIBLE_DOUBLE = "possible-double"
+    """Another number of the same domain may be the same person's: admissions is to merge them (EXI SI 35 to 37)."""
+
+
+BY_LIKENESS = frozenset({Doubt.POSSIBLE_MATCH, Doubt.LINK_PROPOSED, Doubt.POSSIBLE_DOUBLE})
+"""Doubts that the matcher has, not the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,8 @@ class Question:
         traits: names of the strict traits that contradict each other.
         answered: nothing is left to ask.
         waits_for: secretariats that are asked for information; the question waits for them.
+        further: more identities that it may be, after ``other``.
+        evidence: what the matcher knew; of a link that it made alone, on an answered question.
 
     """
 
@@ -79,6 +92,13 @@ class Question:
     traits: tuple[str, ...] = ()
     answered: bool = False
     waits_for: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
+    evidence: Evidence | None = field(default=None, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The identities that it names, the likeliest first."""
+        return (self.other, *self.further) if self.other else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def questions_answered(state: State, circle: Circle, decision: Decision) -> list
     def answers(focus: Focus, question: Question) -> bool:
         if question.doubt is Doubt.UNKNOWN:
             return linked and circle.identities[focus.identity].person in named
-        return frozenset((focus.identity, question.other)) in pairs
+        return any(frozenset((focus.identity, name)) in pairs for name in question.names)
 
     return [f for f, q in open_questions(state, decision.prints) if answers(f, q)]
 
@@ -96,9 +96,9 @@ def questions_after(state: State, circle: Circle, decision: Decision) -> tuple[A
 
     """
     if decision.kind is not DecisionKind.ASK:
-        answered = questions_answered(state, circle, decision)
-        after = [(f, replace(f.fact, answered=True)) for f in answered if isinstance(f.fact, Question)]
-        return after, tuple(focus.id for focus in answered)
+        concerned = [(f, f.fact) for f in questions_answered(state, circle, decision) if isinstance(f.fact, Question)]
+        after = [(focus, _answered(focus, question, decision)) for focus, question in concerned]
+        return after, tuple(focus.id for focus, question in after if question.answered)
     found = next(open_questions(state, [decision.one]), None)
     if found is None:
         raise StateConflict("nothing is in question about this record")
@@ -106,6 +106,23 @@ def questions_after(state: State, circle: Circle, decision: Decision) -> tuple[A
     if decision.subject in question.waits_for:
         raise StateConflict("it waits for this secretariat already")
     return [(focus, replace(question, waits_for=(*question.waits_for, decision.subject)))], ()
+
+
+def _answered(focus: Focus, question: Question, decision: Decision) -> Question:
+    """Give a question once it is answered; that one candidate is another person leaves the question of the others."""
+    decided = {name for pair in decision.pairs for name in pair if focus.identity in pair}
+    left = [name for name in question.names if name not in decided]
+    if decision.kind is not DecisionKind.NOT_SAME or not left:
+        return replace(question, answered=True)
+    return replace(question, other=left[0], further=tuple(left[1:]), traits=())
+
+
+def _asked_again(focus: Focus, question: Question, decision: Decision) -> Question:
+    """Give an open question with the candidate of which a decision that is undone said that it is another person."""
+    known = [weighed.identity for weighed in question.evidence.candidates] if question.evidence else []
+    decided = {name for pair in decision.pairs for name in pair if focus.identity in pair} - {focus.identity}
+    names = [name for name in known if name in decided or name in question.names]
+    return replace(question, other=names[0], further=tuple(names[1:])) if decided & {*names} else question
 
 
 def questions_before(state: State, decision: Decision) -> Asked:
@@ -116,7 +133,11 @@ def questions_before(state: State, decision: Decision) -> Asked:
             for focus, question in open_questions(state, [decision.one])
         ]
     found = (state.foci.get(focus) for focus in decision.answered)
-    return [(f, replace(f.fact, answered=False)) for f in found if f is not None and isinstance(f.fact, Question)]
+    again = [(f, replace(f.fact, answered=False)) for f in found if f is not None and isinstance(f.fact, Question)]
+    if decision.kind is DecisionKind.NOT_SAME:
+        still = open_questions(state, [name for pair in decision.pairs for name in pair])
+        again += [(focus, _asked_again(focus, question, decision)) for focus, question in still]
+    return again
 
 
 def open_questions(state: State, identities: Iterable[str]) -> Iterator[tuple[Focus, Question]]:

@@ -4,7 +4,7 @@ Decide never queries and never writes: it reads and changes the State that was l
 to be written beside it. A message either takes effect as a whole or not at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -50,10 +50,13 @@ from gateway.focus import (
 )
 from gateway.handling import Deed
 from gateway.identity import Person
+from gateway.likeness import search_keys
+from gateway.matching.blocking import Key
 from gateway.objection import objected
 from gateway.outbox import OutboxEntry
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
+from gateway.reconciliation import primary_of
 from gateway.site import Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
 from gateway.worklist import Former, WorkItem
@@ -103,6 +106,8 @@ class Needs:
         ins: authority and value of every INS named.
         foci: keys of every object named.
         directory: keys of every entry of the directory that is told, or asked for.
+        patients: by authority and value of the identifier that finds them, the patients whose like is to be found,
+            unless admissions vouches for the record that is stored.
 
     """
 
@@ -110,6 +115,12 @@ class Needs:
     ins: frozenset[tuple[str, str]]
     foci: frozenset[FocusKey]
     directory: frozenset[EntryKey] = frozenset()
+    patients: Mapping[tuple[str, str], tuple[Patient, ...]] = field(default_factory=dict)
+
+    def search_keys(self, vouched: Collection[tuple[str, str]]) -> frozenset[Key]:
+        """Give the blocking keys of the patients, but those whose record admissions vouches for."""
+        those = (p for pair, patients in self.patients.items() if pair not in vouched for p in patients)
+        return frozenset(key for patient in those for key in search_keys(patient))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +177,8 @@ Render = Callable[[WorkItem, Person, str], bytes]
 """Gives the bus message's body for an item, its person and the message id."""
 
 
-def needs(jobs: Iterable[Job]) -> Needs:
-    """Name what the jobs may touch."""
+def needs(jobs: Sequence[Job], site: Site | None = None) -> Needs:
+    """Name what the jobs may touch; whom their patients are like, on a site that asks for it."""
     identities: set[tuple[str, str]] = set()
     ins: set[tuple[str, str]] = set()
     foci: set[FocusKey] = set()
@@ -190,7 +201,22 @@ def needs(jobs: Iterable[Job]) -> Needs:
                 foci.update(focus_key(kind, key) for key in (*keys, misfiled_key(job.message, ordinal)))
                 foci.update(_beside(fact))
                 directory.update(_people(fact))
-    return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory))
+    patients = _patients(jobs, site.admissions_domains) if site is not None and site.matching is not None else {}
+    return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory), patients)
+
+
+def _patients(jobs: Sequence[Job], domains: Collection[str]) -> dict[tuple[str, str], tuple[Patient, ...]]:
+    found: dict[tuple[str, str], tuple[Patient, ...]] = {}
+    for job in jobs:
+        if isinstance(job.translation, GatewayError):
+            continue
+        for fact in job.translation.facts:
+            for patient in (fact.patient, fact.other) if isinstance(fact, PatientsLinked) else (fact.patient,):
+                primary = primary_of(patient, domains)
+                known = found.get(pair := (primary.authority, primary.value), ()) if primary else ()
+                if primary is not None and patient not in known:
+                    found[pair] = (*known, patient)
+    return found
 
 
 def _beside(fact: ObjectFact) -> Iterator[FocusKey]:
@@ -249,6 +275,10 @@ class Decider:
     installation: UUID
     render: Render
     new_id: Callable[[], str]
+
+    def needs(self, jobs: Sequence[Job]) -> Needs:
+        """Name what the jobs may touch on this site."""
+        return needs(jobs, self.site)
 
     def decide(self, jobs: Sequence[Job], state: State, now: datetime) -> Changes:
         """Let each message take effect in the State, in order; one that cannot leaves nothing but its ending."""

@@ -1,10 +1,10 @@
-"""Which identity a message is about: exact matches only; any doubt is a new provisional record and a question.
+"""Which identity a message is about: by exact rules, then by likeness; any doubt is a new record and a question.
 
 RNIV 1 §4.9: if the receiver cannot be sure that both are the same person, a new identity must be created. Doubt never
 delays: the facts are delivered on the provisional record at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gateway.act import Act
@@ -12,7 +12,7 @@ from gateway.audit import AuditAction
 from gateway.discrepancy import note, review
 from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded
 from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient, PatientMerged, PatientsLinked
-from gateway.focus import Doubt, Focus, FocusKind, Question, question_key
+from gateway.focus import BY_LIKENESS, Doubt, Focus, FocusKind, Question, question_key
 from gateway.identity import (
     STATUS_ORDER,
     Identity,
@@ -24,6 +24,7 @@ from gateway.identity import (
     told_with,
     unqualified,
 )
+from gateway.recognition import Newcomer, recognise
 from gateway.request import end_flag_requests, end_merge_requests
 from gateway.site import SourceRole
 from gateway.told import NEVER
@@ -42,13 +43,23 @@ def primary_identifier(act: Act, patient: Patient) -> Identifier:
         MessageIncoherent: it claims an assigning authority that is ours.
 
     """
-    candidates = patient.of_kind(IdentifierKind.PATIENT) or patient.of_kind(IdentifierKind.INS)
-    if not candidates:
+    found = primary_of(patient, act.site.admissions_domains)
+    if found is None:
         raise FieldMissing("a patient identifier (PI) or an INS is needed", path="PID-3")
-    for candidate in candidates:
+    for candidate in _naming(patient):
         _refuse_ours(candidate, "PID-3")
-    domains = {s.authority for s in act.site.sources if s.role is SourceRole.ADMISSIONS}
-    return next((c for c in candidates if c.authority in domains), candidates[0])
+    return found
+
+
+def _naming(patient: Patient) -> tuple[Identifier, ...]:
+    """The identifiers that a patient may be found by."""
+    return patient.of_kind(IdentifierKind.PATIENT) or patient.of_kind(IdentifierKind.INS)
+
+
+def primary_of(patient: Patient, domains: Collection[str]) -> Identifier | None:
+    """Give the identifier to find a patient by, one of the domains of admissions if there is one; None if none."""
+    candidates = _naming(patient)
+    return next((c for c in candidates if c.authority in domains), next(iter(candidates), None))
 
 
 def _refuse_ours(identifier: Identifier, path: str) -> None:
@@ -92,21 +103,64 @@ def _vouches(act: Act, key: Identifier) -> bool:
 
 
 def _first_sight(act: Act, patient: Patient, key: Identifier, *, vouched: bool) -> Identity:
-    linked = _linked(act, patient, key)
-    identity = _create(act, patient, key, person=linked.person if linked else act.new_id(), vouched=vouched)
+    linked, named = _linked(act, patient, key), _known(act, patient)
+    person = linked.person if linked else ""
+    like = recognise(act, Newcomer(patient, key, vouched, act.source.id, person=person, named=named))
+    alike = like.link if linked is None else None
+    joined = linked or alike
+    identity = _create(act, patient, key, person=joined.person if joined else act.new_id(), vouched=vouched)
     if linked is not None:
         act.record(AuditAction.IDENTITY_LINKED, patients=(identity.id, linked.id), by=_link_rule(linked, patient))
         if vouched:
             _answer(act, identity.person)
+    elif alike is not None and like.question is not None:
+        _note_link(act, identity, like.question)
     if _ask_about_ins(act, identity):
         return identity
-    strangers = [k for k in _known(act, patient) if k.person != identity.person]
+    strangers = [k for k in named if k.person != identity.person]
     if strangers:
         traits = disagreements(strangers[0].patient, patient)
         _ask(act, identity, Question(Doubt.SEVERAL, strangers[0].id, traits))
-    elif not vouched and linked is None:
+    elif like.question is not None and alike is None:
+        _ask(act, identity, like.question)
+    elif not vouched and joined is None:
         _ask(act, identity, Question(Doubt.UNKNOWN))
     return identity
+
+
+def _note_link(act: Act, identity: Identity, known: Question) -> None:
+    """Keep why a record was linked by score; nobody need ask any more who the people of the person are."""
+    _put_question(act, identity, known)
+    score = known.evidence.candidates[0].score if known.evidence else 0.0
+    version = known.evidence.version if known.evidence else ""
+    patients = (identity.id, known.other)
+    act.record(AuditAction.IDENTITY_LINKED, patients=patients, by="score", model=version, score=f"{score:.1f}")
+    _answer(act, identity.person)
+
+
+def _compare_anew(act: Act, record: Identity, before: Identity) -> Identity:
+    """Let a provisional record that has learnt traits be compared again."""
+    same = record.patient.traits == before.patient.traits and record.ins == before.ins
+    return record if same or record.authoritative else _compare(act, record)
+
+
+def _compare(act: Act, record: Identity) -> Identity:
+    """Let a stored record be compared, unless something else is asked of it; give it, linked if it is."""
+    asked = _open_question(act, record)[1]
+    other_doubt = asked is not None and asked.doubt not in BY_LIKENESS | {Doubt.UNKNOWN}
+    if other_doubt or record.retired or record.origin is not None:
+        return record
+    newcomer = Newcomer(record.patient, record.key, record.authoritative, act.source.id, record, record.person)
+    like = recognise(act, newcomer)
+    if like.question is None:
+        return record
+    if like.link is None:
+        _ask(act, record, like.question)
+        return record
+    linked = replace(record, person=like.link.person)
+    act.state.put_identity(linked)
+    _note_link(act, linked, like.question)
+    return linked
 
 
 def _known(act: Act, patient: Patient) -> list[Identity]:
@@ -235,14 +289,12 @@ def _admitted_after_all(act: Act, patient: Patient, record: Identity, contradict
         act.state.put_identity(confirmed)
         act.record(AuditAction.IDENTITY_CONFIRMED, patients=(record.id,))
         _answer(act, record.person)
-        _ask_about_ins(act, confirmed)
-        return confirmed
+        return confirmed if _ask_about_ins(act, confirmed) else _compare(act, confirmed)
     aside = replace(record, key=Identifier(PROVISIONAL_AUTHORITY, record.id), origin=record.key)
     act.state.put_identity(aside)
     identity = _create(act, patient, record.key, person=act.new_id(), vouched=True)
     _ask(act, aside, Question(Doubt.COLLISION, identity.id, contradicted))
-    _ask_about_ins(act, identity)
-    return identity
+    return identity if _ask_about_ins(act, identity) else _compare(act, identity)
 
 
 def _told_by_department(act: Act, patient: Patient, record: Identity, *, correction: bool) -> Identity:
@@ -255,8 +307,9 @@ def _told_by_department(act: Act, patient: Patient, record: Identity, *, correct
     if record.frozen:
         return _doubt(act, patient, record, (), Doubt.FROZEN)
     if own_correction and not _stale(act, record):
-        return _update(act, _corrected(patient, record.patient), record, contradicted)
-    return _recognised(act, patient, record)
+        updated = _update(act, _corrected(patient, record.patient), record, contradicted)
+        return _compare_anew(act, updated, record)
+    return _compare_anew(act, _recognised(act, patient, record), record)
 
 
 def _names_another(act: Act, patient: Patient, record: Identity) -> bool:
@@ -362,11 +415,18 @@ def _ask(act: Act, identity: Identity, question: Question) -> None:
     other = act.state.identities.get(question.other)
     if other is not None and settled(identity, other):
         return
-    known, open_question = _open_question(act, identity)
+    _, open_question = _open_question(act, identity)
     if open_question is not None:
         question = replace(question, waits_for=open_question.waits_for)
     if open_question == question:
         return
+    _put_question(act, identity, question)
+    patients = (identity.id, question.other, *question.further) if question.other else (identity.id,)
+    act.record(AuditAction.IDENTITY_DOUBTED, patients=patients, doubt=question.doubt, traits=",".join(question.traits))
+
+
+def _put_question(act: Act, identity: Identity, question: Question) -> None:
+    known, _ = _open_question(act, identity)
     told = (known.told if known else NEVER).then(act.source.id, act.message, act.told_at)
     focus = Focus(
         id=known.id if known else act.new_id(),
@@ -379,15 +439,18 @@ def _ask(act: Act, identity: Identity, question: Question) -> None:
         updated_at=act.now,
     )
     act.state.put_focus(focus, (question_key(identity.id),))
-    patients = (identity.id, question.other) if question.other else (identity.id,)
-    act.record(AuditAction.IDENTITY_DOUBTED, patients=patients, doubt=question.doubt, traits=",".join(question.traits))
 
 
 def _answer(act: Act, person: str) -> None:
-    """Nobody need ask any more who a person is whom admissions has named."""
-    for identity in act.state.family_of(person):
+    """Nobody need ask any more who a person is whom admissions has named, or if two are one who are one by now."""
+    family = act.state.family_of(person)
+    members = {member.id for member in family}
+    for identity in family:
         known, question = _open_question(act, identity)
-        if known is None or question is None or question.doubt is not Doubt.UNKNOWN:
+        if known is None or question is None:
+            continue
+        joined = question.doubt in BY_LIKENESS and question.other in members
+        if question.doubt is not Doubt.UNKNOWN and not joined:
             continue
         told = known.told.then(act.source.id, act.message, act.told_at)
         answered = replace(

@@ -100,6 +100,7 @@ class Source:
         profile: what its HL7 v2 messages are checked against as they come; None: nothing beyond what is needed.
         enforced: a message that departs from the profile is refused (AE); else that is noted and counted.
         reply_to: where its application acknowledgments (enhanced mode) are told; None: on its own connection.
+        trust_contract: its identities may be linked by score with those of admissions (RNIV 1, EXI SI 33, EXI SI 34).
 
     """
 
@@ -127,6 +128,7 @@ class Source:
     profile: Profile | None = None
     enforced: bool = False
     reply_to: ReplyAddress | None = None
+    trust_contract: bool = False
 
     def sends(self, application: str, facility: str) -> bool:
         """Whether MSH-3.1 and MSH-4.1 are this source's; a source known only by its HTTP clients sends no HL7 v2."""
@@ -180,6 +182,18 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Matching:
+    """How the matcher is used while messages are processed.
+
+    Attributes:
+        automatic: a match that nothing hinders is linked; else each is a question.
+
+    """
+
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One establishment.
 
@@ -198,6 +212,7 @@ class Site:
         access: who may act.
         held_hours: how long a fact may wait for its object before a person sees it.
         desk_days: how long a question may stay open, or a request to admissions wait, before it is listed as late.
+        matching: how the matcher is used; None: exact rules alone.
 
     """
 
@@ -215,11 +230,17 @@ class Site:
     access: Access
     held_hours: float = 24.0
     desk_days: float = 7.0
+    matching: Matching | None = None
 
     @property
     def desk_limit(self) -> timedelta:
         """How long a question may stay open, or a request to admissions wait, before it is listed as late."""
         return timedelta(days=self.desk_days)
+
+    @property
+    def admissions_domains(self) -> frozenset[str]:
+        """The identification domains that an admissions source vouches for."""
+        return frozenset(s.authority for s in self.sources if s.role is SourceRole.ADMISSIONS)
 
     @property
     def held_limit(self) -> timedelta:

@@ -1,12 +1,16 @@
 """Everything that a batch may touch, in memory: loaded, decided on and flushed by one statement per table."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gateway.directory import Entry, EntryKey
 from gateway.facts import Identifier
 from gateway.focus import Focus, FocusKind
 from gateway.identity import Identity, Person, golden_record
+from gateway.likeness import filed_keys
+from gateway.matching.blocking import Key
+from gateway.matching.model import Model
 from gateway.worklist import WorkItem
 
 K = TypeVar("K")
@@ -81,10 +85,40 @@ def focus_key(kind: FocusKind, identifier: Identifier) -> FocusKey:
     return kind, identifier.authority, identifier.value
 
 
+def _filed_by(identity: Identity) -> tuple[object, ...]:
+    """What the keys of a record follow from."""
+    return identity.patient, identity.retired, identity.origin
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """The keys under which a record whose traits changed is filed from now on.
+
+    Attributes:
+        keys: blocking keys.
+        before: it was stored before the batch, perhaps under others.
+
+    """
+
+    keys: frozenset[Key]
+    before: bool
+
+
+SHIPPED = Model()
+
+
 class State:
-    """The identity map of one batch."""
+    """The identity map of one batch.
+
+    Attributes:
+        model: what agreements weigh.
+
+    """
+
+    model: Model
 
     def __init__(self) -> None:
+        self.model = SHIPPED
         self.identities = Table[str, Identity]()
         self.identity_keys = Table[tuple[str, str], str]()
         self.doubts = Table[tuple[str, str], frozenset[str]]()
@@ -98,9 +132,11 @@ class State:
         self.items_of_focus = Table[str, frozenset[str]]()
         self.items_of_identity = Table[str, frozenset[str]]()
         self.directory = Table[EntryKey, Entry]()
+        self.filed = Table[str, Filed]()
+        self.found_by = Table[Key, frozenset[str]]()
 
     def _tables(self) -> tuple[Table[Any, Any], ...]:
-        return tuple(vars(self).values())
+        return tuple(each for each in vars(self).values() if isinstance(each, Table))
 
     def mark(self) -> None:
         """Make what the message changed final."""
@@ -128,6 +164,11 @@ class State:
             yield self.ins, _pair(identity.ins)
         if identity.origin:
             yield self.doubts, _pair(identity.origin)
+
+    def load_alike(self, pairs: Iterable[tuple[Key, str]]) -> None:
+        """Hold which identities, each loaded, a blocking key finds."""
+        for key, identity in pairs:
+            self.found_by.load(key, (self.found_by.get(key) or frozenset()) | {identity})
 
     def load_focus(self, focus: Focus, keys: Iterable[FocusKey]) -> None:
         """Hold an object as the store has it."""
@@ -164,9 +205,15 @@ class State:
         holders = map(self.identities.__getitem__, self.ins.get(_pair(ins)) or ())
         return sorted((i for i in holders if i.ins == ins), key=lambda i: i.key)
 
+    def alike(self, keys: Iterable[Key]) -> list[Identity]:
+        """Give the identities that share one of these keys, as far as the batch was to look for them."""
+        found = (self.found_by.get(key) or () for key in keys)
+        return [self.identities[i] for i in sorted({i for ids in found for i in ids})]
+
     def put_identity(self, identity: Identity) -> None:
         """Hold a new or changed identity, and make its person's golden record anew."""
         before = self.identities.get(identity.id)
+        self._file(before, identity)
         self.identities.put(identity.id, identity)
         self.identity_keys.put(_pair(identity.key), identity.id)
         if before is not None and before.person != identity.person:
@@ -175,6 +222,20 @@ class State:
         for table, key in self._sets_of(identity):
             table.put(key, (table.get(key) or frozenset()) | {identity.id})
         self._golden(identity.person)
+
+    def _file(self, before: Identity | None, after: Identity) -> None:
+        """Let a record be found by what it says by now."""
+        if before is not None and _filed_by(before) == _filed_by(after):
+            return
+        old, new = filed_keys(before) if before else frozenset[Key](), filed_keys(after)
+        if before is not None and old == new:
+            return
+        known = self.filed.get(after.id)
+        self.filed.put(after.id, Filed(new, before=known.before if known else before is not None))
+        for key in old - new:
+            self.found_by.put(key, (self.found_by.get(key) or frozenset()) - {after.id})
+        for key in new - old:
+            self.found_by.put(key, (self.found_by.get(key) or frozenset()) | {after.id})
 
     def _golden(self, person: str) -> None:
         if family := self.family_of(person):

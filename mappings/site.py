@@ -21,7 +21,7 @@ from gateway.facts import Priority
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.profile import Profile
 from gateway.routing import Rule, Subject
-from gateway.site import Access, Environment, OnError, ReplyAddress, Secretariat, Site, Source, SourceRole
+from gateway.site import Access, Environment, Matching, OnError, ReplyAddress, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
@@ -78,6 +78,11 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _MatchingTable(_Strict):
+    enabled: bool = True
+    automatic: bool = False
+
+
 class _SiteFile(_Strict):
     id: Name
     label: str
@@ -89,6 +94,7 @@ class _SiteFile(_Strict):
     held_hours: Annotated[float, Field(gt=0, le=8_760)] = 24.0
     desk_days: Annotated[float, Field(gt=0, le=365)] = 7.0
     authorities: dict[str, str] = Field(default_factory=dict)
+    matching: _MatchingTable = _MatchingTable()
 
 
 class _SourceTable(_Strict):
@@ -121,6 +127,7 @@ class _SourceTable(_Strict):
     reply_tls_cert: AbsolutePath = ""
     reply_tls_key: AbsolutePath = ""
     reply_tls_name: str = ""
+    trust_contract: bool = False
 
 
 class _SourcesFile(_Strict):
@@ -205,6 +212,7 @@ def load_site(folder: Path) -> Site:
         access=_access(access),
         held_hours=site.held_hours,
         desk_days=site.desk_days,
+        matching=Matching(automatic=site.matching.automatic) if site.matching.enabled else None,
     )
 
 

@@ -38,8 +38,9 @@ from gateway.facts import (
 )
 from gateway.focus import Focus, FocusKind, Question, question_key
 from gateway.identity import Identity, Person
+from gateway.likeness import filed_keys
 from gateway.outbox import OutboxEntry
-from gateway.pipeline import Changes, Decider, Ending, Job, Needs, needs, question_keys
+from gateway.pipeline import Changes, Decider, Ending, Job, Needs, question_keys
 from gateway.routing import Rule
 from gateway.site import Secretariat, Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
@@ -206,7 +207,11 @@ class Store:
         """Hold the people named, whole; the objects named and the questions about them; their open items."""
         state = State()
         named = [i for i in self.identities.values() if self._is_named(i, needed)]
-        self._load_people(state, {i.person for i in named})
+        vouched = {(i.key.authority, i.key.value) for i in self.identities.values() if i.authoritative}
+        keys = needed.search_keys(vouched)
+        pairs = [(key, i.id) for i in self.identities.values() for key in filed_keys(i) & keys]
+        self._load_people(state, {i.person for i in named} | {self.identities[i].person for _, i in pairs})
+        state.load_alike(pairs)
         known = {i for i, _ in state.identities.rows()}
         keys = {*needed.foci, *question_keys(known)}
         foci = {self.focus_keys[k] for k in keys if k in self.focus_keys}
@@ -284,7 +289,7 @@ class Gateway:
         """Process a batch."""
         batch = list(jobs)
         self.now += timedelta(seconds=1)
-        state = self.store.load(needs(batch))
+        state = self.store.load(self.decider.needs(batch))
         changes = self.decider.decide(batch, state, self.now)
         self.store.flush(state)
         self.endings += changes.endings

@@ -33,6 +33,7 @@ _EFFECTS = (
     schema.outcome,
     schema.person,
     schema.identity,
+    schema.blocking_key,
     schema.focus,
     schema.focus_key,
     schema.waiting_fact,

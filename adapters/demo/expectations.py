@@ -101,6 +101,7 @@ _QUEUES = {
     "bureau-des-entrees": _items("""
         identity        urgent   new        identity.collision        TAVERNAUD
         identity        urgent   new        identity.merge-refused    VILLARQUET
+        identity        urgent   withdrawn  identity.possible-double  FAURIBAUD
         identity        routine  new        identity.unknown          PELLETERAN
         identity        routine  withdrawn  identity.unknown          BRANDELORE
     """),
@@ -136,7 +137,7 @@ EXPECTED = Expectations(
         _A.IDENTITY_LINKED: 1,
         _A.IDENTITY_MERGED: 1,
         _A.IDENTITY_UPDATED: 1,
-        _A.IDENTITY_DOUBTED: 4,
+        _A.IDENTITY_DOUBTED: 5,
     },
     story=BRANDELORE.ipp,
     story_actions=(

@@ -59,18 +59,32 @@ def keys_given(dialect: str, width: int, parameter: str = "keys") -> tuple[FromC
     return wanted, [wanted.c.value[n].astext for n in range(width)]
 
 
-def lock_all(connection: Connection, names: Iterable[tuple[str, ...]]) -> None:
+def lock_all(connection: Connection, names: Iterable[tuple[str, ...]], shared: Iterable[tuple[str, ...]] = ()) -> None:
     """Take the locks of all these names, and keep them to the end of the transaction (PostgreSQL).
 
     Sorted, so that two who lock cannot deadlock. A statement of its own: the one after it sees what the other has
     committed (READ COMMITTED).
+
+    Args:
+        connection: in the transaction.
+        names: held by nobody else.
+        shared: held by others too, but by nobody alone.
+
     """
-    digests = (blake2b("\0".join(name).encode(errors="replace"), digest_size=8).digest() for name in names)
-    locks = sorted({int.from_bytes(digest, "big", signed=True) for digest in digests})
-    connection.execute(_LOCK_ALL, {"locks": locks})
+    modes = {_lock(name): False for name in shared} | {_lock(name): True for name in names}
+    locks = sorted(modes)
+    connection.execute(_LOCK_ALL, {"locks": locks, "alone": [modes[lock] for lock in locks]})
 
 
-_LOCK_ALL = text("SELECT count(pg_advisory_xact_lock(each)) FROM unnest(CAST(:locks AS bigint[])) AS each")
+def _lock(name: tuple[str, ...]) -> int:
+    return int.from_bytes(blake2b("\0".join(name).encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
+
+
+_LOCK_ALL = text(
+    "SELECT count(CASE WHEN alone THEN CAST(pg_advisory_xact_lock(each) AS text)"
+    " ELSE CAST(pg_advisory_xact_lock_shared(each) AS text) END)"
+    " FROM unnest(CAST(:locks AS bigint[]), CAST(:alone AS boolean[])) AS given (each, alone)"
+)
 
 
 def among(connection: Connection, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:

@@ -265,6 +265,15 @@ identity_decision_record = Table(
     comment="Which records each decision was about",
 )
 
+blocking_key = Table(
+    "blocking_key",
+    metadata,
+    Column("hash", String(24), primary_key=True),
+    Column("identity_id", ForeignKey("identity.id"), primary_key=True),
+    Index(None, "identity_id"),
+    comment="Hashes under which records that may be of one person are found: a letter for the kind, and no trait",
+)
+
 focus = Table(
     "focus",
     metadata,

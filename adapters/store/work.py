@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 
 from adapters.store import rows, schema
+from adapters.store.alike import Alike, file_keys, find_alike, tell_bulky
 from adapters.store.audit import append_with
 from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
@@ -65,6 +67,15 @@ Workers under a steady stream would otherwise each always hold what another lack
 MOST_LOCKS = 2_000
 """Names that one batch locks one by one; the server's lock table has room for about 6,400 by its defaults."""
 
+MOST_KEY_LOCKS = 800
+"""Blocking keys that one batch locks one by one; of more, it takes one lock that stands for every key."""
+
+Name = tuple[str, ...]
+"""Of what is locked: its kind, and what it is."""
+
+_KEY_LOCK = "key"
+_EVERY_KEY = ("every-key",)
+
 _PARTITION_LOCKS = 0x9A27
 _OUTBOX_LOCK = 0x0B0C
 _UNHELD = ~schema.pending.c.held
@@ -76,6 +87,7 @@ _OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
 
 
 _record, _key, _item = schema.identity, schema.focus_key, schema.work_item
+_BY_NUMBER = (_record.c.authority, _record.c.value)
 _KEY_COLUMNS = (_key.c.kind, _key.c.authority, _key.c.value)
 
 
@@ -220,8 +232,9 @@ class Work:
     def hold(self, connection: Connection, needs: Needs) -> None:
         """Keep everything that a batch may touch from the other workers, to the end of the transaction (PostgreSQL).
 
-        First the keys that the messages name, then the people and objects that these find: whoever holds a person
-        holds its records, questions and items. Two workers that meet one new patient by one key make one identity.
+        First the keys that the messages name, then the people and objects that these find, and the blocking keys of
+        those whom admissions does not vouch for: whoever holds a person holds its records, questions and items. Two
+        workers that meet one new patient by one key make one identity, and by two keys two that know of each other.
 
         Raises:
             Crowded: they are too many.
@@ -233,14 +246,15 @@ class Work:
             ("focus", needs.foci),
             ("directory", needs.directory),
         )
-        names: set[tuple[str, ...]] = {(kind, *key) for kind, keys in named for key in keys}
-        held: set[tuple[str, ...]] = set()
+        names: set[Name] = {(kind, *key) for kind, keys in named for key in keys}
+        held: set[Name] = set()
         while names - held:
             if len(names | held) > MOST_LOCKS:
                 raise Crowded
-            lock_all(connection, names - held)
+            shared = set() if _EVERY_KEY in names | held else {_EVERY_KEY}
+            lock_all(connection, names - held, shared if any(kind == _KEY_LOCK for kind, *_ in names - held) else ())
             held |= names
-            names = {*_found(connection, needs)}
+            names = _found(connection, needs).locks()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -251,12 +265,15 @@ class Work:
     def load(self, connection: Connection, needs: Needs) -> State:
         """Load everything that a batch may touch."""
         state, dialect = State(), connection.dialect.name
-        people = {name for kind, name in _found(connection, needs) if kind == PERSON}
+        found = _found(connection, needs)
+        people = {name for kind, name in found.names if kind == PERSON}
         for row in _rows(connection, _people(dialect), keys=people):
             state.load_identity(rows.identity(row))
             if state.persons.get(row["person_id"]) is None:
                 state.persons.load(row["person_id"], rows.person(row["golden"]))
         identities = [i for i, _ in state.identities.rows()]
+        state.load_alike((key, i) for key, i in found.alike.pairs if state.identities.get(i))
+        tell_bulky(found.alike)
         for row in _rows(connection, _foci(dialect), keys=[*needs.foci, *question_keys(identities)]):
             focus = state.foci.get(row["id"]) or rows.focus(row)
             state.load_focus(focus, [(row["kind"], row["authority"], row["value"])])
@@ -282,6 +299,7 @@ class Work:
         together = Together()
         together.upsert(schema.person, [rows.person_row(p) for _, p in state.persons.changes()])
         together.upsert(schema.identity, [rows.identity_row(i) for _, i in state.identities.changes()])
+        file_keys(together, connection, state)
         together.upsert(schema.focus, [rows.focus_row(f) for _, f in state.foci.changes()])
         together.upsert(
             schema.focus_key,
@@ -432,25 +450,53 @@ PERSON, OBJECT = "person", "object"
 """What a lock is on, in its name."""
 
 
-def _found(connection: Connection, needs: Needs) -> set[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a batch's keys find.
+
+    Attributes:
+        names: people and objects.
+        keys: blocking keys by which it looks for people like its patients.
+        alike: what these find.
+
+    """
+
+    names: set[tuple[str, str]]
+    keys: frozenset[str]
+    alike: Alike
+
+    def locks(self) -> set[Name]:
+        """Give the names to be locked; of very many keys one for all, so that they do not fill the lock table."""
+        keys: set[Name] = {(_KEY_LOCK, key) for key in self.keys}
+        return {*self.names, *(keys if len(keys) <= MOST_KEY_LOCKS else {_EVERY_KEY})}
+
+
+def _found(connection: Connection, needs: Needs) -> _Found:
     """Name the people and objects that a batch's keys find, and the people to whom these and their items belong.
 
-    The people whom identifiers name by their own key, their INS, or as the other side of a doubt.
+    The people whom identifiers name by their own key, their INS, or as the other side of a doubt, and those whom the
+    patients are like.
     """
     given = {"identities": told(needs.identities), "ins": told(needs.ins), "foci": told(needs.foci)}
     found = connection.execute(_finding(connection.dialect.name), given).all()
-    return {(PERSON, row.person_id) for row in found} | {(OBJECT, row.focus_id) for row in found if row.focus_id}
+    keys = needs.search_keys({(row.authority, row.value) for row in found if row.authority})
+    alike = find_alike(connection, keys)
+    people = {(PERSON, person) for person in alike.people} | {(PERSON, row.person_id) for row in found}
+    return _Found(people | {(OBJECT, row.focus_id) for row in found if row.focus_id}, keys, alike)
 
 
 @cache
 def _finding(dialect: str) -> CompoundSelect[Any]:
-    named = select(literal("").label("focus_id"), _record.c.person_id)
+    nobody = literal("").label("authority"), literal("").label("value")
+    named = select(literal("").label("focus_id"), _record.c.person_id, *nobody)
+    vouched = (case((_record.c.authoritative, column), else_="").label(column.name) for column in _BY_NUMBER)
+    by_number = select(literal("").label("focus_id"), _record.c.person_id, *vouched)
     by_name = [
-        on_keys(dialect, named, (_record.c.authority, _record.c.value), "identities"),
+        on_keys(dialect, by_number, _BY_NUMBER, "identities"),
         on_keys(dialect, named, (_record.c.ins_authority, _record.c.ins_value), "ins"),
         on_keys(dialect, named, (_record.c.origin_authority, _record.c.origin_value), "identities"),
     ]
-    owned = select(_key.c.focus_id, _record.c.person_id)
+    owned = select(_key.c.focus_id, _record.c.person_id, *nobody)
     by_object = [
         on_keys(dialect, owned.where(focus == _key.c.focus_id, identity == _record.c.id), _KEY_COLUMNS, "foci")
         for focus, identity in (

@@ -237,6 +237,7 @@ _SCHEMAS: dict[str, Any] = {
         label=_TEXT,
         identity=_TEXT,
         other=_MAYBE_TEXT,
+        further=_TEXTS,
         traits=_TEXTS,
         waits_for=_TEXTS,
         since=_WHEN,

@@ -42,6 +42,9 @@ identity_desk = "entrees{suffix}"
 "CHU" = "1.2.250.1.999.1"
 "1.2.250.1.999.1" = "1.2.250.1.999.1"
 "1.2.250.1.999.11" = "1.2.250.1.999.11"
+
+[matching]
+enabled = {matching}
 """
 _SOURCES = """\
 [[source]]
@@ -107,18 +110,19 @@ class GatewayFailed(Exception):
     """The gateway did not come up, or did not go."""
 
 
-def write_site(folder: Path, *, suffix: str = "", any_source: bool = False) -> Path:
+def write_site(folder: Path, *, suffix: str = "", any_source: bool = False, matching: bool = False) -> Path:
     """Write a test site's files and give their folder.
 
     Args:
         folder: made if it is not there.
         suffix: ends each secretariat's id, so that a test may have queues of its own on a shared broker.
         any_source: a last source takes every sender that the others do not.
+        matching: records are compared; most messages of these tests have the same traits, and only a number differs.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "site": _SITE.format(suffix=suffix),
+        "site": _SITE.format(suffix=suffix, matching=str(matching).lower()),
         "sources": _SOURCES + (_ANY_SOURCE if any_source else ""),
         "secretariats": _SECRETARIATS.format(suffix=suffix),
         "routing": "",

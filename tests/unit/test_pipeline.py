@@ -49,7 +49,7 @@ BROKEN = replace(result(ANNE_1, key="BROKEN"), status="DURAND")
 
 def rows(state: State) -> dict[str, dict[object, object]]:
     """Give everything that a state holds, and what would be written of it."""
-    tables: dict[str, Table[object, object]] = vars(state)
+    tables = {name: each for name, each in vars(state).items() if isinstance(each, Table)}
     held = {name: dict(table.rows()) for name, table in tables.items()}
     written = {f"{name} written": dict(table.changes()) for name, table in tables.items()}
     return deepcopy({**held, **written})

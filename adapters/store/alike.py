@@ -1,0 +1,77 @@
+"""Who is like a batch's patients: records found by blocking keys, by one statement, whatever the size of the batch."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cache
+
+import structlog
+from sqlalchemy import Connection, TextClause, delete, text
+
+from adapters.store import schema
+from adapters.store.bulk import Together
+from adapters.store.keys import among, told
+from gateway.matching.blocking import Key
+from gateway.state import State
+
+log = structlog.get_logger()
+
+BULKY = 50
+"""Records under one key from which it tells nobody apart: they are not compared, and that is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What blocking keys find.
+
+    Attributes:
+        pairs: key and identity.
+        people: persons to whom the identities belong.
+        bulky: how many keys of each kind were left out.
+
+    """
+
+    pairs: frozenset[tuple[Key, str]] = frozenset()
+    people: frozenset[str] = frozenset()
+    bulky: Counter[str] = field(default_factory=Counter)
+
+
+def find_alike(connection: Connection, keys: Collection[Key]) -> Alike:
+    """Give the records that share one of these keys; without any the store is not asked."""
+    if not keys:
+        return Alike()
+    found = connection.execute(_finding(connection.dialect.name), {"keys": told(sorted(keys)), "most": BULKY}).all()
+    pairs = frozenset((row.key, row.identity_id) for row in found if row.identity_id)
+    people = frozenset(row.person_id for row in found if row.person_id)
+    return Alike(pairs, people, Counter(row.key[0] for row in found if row.size > BULKY))
+
+
+@cache
+def _finding(dialect: str) -> TextClause:
+    """The records under each key that is not bulky, and how many are under it; no key is read beyond its limit."""
+    if dialect == "sqlite":
+        wanted = "SELECT value AS key FROM json_each(:keys)"
+    else:
+        wanted = "SELECT value AS key FROM json_array_elements_text(CAST(:keys AS json))"
+    size = "SELECT count(*) FROM (SELECT 1 FROM blocking_key b WHERE b.hash = wanted.key LIMIT :most + 1) counted"
+    return text(
+        f"WITH wanted AS ({wanted}), sized AS MATERIALIZED (SELECT key, ({size}) AS size FROM wanted) "  # noqa: S608 - our own names
+        "SELECT sized.key, sized.size, filed.identity_id, identity.person_id FROM sized "
+        "LEFT JOIN blocking_key filed ON filed.hash = sized.key AND sized.size <= :most "
+        "LEFT JOIN identity ON identity.id = filed.identity_id WHERE sized.size > 0"
+    )
+
+
+def tell_bulky(alike: Alike) -> None:
+    """Log which kinds of keys were left out; no key, for it stands for somebody's traits."""
+    if alike.bulky:
+        log.warning("matching.keys-left-out", kinds=dict(sorted(alike.bulky.items())), limit=BULKY)
+
+
+def file_keys(together: Together, connection: Connection, state: State) -> None:
+    """Let records whose traits changed be found under their keys of now."""
+    filed = state.filed.changes()
+    if changed := [identity for identity, each in filed if each.before]:
+        own = schema.blocking_key.c.identity_id
+        connection.execute(delete(schema.blocking_key).where(among(connection, own, changed)))
+    together.insert(schema.blocking_key, [{"hash": key, "identity_id": i} for i, each in filed for key in each.keys])
