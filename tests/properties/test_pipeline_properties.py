@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+import pytest
 from facts import (
     AGENDA,
     ANNE,
@@ -54,7 +55,7 @@ from gateway.focus import Question
 from gateway.identity import contradictions, golden_record, normalise
 from gateway.reception import State as MessageState
 from gateway.reconciliation import PROVISIONAL_AUTHORITY
-from gateway.site import Source
+from gateway.site import Matching, Site, Source
 from gateway.state import State
 from gateway.worklist import ItemKind
 
@@ -156,8 +157,22 @@ _MESSAGES = st.lists(
 Messages = list[tuple[list[Fact], Source, int | None]]
 
 
-def _received(messages: Messages) -> Gateway:
-    gateway = Gateway()
+_SITES = pytest.mark.parametrize(
+    "site",
+    [
+        SITE,
+        replace(
+            SITE,
+            sources=tuple(replace(s, trust_contract=True) for s in SITE.sources),
+            matching=Matching(automatic=True),
+        ),
+    ],
+    ids=["exact rules", "matcher"],
+)
+
+
+def _received(messages: Messages, site: Site = SITE) -> Gateway:
+    gateway = Gateway(site)
     for facts, source, minute in messages:
         gateway.process([gateway.job(*facts, source=source, minute=minute)])
     return gateway
@@ -200,11 +215,12 @@ def _check_persons(gateway: Gateway) -> None:
         assert all(i.authority != PROVISIONAL_AUTHORITY for i in gateway.store.persons[person].identifiers)
 
 
+@_SITES
 @quick
-@given(_MESSAGES)
-def test_no_sequence_of_facts_breaks_anything(messages: Messages):
+@given(messages=_MESSAGES)
+def test_no_sequence_of_facts_breaks_anything(site: Site, messages: Messages):
     """Each message ends once, processed or refused for a reason of its own (P4); queues, bus and persons hold."""
-    gateway = _received(messages)
+    gateway = _received(messages, site)
     assert [e.outcome.message for e in gateway.endings] == [j.message for j in gateway.jobs]
     for ending in gateway.endings:
         assert ending.outcome.state in {MessageState.PROCESSED, MessageState.QUARANTINED}
@@ -226,11 +242,12 @@ def test_the_members_index_is_that_of_the_identities_within_one_large_batch(mess
     assert {i for _, i in state.identity_keys.rows()} == {i for i, _ in state.identities.rows()}
 
 
+@_SITES
 @quick
-@given(_MESSAGES)
-def test_two_numbers_of_one_domain_are_one_person_only_by_a_merge_of_admissions(messages: Messages):
+@given(messages=_MESSAGES)
+def test_two_numbers_of_one_domain_are_one_person_only_by_a_merge_of_admissions(site: Site, messages: Messages):
     """Two records in force of one identification domain never belong to one person (RNIV 1 EXI SI 35 to 37)."""
-    gateway = _received(messages)
+    gateway = _received(messages, site)
     in_force = Counter(
         (i.person, i.key.authority)
         for i in gateway.store.identities.values()
@@ -239,14 +256,15 @@ def test_two_numbers_of_one_domain_are_one_person_only_by_a_merge_of_admissions(
     assert all(count == 1 for count in in_force.values())
 
 
+@_SITES
 @quick
-@given(_MESSAGES, st.lists(_PEOPLE, min_size=5, max_size=5))
-def test_no_link_of_ours_makes_one_person_of_contradicting_traits(messages: Messages, named: list[Traits]):
+@given(messages=_MESSAGES, named=st.lists(_PEOPLE, min_size=5, max_size=5))
+def test_no_link_of_ours_makes_one_person_of_contradicting_traits(site: Site, messages: Messages, named: list[Traits]):
     """Where each number keeps its traits, only a merge leaves two that contradict in one person (promise P7)."""
     traits_of = dict(zip(_EVERY_NUMBER, named, strict=True))
     plain = [([_as_told(fact, traits_of) for fact in facts], source, minute) for facts, source, minute in messages]
     people = defaultdict(list)
-    for identity in _received(plain).store.identities.values():
+    for identity in _received(plain, site).store.identities.values():
         people[identity.person].append(identity.patient.traits)
     for traits in people.values():
         assert all(contradictions(a, b) == () for a, b in combinations(traits, 2))
@@ -257,12 +275,13 @@ def _as_told(fact: Fact, traits_of: dict[Identifier, Traits]) -> Fact:
     return told(who) if isinstance(fact, PatientReported | PatientMerged) else replace(fact, patient=who)
 
 
+@_SITES
 @quick
-@given(_MESSAGES)
-def test_a_batch_of_all_and_batches_of_one_end_alike(messages: Messages):
+@given(messages=_MESSAGES)
+def test_a_batch_of_all_and_batches_of_one_end_alike(site: Site, messages: Messages):
     """How messages are batched changes nothing: needs names all that a decision touches."""
-    single = _received(messages)
-    together = Gateway()
+    single = _received(messages, site)
+    together = Gateway(site)
     together.process(single.jobs)
     assert [e.outcome for e in together.endings] == [e.outcome for e in single.endings]
     assert together.live() == single.live()
