@@ -1,11 +1,12 @@
 """What the identity desk may ask of the gateway: each act needs a right and leaves an audit event (promise P8)."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypedDict
 
 from adapters.audited import Audited
+from adapters.store.alike import Scanned
 from adapters.store.audit import AuditTrail
 from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Written
 from gateway.audit import AuditAction, AuditEvent
@@ -198,6 +199,11 @@ class IdentityOperations(Audited):
 
     def _may_read(self, reveal: str, act: AuditAction) -> None:
         self.require(Right.IDENTITY_REVEAL if reveal else Right.IDENTITY_READ, act)
+
+    def scan(self) -> Iterator[Scanned]:
+        """Let every stored record be found by its likeness; give how far that has come (audited, batch by batch)."""
+        self.require(Right.OPERATE, AuditAction.IDENTITIES_FILED)
+        return self._desk.scan(lambda filed: self._event(AuditAction.IDENTITIES_FILED, filed=filed))
 
     # -- deciding --------------------------------------------------------------------------------------------------
 

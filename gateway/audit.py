@@ -109,6 +109,7 @@ class AuditAction(StrEnum):
     SERVICE_STOPPED = "user:service:stopped"
     STORE_MIGRATED = "user:store:migrated"
     STATUS_SHOWN = "user:status:shown"
+    IDENTITIES_FILED = "user:identities:filed"
     RETENTION_RUN = "user:retention:run"
     STORE_PURGED = "gateway:store:purged"
 

@@ -4,6 +4,7 @@ import click
 
 from adapters.cli import identity_decisions, identity_desk
 from adapters.cli.identity_evaluate import evaluate
+from adapters.cli.identity_scan import scan
 
 
 @click.group()
@@ -17,5 +18,5 @@ def identity() -> None:
     """
 
 
-for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate):
+for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate, scan):
     identity.add_command(command)

@@ -1,16 +1,20 @@
 """Who is like a batch's patients: records found by blocking keys, by one statement, whatever the size of the batch."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
 import structlog
-from sqlalchemy import Connection, TextClause, delete, text
+from sqlalchemy import Connection, TextClause, delete, func, select, text
 
-from adapters.store import schema
+from adapters.store import rows, schema
+from adapters.store.audit import append_with
 from adapters.store.bulk import Together
+from adapters.store.database import Database
 from adapters.store.keys import among, told
+from gateway.audit import AuditEvent
+from gateway.likeness import filed_keys
 from gateway.matching.blocking import Key
 from gateway.state import State
 
@@ -75,3 +79,67 @@ def file_keys(together: Together, connection: Connection, state: State) -> None:
         own = schema.blocking_key.c.identity_id
         connection.execute(delete(schema.blocking_key).where(among(connection, own, changed)))
     together.insert(schema.blocking_key, [{"hash": key, "identity_id": i} for i, each in filed for key in each.keys])
+
+
+SCAN_BATCH = 500
+"""Records filed by one transaction, while nothing is processed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """How far a scan of the stored records has come.
+
+    Attributes:
+        looked: records looked at.
+        filed: of these, how many were not found under their keys of now.
+        records: records in all, as counted at the start.
+
+    """
+
+    looked: int
+    filed: int
+    records: int
+
+
+def scan(database: Database, told_of: Callable[[int], AuditEvent]) -> Iterator[Scanned]:
+    """File every stored record under its keys of now, in batches; give how far it has come after each.
+
+    Stopped, it is begun anew, and finds filed what was.
+
+    Args:
+        database: the database.
+        told_of: gives the audit event of a batch that filed so many records.
+
+    """
+    record = schema.identity
+    with database.read() as connection:
+        records = connection.execute(select(func.count()).select_from(record)).scalar_one()
+    done, after = Scanned(0, 0, records), ""
+    while True:
+        with database.write() as connection:
+            database.hold_pipeline(connection)
+            wanted = select(record).where(record.c.id > after).order_by(record.c.id).limit(SCAN_BATCH)
+            batch = [rows.identity(dict(row)) for row in connection.execute(wanted).mappings()]
+            if not batch:
+                return
+            after = batch[-1].id
+            filed = _file_anew(connection, {identity.id: filed_keys(identity) for identity in batch}, told_of)
+        done = Scanned(done.looked + len(batch), done.filed + filed, records)
+        yield done
+
+
+def _file_anew(connection: Connection, wanted: dict[str, frozenset[Key]], told_of: Callable[[int], AuditEvent]) -> int:
+    """File records under these keys and no others; give how many were not."""
+    table = schema.blocking_key
+    stored = connection.execute(select(table).where(among(connection, table.c.identity_id, list(wanted))))
+    known: dict[str, set[Key]] = {}
+    for row in stored:
+        known.setdefault(row.identity_id, set()).add(row.hash)
+    changed = {identity: keys for identity, keys in wanted.items() if known.get(identity, set()) != keys}
+    if changed:
+        connection.execute(delete(table).where(among(connection, table.c.identity_id, list(changed))))
+        together = Together()
+        together.insert(table, [{"hash": key, "identity_id": i} for i, keys in changed.items() for key in sorted(keys)])
+        append_with(together, connection, [told_of(len(changed))])
+        together.write(connection)
+    return len(changed)

@@ -1,6 +1,6 @@
 """The identity desk's side of the store: open questions, whole persons with what was decided of them, and decisions."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, Text, cast, exists, literal, select, tuple_
 
 from adapters.store import rows, schema
+from adapters.store.alike import Scanned, scan
 from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
 from adapters.store.keys import among
 from adapters.store.work import Work
+from gateway.audit import AuditEvent
 from gateway.decision import REQUESTS, Circle, Decision, DecisionKind, Standing
 from gateway.errors import LimitExceeded
 from gateway.focus import Discrepancies, Focus, Question
@@ -100,6 +102,10 @@ class IdentityDesk:
             together = Together()
             together.keep(_about, about)
             together.write(connection)
+
+    def scan(self, told_of: Callable[[int], AuditEvent]) -> Iterator[Scanned]:
+        """File every stored record under its blocking keys of now; give how far it has come after each batch."""
+        return scan(self._database, told_of)
 
     def questions(
         self,

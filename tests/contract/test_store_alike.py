@@ -10,18 +10,24 @@ from uuid import uuid4
 import pytest
 from messages import AUTHORITY, merge, message, patient_told, pid
 from sites import demo_site
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from stores import NOW, Store, asked, at_once, body, empty, reception, store_at
 
-from adapters.store import schema
+from adapters.identity_operations import IdentityOperations
+from adapters.store import alike, schema
 from adapters.store import work as work_module
 from adapters.store.alike import BULKY, find_alike
+from adapters.store.audit import AuditQuery
+from adapters.store.identity_desk import IdentityDesk
 from adapters.store.work import Work
 from adapters.worker import Worker
+from gateway.audit import AuditAction
+from gateway.errors import AccessRefused
 from gateway.facts import Identifier, IdentityStatus, Patient, PatientReported, Traits, Translation
 from gateway.focus import Doubt
 from gateway.likeness import filed_keys
 from gateway.pipeline import Decider, Job
+from gateway.principal import Principal, PrincipalKind, Right
 from gateway.site import Matching, Site, Source, SourceRole
 
 LABORATORY = "1.2.250.1.999.20"
@@ -250,3 +256,34 @@ def test_two_workers_that_meet_one_new_person_never_make_two_silent_identities(
     assert facts == [(Doubt.LINK_PROPOSED, automatic)]
     assert store.count(schema.identity) == 2
     assert store.count(schema.person) == (1 if automatic else 2)
+
+
+def desk(store: Store, *rights: Right) -> IdentityOperations:
+    """Give the desk's acts of somebody."""
+    who = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset(rights))
+    return IdentityOperations(who, IdentityDesk(store.database, store.work), store.trail, store.decider())
+
+
+def test_what_was_stored_before_is_filed_by_a_scan(store, monkeypatch):
+    """Missing keys are written and former ones go, each batch with its event; again, nothing is left to do."""
+    monkeypatch.setattr(alike, "SCAN_BATCH", 2)
+    process(store, *(patient_told(f"C{n}", f"800{n}", born=f"1958032{n}") for n in range(5)))
+    wanted = filed(store)
+    first, second = sorted(wanted)[:2]
+    with store.database.write() as connection:
+        connection.execute(delete(schema.blocking_key).where(schema.blocking_key.c.identity_id == first))
+        connection.execute(insert(schema.blocking_key).values(hash="a" + "0" * 16, identity_id=second))
+    *_, done = desk(store, Right.OPERATE).scan()
+    assert (done.looked, done.filed, done.records) == (5, 2, 5)
+    assert filed(store) == wanted
+    events = store.trail.search(AuditQuery(action=AuditAction.IDENTITIES_FILED))
+    assert sum(int(event.detail["filed"]) for event in events) == 2
+    *_, again = desk(store, Right.OPERATE).scan()
+    assert (again.looked, again.filed) == (5, 0)
+
+
+def test_who_may_not_operate_does_not_scan(store):
+    """The refusal is in the trail."""
+    with pytest.raises(AccessRefused):
+        desk(store, Right.IDENTITY_READ).scan()
+    assert [e.action for e in store.trail.search(AuditQuery())] == [AuditAction.ACCESS_REFUSED]
