@@ -22,9 +22,10 @@ from gateway.decision import (
 from gateway.differences import Line, compared
 from gateway.discrepancy import told_otherwise
 from gateway.errors import AccessRefused, DecidedMeanwhile, ReasonNeeded, StateConflict, VersionOutdated
+from gateway.evidence import Evidence
 from gateway.focus import Doubt
 from gateway.identity import Identity, may_be_minor
-from gateway.identity_desk import Sitting, questions_after, questions_before
+from gateway.identity_desk import Sitting, evidence_about, questions_after, questions_before
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
 from gateway.undo import Undoing, undo_needs_second, undone
@@ -70,13 +71,24 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One record with its person's others, its decisions, which of them admissions has followed; and their version."""
+    """One record with its person's others and what is known of it.
+
+    Attributes:
+        record: the record.
+        family: all records of its person.
+        decisions: what people decided of it.
+        followed: numbers of the requests among them that admissions has followed.
+        version: changes with what is known.
+        evidence: what the matcher knew when it last asked about it or linked it; None if it never did.
+
+    """
 
     record: Identity
     family: list[Identity]
     decisions: tuple[Decision, ...]
     followed: frozenset[int] = frozenset()
     version: str = ""
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +175,14 @@ class IdentityOperations(Audited):
     def show(self, identity: str, reveal: str) -> Shown:
         """Give a record, its person's others, and what was decided of them (audited)."""
         self._may_read(reveal, AuditAction.IDENTITY_SHOWN)
-        circle = self._desk.look([identity]).circle
+        known = self._desk.look([identity])
+        circle = known.circle
         record, family = circle.record(identity), circle.family(identity)
         patients = [record.id, *(f.id for f in family)]
         self._record(AuditAction.IDENTITY_SHOWN, patients=patients, revealed=bool(reveal), reason=reveal)
         decisions = tuple(d for d in circle.decisions if identity in {d.one, d.other, *d.prints})
         followed = frozenset(d.number for d in decisions if circle.is_followed(d))
-        return Shown(record, family, decisions, followed, circle.version)
+        return Shown(record, family, decisions, followed, circle.version, evidence_about(known.state, identity))
 
     def show_decision(self, number: int, reveal: str) -> tuple[Decision, str]:
         """Give a decision, and the version of what is known of its records (audited)."""

@@ -8,6 +8,7 @@ from adapters.identity_operations import Outcome
 from adapters.store.identity_desk import OpenQuestion
 from gateway.decision import REQUESTS, Decision
 from gateway.differences import INS, STATUS, Line
+from gateway.evidence import Evidence
 from gateway.focus import Doubt
 from gateway.identity import Identity
 from mappings.texts import text
@@ -85,6 +86,31 @@ def lines_shown(lines: Iterable[Line], *, reveal: bool) -> list[dict[str, Any]]:
 def is_overdue(decision: Decision, late: datetime | None) -> bool:
     """Whether admissions was asked for it before an instant, and has not done it yet."""
     return late is not None and decision.kind in REQUESTS and decision.at < late
+
+
+_SAID = ("trait", "level", "bits")
+
+
+def evidence_shown(evidence: Evidence) -> dict[str, Any]:
+    """Give what the matcher knew when it asked or linked: levels and bits, and no value of a trait."""
+    return {
+        "model": evidence.version,
+        "automatic_bits": evidence.automatic,
+        "review_bits": evidence.review,
+        "margin_bits": evidence.margin,
+        "found": evidence.found,
+        "hindrances": list(evidence.hindrances),
+        "candidates": [
+            {
+                "identity": weighed.identity,
+                "bits": weighed.score,
+                "grade": weighed.grade,
+                "guards": list(weighed.guards),
+                "contributions": [dict(zip(_SAID, said, strict=True)) for said in weighed.contributions],
+            }
+            for weighed in evidence.candidates
+        ],
+    }
 
 
 def decision_shown(decision: Decision, *, reveal: bool = False, late: datetime | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gateway.discrepancy import reviewed
 from gateway.dispatch import dispatch, retell
 from gateway.effect import shown_otherwise
 from gateway.errors import StateConflict
+from gateway.evidence import Evidence
 from gateway.focus import Discrepancies, Doubt, Focus, FocusKind, Question, question_key
 from gateway.pipeline import Changes, Decider
 from gateway.site import Source, SourceRole
@@ -138,6 +139,12 @@ def questions_before(state: State, decision: Decision) -> Asked:
         still = open_questions(state, [name for pair in decision.pairs for name in pair])
         again += [(focus, _asked_again(focus, question, decision)) for focus, question in still]
     return again
+
+
+def evidence_about(state: State, identity: str) -> Evidence | None:
+    """Give what the matcher knew when it last asked about a record or linked it; None if it never did."""
+    found = (focus.fact for focus in state.foci_with(FocusKind.QUESTION, [question_key(identity)]))
+    return next((fact.evidence for fact in found if isinstance(fact, Question) and fact.evidence), None)
 
 
 def open_questions(state: State, identities: Iterable[str]) -> Iterator[tuple[Focus, Question]]:

@@ -11,10 +11,19 @@ from adapters.cli.period import age
 from adapters.cli.reason import reveal_option
 from adapters.cli.session import session
 from adapters.identity_operations import MOST_LOOKED_AT
-from adapters.identity_view import KINDS, MASK, decision_shown, lines_shown, question_shown, record_shown
+from adapters.identity_view import (
+    KINDS,
+    MASK,
+    decision_shown,
+    evidence_shown,
+    lines_shown,
+    question_shown,
+    record_shown,
+)
 from adapters.pipeline import identity_operations
 from adapters.store.identity_desk import OpenQuestion
 from gateway.decision import Decision, DecisionKind, Standing
+from gateway.evidence import Evidence
 from gateway.focus import Doubt
 from mappings.texts import text
 
@@ -101,6 +110,7 @@ def show(identity: str, reveal: str, *, as_json: bool) -> None:
                     {**decision_shown(d, reveal=bool(reveal)), "followed": d.number in found.followed}
                     for d in found.decisions
                 ],
+                "evidence": evidence_shown(found.evidence) if found.evidence else None,
             }
         )
         return
@@ -108,7 +118,25 @@ def show(identity: str, reveal: str, *, as_json: bool) -> None:
         click.echo(f"{text('trait', name):20} {said(value, current.assembly.site.time_zone)}")
     for other in others:
         click.echo(f"même personne : {other['identity']} ({other['authority']})")
+    if found.evidence:
+        _print_evidence(found.evidence)
     print_decisions(list(found.decisions), current.assembly.site.time_zone)
+
+
+def _print_evidence(evidence: Evidence) -> None:
+    """Print why the matcher asked or linked: signed bits by trait that add up to the score, and what spoke against."""
+    click.echo("")
+    limits = f"automatique dès {evidence.automatic:g} bits, question dès {evidence.review:g}"
+    click.echo(f"rapprochement : modèle {evidence.version}, {limits}, {evidence.found} candidat(s)")
+    for hindrance in evidence.hindrances:
+        click.echo(f"non automatique : {text('hindrance', hindrance)}")
+    for weighed in evidence.candidates:
+        click.echo(f"candidat {weighed.identity} : {weighed.score:+.1f} bits")
+        for guard in weighed.guards:
+            click.echo(f"  garde-fou : {text('guard', guard)}")
+        for trait, level, bits in weighed.contributions:
+            said_level = text("level", level) if trait != "prior" else ""
+            click.echo(f"  {text('compared', trait):20} {bits:+6.1f}  {said_level}".rstrip())
 
 
 @click.command()

@@ -26,6 +26,7 @@ from adapters.identity_view import (
     KINDS,
     QUESTION_LISTS,
     decision_shown,
+    evidence_shown,
     lines_shown,
     outcome_shown,
     question_shown,
@@ -197,6 +198,7 @@ class _Desk:
             "decisions": [
                 {**self._shown(d, reveal=seen), "followed": d.number in found.followed} for d in found.decisions
             ],
+            "evidence": evidence_shown(found.evidence) if found.evidence else None,
         }
         return _json(shown, version=found.version)
 

@@ -217,6 +217,30 @@ _DECISION = {
 }
 _TOLD = _object(item=_TEXT, secretariat=_TEXT, state=_TEXT, version={"type": "integer"})
 
+_BITS = {"type": "number", "description": "bits: log2 of the odds"}
+_WEIGHED = _object(
+    identity=_TEXT,
+    bits=_BITS,
+    grade=_TEXT,
+    guards=_TEXTS,
+    contributions={"type": "array", "items": _object(trait=_TEXT, level=_TEXT, bits=_BITS)},
+)
+_EVIDENCE = {
+    "anyOf": [
+        {"type": "null"},
+        _object(
+            model=_TEXT,
+            automatic_bits=_BITS,
+            review_bits=_BITS,
+            margin_bits=_BITS,
+            found={"type": "integer"},
+            hindrances=_TEXTS,
+            candidates={"type": "array", "items": _WEIGHED},
+        ),
+    ],
+    "description": "what the matcher knew when it last asked about the record or linked it; no value of a trait",
+}
+
 _SCHEMAS: dict[str, Any] = {
     "DecisionKind": {"enum": sorted(DecisionKind)},
     "Problem": {
@@ -231,7 +255,7 @@ _SCHEMAS: dict[str, Any] = {
         },
     },
     "BareRecord": _object(**_BARE_RECORD),
-    "Record": _object(**_BARE_RECORD, family=_list("BareRecord"), decisions=_list("OwnDecision")),
+    "Record": _object(**_BARE_RECORD, family=_list("BareRecord"), decisions=_list("OwnDecision"), evidence=_EVIDENCE),
     "Question": _object(
         doubt={"enum": sorted(Doubt)},
         label=_TEXT,

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select
 from stores import NOW, Store, asked, at_once, body, empty, reception, store_at
 
 from adapters.identity_operations import IdentityOperations
+from adapters.identity_view import evidence_shown
 from adapters.store import alike, schema
 from adapters.store import work as work_module
 from adapters.store.alike import BULKY, find_alike
@@ -287,3 +288,17 @@ def test_who_may_not_operate_does_not_scan(store):
     with pytest.raises(AccessRefused):
         desk(store, Right.IDENTITY_READ).scan()
     assert [e.action for e in store.trail.search(AuditQuery())] == [AuditAction.ACCESS_REFUSED]
+
+
+def test_the_desk_is_shown_why_it_is_asked(store):
+    """The evidence of the question about a record: bits that add up to the score, and no value of a trait."""
+    process(store, admitted("A", "8001"), of_laboratory("B", "L7"))
+    (question,) = questions(store)
+    ids = {row.value: row.id for row in store.rows(select(schema.identity.c.value, schema.identity.c.id))}
+    shown = desk(store, Right.IDENTITY_READ).show(ids["L7"], "").evidence
+    assert shown is not None
+    told = evidence_shown(shown)
+    (candidate,) = told["candidates"]
+    assert (candidate["identity"], told["hindrances"]) == (question["other"], ["setting"])
+    assert sum(c["bits"] for c in candidate["contributions"]) == pytest.approx(candidate["bits"], abs=0.1)
+    assert "FABULAIRE" not in json.dumps(told)

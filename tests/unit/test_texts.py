@@ -10,6 +10,7 @@ from gateway.decision import DecisionKind, Flag, Standing
 from gateway.demand import ASKED, DIFFERS, demand
 from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
+from gateway.evidence import Hindrance
 from gateway.facts import (
     Abnormality,
     AppointmentAct,
@@ -25,6 +26,8 @@ from gateway.facts import (
 from gateway.focus import Doubt, Focus, FocusKind, Held, Question
 from gateway.handling import Deed
 from gateway.identity import contradictions
+from gateway.matching.guards import Guard
+from gateway.matching.model import Model
 from gateway.pipeline import SHOWN
 from gateway.told import Told
 from gateway.worklist import MADE_BY_HAND, ItemKind, ItemState
@@ -137,3 +140,12 @@ def test_every_word_of_the_identity_desk_has_its_text():
     standings = {*Standing, "overdue"}
     for section, words in (("decision", DecisionKind), ("standing", standings), ("grade", Grade), ("flag", Flag)):
         assert keys(section) == set(words)
+
+
+def test_every_word_of_the_matcher_has_its_text():
+    """Traits, levels, guards and what hindered a link are said in French, and nothing else is."""
+    shipped = Model().m
+    assert keys("compared") == {"prior", *shipped}
+    assert keys("level") == {level for levels in shipped.values() for level in levels}
+    assert keys("guard") == set(Guard)
+    assert keys("hindrance") == set(Hindrance)
