@@ -118,12 +118,22 @@ def _answered(focus: Focus, question: Question, decision: Decision) -> Question:
     return replace(question, other=left[0], further=tuple(left[1:]), traits=())
 
 
-def _asked_again(focus: Focus, question: Question, decision: Decision) -> Question:
-    """Give an open question with the candidate of which a decision that is undone said that it is another person."""
-    known = [weighed.identity for weighed in question.evidence.candidates] if question.evidence else []
-    decided = {name for pair in decision.pairs for name in pair if focus.identity in pair} - {focus.identity}
-    names = [name for name in known if name in decided or name in question.names]
-    return replace(question, other=names[0], further=tuple(names[1:])) if decided & {*names} else question
+def _asked_again(state: State, decision: Decision) -> Iterator[tuple[Focus, Question]]:
+    """Give the questions to which a candidate comes back of whom an undone decision said that it is another person.
+
+    Also one that others of the kind have closed since; but not that of a record which is one of its candidates now.
+    """
+    named = {name for pair in decision.pairs for name in pair}
+    for focus in state.foci_with(FocusKind.QUESTION, map(question_key, sorted(named))):
+        question = focus.fact
+        if focus.id in decision.answered or not isinstance(question, Question) or not question.evidence:
+            continue
+        known = [weighed.identity for weighed in question.evidence.candidates]
+        linked = {r.person for name in known if (r := state.identities.get(name)) is not None}
+        asked = () if question.answered else question.names
+        left = [name for name in known if name in named or name in asked]
+        if named & {*left} and not (question.answered and state.person_of(focus.identity) in linked):
+            yield focus, replace(question, answered=False, other=left[0], further=tuple(left[1:]))
 
 
 def questions_before(state: State, decision: Decision) -> Asked:
@@ -136,8 +146,7 @@ def questions_before(state: State, decision: Decision) -> Asked:
     found = (state.foci.get(focus) for focus in decision.answered)
     again = [(f, replace(f.fact, answered=False)) for f in found if f is not None and isinstance(f.fact, Question)]
     if decision.kind is DecisionKind.NOT_SAME:
-        still = open_questions(state, [name for pair in decision.pairs for name in pair])
-        again += [(focus, _asked_again(focus, question, decision)) for focus, question in still]
+        again += _asked_again(state, decision)
     return again
 
 

@@ -351,3 +351,5 @@ def test_that_one_candidate_is_another_person_leaves_the_question_of_the_others(
     second = replace(weighed(circle, replace(plain, other=question.further[0]), "fresh"), number=2)
     ((_, closed),), answered = questions_after(state, circle, second)
     assert (closed.answered, answered) == (True, (focus.id,))
+    state.put_focus(replace(focus, fact=closed), ())
+    assert questions_before(state, decision) == [(replace(focus, fact=closed), replace(question, further=()))]
