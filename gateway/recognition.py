@@ -261,7 +261,8 @@ def _guarded(link: _Link) -> bool:
 
 def _decided(link: _Link) -> bool:
     record = link.newcomer.record
-    return record is not None and any(apart(record, member) for member in link.family)
+    family = link.act.state.family_of(link.person)  # a retired record too: what was decided of it stands
+    return record is not None and any(apart(record, member) for member in family)
 
 
 _HINDRANCES: Mapping[Hindrance, Callable[[_Link], bool]] = {

@@ -320,6 +320,19 @@ def test_what_people_decided_is_neither_linked_nor_asked_again():
     assert gateway.actions().count(AuditAction.IDENTITY_DOUBTED) == doubted
 
 
+def test_what_was_decided_of_a_number_that_is_retired_since_still_hinders():
+    """Decided apart, that number merged into another, then a trait changes: a question, never a link."""
+    gateway = matching()
+    gateway.send(told(patient(ipp("1"), of=RARE)))
+    gateway.send(result(patient(LAB_7, of=replace(RARE, birth_place_code="", sex="M"))), source=TRUSTED)
+    decided_apart(gateway, LAB_7, ipp("1"))
+    gateway.send(told(patient(ipp("2"), of=RARE)))
+    gateway.send(merged(patient(ipp("2"), of=RARE), ipp("1")))
+    gateway.send(told(patient(LAB_7, of=RARE), correction=True), source=TRUSTED)
+    assert not joined(gateway, ipp("2"), LAB_7)
+    assert Hindrance.DECIDED in hindrances(gateway, LAB_7)
+
+
 def test_a_strict_trait_that_changed_asks_again_and_links_nothing():
     """Decided on other traits than these: a question, never a link."""
     gateway = matching()
