@@ -259,7 +259,7 @@ class IdentityOperations(Audited):
             told = self._whom_to_ask(known.circle.record(one), subject) if kind is DecisionKind.ASK else subject
             plain = Decision(number, kind, one, other, self._principal.id, now, _bounded(reason), subject=told)
             decision = weighed(known.circle, plain, self._decider.new_id())
-            if needs_second(decision, _told_of(known)):
+            if needs_second(known.circle, decision, _told_of(known)):
                 proposed = replace(plain, discordant=decision.discordant, prints=decision.prints)
                 return self._propose(known, proposed, _moved_items(known, decision))
             return self._enact(known, decision, action, now)
@@ -345,9 +345,11 @@ class IdentityOperations(Audited):
     def _let_be_undone(
         self, known: Known, done: Undoing, now: datetime, action: AuditAction, *approved: Decision
     ) -> tuple[Written, Outcome]:
-        questions = questions_before(known.state, done.decision)
+        questions = questions_before(known.state, done.circle, done.decision)
         changes = self._sitting(known, now).follow(done.circle, questions)
-        changes.audit.append(self._told(action, done.decision, stays=len(done.stays)))
+        event = self._told(action, done.decision, stays=len(done.stays))
+        entities = (*event.entities, *(f"decision/{each.number}" for each in approved))
+        changes.audit.append(replace(event, entities=entities))
         told = _moved_items(known, done.decision)
         outcome = Outcome(done.decision, _retold(changes), told, done.stays, done.joined)
         return Written([done.decision, *done.changed, *approved], changes), outcome

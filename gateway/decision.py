@@ -40,6 +40,9 @@ class DecisionKind(StrEnum):
     """Another decision is undone: only where what follows needs a second person."""
 
 
+OF_TWO = frozenset({DecisionKind.LINK, DecisionKind.NOT_SAME, DecisionKind.REQUEST_MERGE})
+"""Decisions on two records; any other is on one."""
+
 REQUESTS = frozenset({DecisionKind.REQUEST_MERGE, DecisionKind.REQUEST_FLAG})
 """Kinds by which admissions is asked to do something, and which end when it has."""
 
@@ -252,6 +255,7 @@ def weighed(circle: Circle, asked: Decision, fresh: str) -> Decision:
         ResourceNotFound: there is no such record.
 
     """
+    _require_fitting(asked)
     match asked.kind:
         case DecisionKind.LINK:
             return _link(circle, asked)
@@ -265,25 +269,44 @@ def weighed(circle: Circle, asked: Decision, fresh: str) -> Decision:
             return _of_one(circle, asked)
 
 
-def needs_second(decision: Decision, told: Collection[str]) -> bool:
+def needs_second(circle: Circle, decision: Decision, told: Collection[str]) -> bool:
     """Whether a decision, with all that it does, is proposed until a second person approves it.
 
-    A link against a strict trait, a record that leaves after others were told of what it brought, and a collision.
+    A link against a strict trait, a record that leaves after others were told of what it concerns, and a collision.
 
     Args:
+        circle: as it was.
         decision: the decision.
         told: records of whose items others have been told.
 
     """
     if decision.kind in {DecisionKind.FREEZE, DecisionKind.LIFT}:
         return True
-    left = decision.kind is DecisionKind.UNLINK and any(move.identity in told for move in decision.moves)
-    return left or bool(decision.discordant)
+    if decision.kind is DecisionKind.UNLINK:
+        return not left_by(circle.family(decision.one), {m.identity for m in decision.moves}).isdisjoint(told)
+    return bool(decision.discordant)
+
+
+def left_by(family: Sequence[Identity], leaving: Collection[str]) -> set[str]:
+    """Name the records of a person that are shown as somebody else once some of them leave.
+
+    Those themselves; all of them, if the one leaves as which the person was shown.
+    """
+    shown = min(family, key=survivorship).id
+    return {record.id for record in family} if shown in leaving else {*leaving}
 
 
 def enacted(circle: Circle, decision: Decision) -> Circle:
     """Give the circle once a decision is in force."""
     return circle.moved(decision.moves).decided(decision)
+
+
+def _require_fitting(asked: Decision) -> None:
+    """What a kind of decision has no use for is not kept with it."""
+    if asked.other and asked.kind not in OF_TWO:
+        raise StateConflict("one record is expected")
+    if asked.subject and asked.kind not in {DecisionKind.REQUEST_FLAG, DecisionKind.ASK}:
+        raise StateConflict("neither a flag nor a secretariat belongs to this decision")
 
 
 def _link(circle: Circle, asked: Decision) -> Decision:

@@ -96,6 +96,11 @@ class Question:
     evidence: Evidence | None = field(default=None, compare=False)
 
     @property
+    def by_likeness(self) -> bool:
+        """Whether the matcher asks, and what it knew is kept."""
+        return self.doubt in BY_LIKENESS and self.evidence is not None
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The identities that it names, the likeliest first."""
         return (self.other, *self.further) if self.other else ()

@@ -6,13 +6,14 @@ from datetime import datetime
 
 from gateway.act import Act
 from gateway.audit import AuditEvent
-from gateway.decision import Circle, Decision, DecisionKind
+from gateway.decision import Circle, Decision, DecisionKind, numbers_of_one_domain
 from gateway.discrepancy import reviewed
 from gateway.dispatch import dispatch, retell
 from gateway.effect import shown_otherwise
 from gateway.errors import StateConflict
 from gateway.evidence import Evidence
 from gateway.focus import Discrepancies, Doubt, Focus, FocusKind, Question, question_key
+from gateway.identity import disagreements, settled
 from gateway.pipeline import Changes, Decider
 from gateway.site import Source, SourceRole
 from gateway.state import State
@@ -71,82 +72,91 @@ class Sitting:
         return act
 
 
-def questions_answered(state: State, circle: Circle, decision: Decision) -> list[Focus]:
-    """Give the open questions that a decision in force answers: those between its pairs, and who its people are."""
-    pairs = {frozenset(pair) for pair in decision.pairs}
-    named = {circle.identities[i].person for i in decision.prints if circle.identities[i].authoritative}
-    linked = decision.kind is DecisionKind.LINK
-
-    def answers(focus: Focus, question: Question) -> bool:
-        if question.doubt is Doubt.UNKNOWN:
-            return linked and circle.identities[focus.identity].person in named
-        return any(frozenset((focus.identity, name)) in pairs for name in question.names)
-
-    return [f for f, q in open_questions(state, decision.prints) if answers(f, q)]
-
-
 Asked = list[tuple[Focus, Question]]
 """Questions, each as it is to be."""
 
 
 def questions_after(state: State, circle: Circle, decision: Decision) -> tuple[Asked, tuple[str, ...]]:
-    """Give the questions that a decision in force answers, or lets wait for somebody, and the foci of those answered.
+    """Give the questions that a decision in force changes, as they are then, and the foci of those it answers.
 
     Raises:
         StateConflict: somebody is asked about a record of which nothing is in question, or is asked already.
 
     """
-    if decision.kind is not DecisionKind.ASK:
-        concerned = [(f, f.fact) for f in questions_answered(state, circle, decision) if isinstance(f.fact, Question)]
-        after = [(focus, _answered(focus, question, decision)) for focus, question in concerned]
-        return after, tuple(focus.id for focus, question in after if question.answered)
+    if decision.kind is DecisionKind.ASK:
+        return [_waiting(state, decision)], ()
+    after = [(f, _decided(circle, decision, f.identity, q)) for f, q in open_questions(state, decision.prints)]
+    return after, tuple(focus.id for focus, question in after if question.answered)
+
+
+def _waiting(state: State, decision: Decision) -> tuple[Focus, Question]:
     found = next(open_questions(state, [decision.one]), None)
     if found is None:
         raise StateConflict("nothing is in question about this record")
     focus, question = found
     if decision.subject in question.waits_for:
         raise StateConflict("it waits for this secretariat already")
-    return [(focus, replace(question, waits_for=(*question.waits_for, decision.subject)))], ()
+    return focus, replace(question, waits_for=(*question.waits_for, decision.subject))
 
 
-def _answered(focus: Focus, question: Question, decision: Decision) -> Question:
-    """Give a question once it is answered; that one candidate is another person leaves the question of the others."""
-    decided = {name for pair in decision.pairs for name in pair if focus.identity in pair}
-    left = [name for name in question.names if name not in decided]
-    if decision.kind is not DecisionKind.NOT_SAME or not left:
-        return replace(question, answered=True)
-    return replace(question, other=left[0], further=tuple(left[1:]), traits=())
+def _decided(circle: Circle, decision: Decision, identity: str, question: Question) -> Question:
+    """Give an open question about a record as a decision in force leaves it.
 
-
-def _asked_again(state: State, decision: Decision) -> Iterator[tuple[Focus, Question]]:
-    """Give the questions to which a candidate comes back of whom an undone decision said that it is another person.
-
-    Also one that others of the kind have closed since; but not that of a record which is one of its candidates now.
+    Answered is one between its pairs, and who its people are once one of them is vouched for.
     """
-    named = {name for pair in decision.pairs for name in pair}
-    for focus in state.foci_with(FocusKind.QUESTION, map(question_key, sorted(named))):
-        question = focus.fact
-        if focus.id in decision.answered or not isinstance(question, Question) or not question.evidence:
-            continue
-        known = [weighed.identity for weighed in question.evidence.candidates]
-        linked = {r.person for name in known if (r := state.identities.get(name)) is not None}
-        asked = () if question.answered else question.names
-        left = [name for name in known if name in named or name in asked]
-        if named & {*left} and not (question.answered and state.person_of(focus.identity) in linked):
-            yield focus, replace(question, answered=False, other=left[0], further=tuple(left[1:]))
+    if question.by_likeness:
+        return _left_open(circle, identity, question)
+    if question.doubt is Doubt.UNKNOWN:
+        named = {circle.identities[i].person for i in decision.prints if circle.identities[i].authoritative}
+        answered = decision.kind is DecisionKind.LINK and circle.identities[identity].person in named
+    else:
+        answered = frozenset((identity, question.other)) in map(frozenset, decision.pairs)
+    return replace(question, answered=True) if answered else question
 
 
-def questions_before(state: State, decision: Decision) -> Asked:
-    """Give the questions as they are once a decision is undone: open again, or waiting for nobody."""
+def _left_open(circle: Circle, identity: str, question: Question) -> Question:
+    """Give a question of the matcher's as all decisions in force leave it, whatever their order.
+
+    It is about the candidates of whom nobody has decided; of a record that is one person with one of them, only about
+    other numbers of its own domain, for these are for admissions.
+    """
+    record, known = circle.identities[identity], question.evidence.candidates if question.evidence else ()
+    found = [(weighed.identity, circle.identities.get(weighed.identity)) for weighed in known]
+    linked = any(other is not None and other.person == record.person for _, other in found)
+    left = [name for name, other in found if other is None or not settled(record, other)]
+    if linked:
+        doubles = (circle.identities.get(name) for name in left)
+        left = [d.id for d in doubles if d is not None and numbers_of_one_domain(record, d)]
+    if not left:
+        return replace(question, answered=True)
+    best, traits = circle.identities.get(left[0]), question.traits
+    if best is not None and best.id != question.other:
+        traits = disagreements(best.patient, record.patient)
+    return replace(question, answered=False, other=left[0], further=tuple(left[1:]), traits=traits)
+
+
+def questions_before(state: State, circle: Circle, decision: Decision) -> Asked:
+    """Give the questions as they are once a decision is undone: open again, or waiting for nobody.
+
+    Args:
+        state: as it was loaded.
+        circle: as it is without the decision.
+        decision: the decision.
+
+    """
     if decision.kind is DecisionKind.ASK:
         return [
             (focus, replace(question, waits_for=tuple(s for s in question.waits_for if s != decision.subject)))
             for focus, question in open_questions(state, [decision.one])
         ]
-    found = (state.foci.get(focus) for focus in decision.answered)
-    again = [(f, replace(f.fact, answered=False)) for f in found if f is not None and isinstance(f.fact, Question)]
-    if decision.kind is DecisionKind.NOT_SAME:
-        again += _asked_again(state, decision)
+    again = []
+    for focus in state.foci_with(FocusKind.QUESTION, map(question_key, decision.prints)):
+        if not isinstance(focus.fact, Question):
+            continue
+        if focus.fact.by_likeness:
+            again.append((focus, _left_open(circle, focus.identity, focus.fact)))
+        elif focus.id in decision.answered:
+            again.append((focus, replace(focus.fact, answered=False)))
     return again
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 
-from gateway.decision import Circle, Decision, DecisionKind, Move, Standing, joined, numbers_of_one_domain
+from gateway.decision import Circle, Decision, DecisionKind, Move, Standing, joined, left_by, numbers_of_one_domain
 from gateway.errors import StateConflict
 from gateway.identity import apart, disagreements
 
@@ -84,10 +84,10 @@ def undo_needs_second(before: Circle, undoing: Undoing, told: Collection[str]) -
     if undoing.decision.kind in {DecisionKind.FREEZE, DecisionKind.LIFT}:
         return before.decision(undoing.decision.number).standing is Standing.IN_FORCE
     after = undoing.circle.identities
+    leaving = {i.id for i in before.identities.values() if after[i.id].person != i.person}
     for one, other in combinations(before.identities.values(), 2):
         was, is_now = one.person == other.person, after[one.id].person == after[other.id].person
-        moved = {i.id for i in (one, other) if after[i.id].person != i.person}
-        if was and not is_now and moved & {*told}:
+        if was and not is_now and {one.id, other.id} & left_by(before.family(one.id), leaving) & {*told}:
             return True
         if is_now and not was and not (one.retired or other.retired) and disagreements(one.patient, other.patient):
             return True

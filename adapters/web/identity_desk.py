@@ -37,7 +37,7 @@ from adapters.web import openapi
 from adapters.web.exchange import Handler, media_type, read_body, refusal_headers, route
 from adapters.web.tokens import authenticate
 from gateway.audit import AuditAction, AuditEvent
-from gateway.decision import REASON_LENGTH, Decision, DecisionKind, Standing
+from gateway.decision import OF_TWO, REASON_LENGTH, Decision, DecisionKind, Standing
 from gateway.errors import AccessRefused, DecidedMeanwhile, FieldMissing, GatewayError, ResourceNotFound, SenderError
 from gateway.focus import Doubt
 from gateway.principal import Principal
@@ -60,7 +60,6 @@ _log = structlog.get_logger("identity-desk")
 _ENTITY_TAG = re.compile(r'"([0-9a-f]{24})"')
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _IDENTITY = re.compile(r"[0-9A-Za-z-]{1,36}")
-_OF_TWO = frozenset({DecisionKind.LINK, DecisionKind.NOT_SAME, DecisionKind.REQUEST_MERGE})
 
 _Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,36}$")]
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -270,8 +269,8 @@ class _Desk:
     async def _decide(self, request: Request, *, really: bool) -> Response:
         acts = await self._acts(request, AuditAction.IDENTITY_DECISION_PROPOSED)
         asked, expects = await _read(request, Asked), _expects(request)
-        if (asked.other is not None) is not (asked.kind in _OF_TWO):
-            raise SenderError(f"{', '.join(sorted(_OF_TWO))}: two records; any other: one", path="other")
+        if (asked.other is not None) is not (asked.kind in OF_TWO):
+            raise SenderError(f"{', '.join(sorted(OF_TWO))}: two records; any other: one", path="other")
 
         def do() -> Outcome:
             return acts.decide(

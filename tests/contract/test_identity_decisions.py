@@ -191,6 +191,8 @@ def test_an_undone_link_is_a_matter_of_two_once_others_were_told(store):
     done = desk(store, OMAR).approve(proposed.number)
     assert person(store, own) != person(store, adm)
     assert (done.decision.number, done.decision.undone_by, done.decision.undone_second) == (link, NADIA.id, OMAR.id)
+    (event,) = events(store, AuditAction.IDENTITY_DECISION_APPROVED)
+    assert event.entities == (f"decision/{link}", f"decision/{proposed.number}")
     assert desk(store).list_decisions(Standing.PROPOSED, None, 10) == []
     with pytest.raises(StateConflict, match="decide anew"):
         desk(store).undo(proposed.number, "again")

@@ -241,7 +241,26 @@ def test_what_admissions_has_done_on_request_is_not_undone_here():
 )
 def test_four_eyes_are_for_what_cannot_simply_be_taken_back(kind, told, wanted):
     """A collision always; the rest by what it does (the other tests)."""
-    assert needs_second(Decision(1, kind, "lab", "adm", "nadia", NOW, "a test"), told) is wanted
+    asked = Decision(1, kind, "lab", "adm", "nadia", NOW, "a test")
+    assert needs_second(circle(ADM, LAB), asked, told) is wanted
+
+
+@pytest.mark.parametrize(
+    ("leaves", "told", "wanted"),
+    [("lab", "lab", True), ("lab", "adm", False), ("adm", "adm", True), ("adm", "lab", True), ("lab", "", False)],
+)
+def test_whose_items_others_were_told_is_not_parted_from_who_they_were_shown_as_by_one_alone(leaves, told, wanted):
+    """Whichever of the two leaves: a department's items are of somebody else once admissions' record has left, too."""
+    linked = circle(ADM, replace(LAB, person="p-adm"))
+    parting = weighed(linked, Decision(1, UNLINK, leaves, "", "nadia", NOW, "a test"), "fresh")
+    assert needs_second(linked, parting, {told}) is wanted
+
+
+def test_a_decision_keeps_nothing_that_it_has_no_use_for():
+    """A second record where one is decided on, a flag where none is requested."""
+    for kind, other, subject in ((FREEZE, "lab", ""), (FLAG, "lab", "HOMA"), (LINK, "lab", "HOMA"), (UNLINK, "", "x")):
+        with pytest.raises(StateConflict, match=r"one record|neither"):
+            decide(circle(ADM, replace(LAB, person="p-adm")), kind, "adm", other, subject)
 
 
 def test_an_undo_needs_a_second_person_where_its_effect_would():

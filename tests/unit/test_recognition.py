@@ -7,19 +7,21 @@ from facts import ANNE, CLINIC, IMAGING, LAB, PAUL, SITE, Gateway, ins, ipp, mer
 from sites import ADMISSIONS
 
 from gateway.audit import AuditAction
-from gateway.decision import Circle, Decision, DecisionKind, weighed
+from gateway.decision import Circle, Decision, DecisionKind, enacted, weighed
 from gateway.evidence import Hindrance
 from gateway.facts import Identifier, IdentityStatus
-from gateway.focus import Doubt, Question
+from gateway.focus import Doubt, FocusKind, Question, question_key
 from gateway.identity import Ruling, fingerprint
-from gateway.identity_desk import questions_after, questions_before
+from gateway.identity_desk import Asked, questions_after, questions_before
 from gateway.pipeline import Needs
 from gateway.site import Environment, Matching, Source
+from gateway.undo import undone
 from gateway.worklist import ItemKind
 
 TRUSTED = replace(LAB, trust_contract=True)
 TRUSTED_IMAGING = replace(IMAGING, trust_contract=True)
 LAB_7, IMAGING_9 = own(LAB, "7"), own(IMAGING, "9")
+LINK, NOT_SAME = DecisionKind.LINK, DecisionKind.NOT_SAME
 RARE = replace(ANNE, birth_family_name="KERVADEC")
 
 
@@ -344,25 +346,89 @@ def test_a_strict_trait_that_changed_asks_again_and_links_nothing():
     assert Hindrance.DECIDED in hindrances(gateway, LAB_7)
 
 
-def test_that_one_candidate_is_another_person_leaves_the_question_of_the_others():
-    """Not the same as the likelier of two: the other is still asked about; undone, both are named as before."""
+class Sitting:
+    """Decisions and undos about one record's question, one after another, as the desk takes them."""
+
+    def __init__(self, gateway: Gateway, key: Identifier) -> None:
+        self.own = gateway.identity(key).id
+        named = (self.own, *asked(gateway, key).names)
+        self.circle = Circle({i: gateway.store.identities[i] for i in named})
+        keys = frozenset((i.key.authority, i.key.value) for i in self.circle.identities.values())
+        self.state = gateway.store.load(Needs(keys, frozenset(), frozenset()))
+        self.now = gateway.now
+
+    @property
+    def question(self) -> Question:
+        """As it stands."""
+        (focus,) = self.state.foci_with(FocusKind.QUESTION, (question_key(self.own),))
+        assert isinstance(focus.fact, Question)
+        return focus.fact
+
+    def decide(self, kind: DecisionKind, other: str) -> None:
+        """Take a decision on the record and another; its number is the next."""
+        number = len(self.circle.decisions) + 1
+        plain = Decision(number, kind, self.own, other, "account:nadia", self.now, "a test")
+        decision = weighed(self.circle, plain, "fresh")
+        circle = enacted(self.circle, decision)
+        questions, answered = questions_after(self.state, circle, decision)
+        self._stand(circle.decided(replace(decision, answered=answered)), questions)
+
+    def undo(self, number: int) -> None:
+        """Undo a decision."""
+        done = undone(self.circle, number, "account:nadia", self.now, "a test")
+        self._stand(done.circle, questions_before(self.state, done.circle, done.decision))
+
+    def _stand(self, circle: Circle, questions: Asked) -> None:
+        self.circle = circle
+        for identity in circle.identities.values():
+            self.state.put_identity(identity)
+        for focus, question in questions:
+            self.state.put_focus(replace(focus, fact=question), ())
+
+
+def two_candidates() -> tuple[Sitting, str, str]:
+    """Give the sitting on a record that may be either of two, and the two."""
     gateway = matching()
     gateway.send(told(patient(ipp("1"), of=RARE)))
     gateway.send(told(patient(ipp("2"), of=RARE)))
     gateway.send(result(patient(LAB_7, of=RARE)), source=TRUSTED)
-    question, own_id = asked(gateway, LAB_7), gateway.identity(LAB_7).id
-    ids = frozenset({own_id, *question.names})
-    circle = Circle({i: gateway.store.identities[i] for i in ids})
-    keys = frozenset((i.key.authority, i.key.value) for i in circle.identities.values())
-    state = gateway.store.load(Needs(keys, frozenset(), frozenset()))
-    plain = Decision(1, DecisionKind.NOT_SAME, own_id, question.other, "account:nadia", gateway.now, "two people")
-    decision = weighed(circle, plain, "fresh")
-    ((focus, narrowed),), answered = questions_after(state, circle, decision)
-    assert (narrowed.names, narrowed.answered, answered) == (question.further, False, ())
-    state.put_focus(replace(focus, fact=narrowed), ())
-    assert questions_before(state, decision) == [(replace(focus, fact=narrowed), question)]
-    second = replace(weighed(circle, replace(plain, other=question.further[0]), "fresh"), number=2)
-    ((_, closed),), answered = questions_after(state, circle, second)
-    assert (closed.answered, answered) == (True, (focus.id,))
-    state.put_focus(replace(focus, fact=closed), ())
-    assert questions_before(state, decision) == [(replace(focus, fact=closed), replace(question, further=()))]
+    sitting = Sitting(gateway, LAB_7)
+    one, other = sitting.question.names
+    return sitting, one, other
+
+
+def test_that_one_candidate_is_another_person_leaves_the_question_of_the_others():
+    """Not the same as the likelier of two: the other is still asked about; only once both are decided nothing is."""
+    sitting, one, other = two_candidates()
+    sitting.decide(NOT_SAME, one)
+    assert (sitting.question.names, sitting.question.answered) == ((other,), False)
+    sitting.decide(NOT_SAME, other)
+    assert sitting.question.answered
+
+
+@pytest.mark.parametrize("second", [NOT_SAME, LINK])
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_undone_in_any_order_a_decision_brings_its_candidate_back(order, second):
+    """Whatever the second decision was, and whichever is undone first, the question is as it was."""
+    sitting, one, other = two_candidates()
+    before = sitting.question
+    sitting.decide(NOT_SAME, one)
+    sitting.decide(second, other)
+    for number in order:
+        sitting.undo(number)
+    assert sitting.question == before
+
+
+def test_a_link_leaves_the_question_of_a_double():
+    """Who is linked with a department's record may still be a double of the own domain: that is for admissions."""
+    gateway = matching(automatic=False)
+    gateway.send(told(patient(ipp("1"), of=RARE)))
+    gateway.send(result(patient(LAB_7, of=RARE)), source=TRUSTED)
+    gateway.send(told(patient(ipp("2"), of=RARE)))
+    sitting, lab, double = Sitting(gateway, ipp("2")), gateway.identity(LAB_7).id, gateway.identity(ipp("1")).id
+    before = sitting.question
+    assert {*before.names} == {double, lab}
+    sitting.decide(LINK, lab)
+    assert (sitting.question.names, sitting.question.answered) == ((double,), False)
+    sitting.undo(1)
+    assert sitting.question == before
