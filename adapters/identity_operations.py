@@ -11,7 +11,6 @@ from adapters.store.audit import AuditTrail
 from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Written
 from gateway.audit import AuditAction, AuditEvent
 from gateway.decision import (
-    REASON_LENGTH,
     Decision,
     DecisionKind,
     Standing,
@@ -29,6 +28,7 @@ from gateway.identity_desk import Sitting, evidence_about, questions_after, ques
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
 from gateway.undo import Undoing, undo_needs_second, undone
+from gateway.wording import reasoned
 from gateway.worklist import WorkItem
 
 MOST_LOOKED_AT = 10_000
@@ -257,7 +257,7 @@ class IdentityOperations(Audited):
 
         def asked(known: Known, number: int) -> tuple[Written, Outcome]:
             told = self._whom_to_ask(known.circle.record(one), subject) if kind is DecisionKind.ASK else subject
-            plain = Decision(number, kind, one, other, self._principal.id, now, _bounded(reason), subject=told)
+            plain = Decision(number, kind, one, other, self._principal.id, now, reasoned(reason), subject=told)
             decision = weighed(known.circle, plain, self._decider.new_id())
             if needs_second(known.circle, decision, _told_of(known)):
                 proposed = replace(plain, discordant=decision.discordant, prints=decision.prints)
@@ -332,7 +332,7 @@ class IdentityOperations(Audited):
         now = datetime.now(UTC)
 
         def undoing(known: Known, own: int) -> tuple[Written, Outcome]:
-            done = undone(known.circle, number, self._principal.id, now, _bounded(reason))
+            done = undone(known.circle, number, self._principal.id, now, reasoned(reason))
             if undo_needs_second(known.circle, done, _told_of(known)):
                 one, other = done.decision.one, done.decision.other
                 plain = Decision(own, DecisionKind.UNDO, one, other, self._principal.id, now, reason, undoes=number)
@@ -435,18 +435,6 @@ def _last(known: Known) -> _Last:
         return {}
     by = latest.undone_by or latest.second or latest.by
     return {"decision": latest.number, "by": by, "at": (latest.undone_at or latest.at).isoformat()}
-
-
-def _bounded(reason: str) -> str:
-    """Give a reason.
-
-    Raises:
-        ReasonNeeded: it is blank or too long.
-
-    """
-    if not reason.strip() or len(reason) > REASON_LENGTH:
-        raise ReasonNeeded(f"a reason of at most {REASON_LENGTH} characters is expected")
-    return reason
 
 
 def _told_of(known: Known) -> frozenset[str]:

@@ -21,12 +21,13 @@ from gateway.errors import (
 )
 from gateway.facts import Priority
 from gateway.focus import Focus, FocusKind, Noted
-from gateway.handling import Deed, worded
+from gateway.handling import Deed
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
 from gateway.site import Source, SourceRole
 from gateway.state import State
 from gateway.told import NEVER
+from gateway.wording import noted, worded
 from gateway.worklist import BY_HAND, MADE_BY_HAND, ItemKind, ItemState, WorkItem
 
 TRIES = 3
@@ -185,7 +186,13 @@ class ItemOperations(Audited):
         """Give an item to another secretariat, with a note; its history goes along."""
         if to not in self._decider.site.secretariats:
             raise StateConflict("a secretariat of the site is expected")
-        act = _Deed(Deed.FORWARD, lambda i, *_: handling.forwarded(i, self._by, to), worded(note), expects, {"to": to})
+        act = _Deed(
+            Deed.FORWARD,
+            lambda i, *_: handling.forwarded(i, self._by, to),
+            worded(note),
+            expects,
+            {"to": to},
+        )
         return self._do(item, act)
 
     def reopen(self, item: str, reason: str, *, expects: int | None = None) -> ItemView:
@@ -285,6 +292,7 @@ class ItemOperations(Audited):
         """
         right, action = _ACTS[act.deed]
         self.require(right, action)
+        noted(act.note)
         now, done = datetime.now(UTC), list[ItemView]()
 
         def decide(seen: Seen) -> Changes:

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 REPLIES_LOCK = 0x4E91
 AT_ONCE = 50
-"""Messages read from the store at a time."""
+"""Messages read from the store at a time, at most."""
 
 LOOK_SECONDS = 0.5
 """Between two looks at what is due; also at whose turn it is."""
@@ -132,7 +132,7 @@ class _Teller:
         finally:
             if done:
                 await asyncio.to_thread(self._store.told, done)
-        return len(due) == AT_ONCE
+        return bool(due)
 
     async def _tell_one(self, due: ReplyDue) -> None:
         """Return when the peer has taken it, wants none such, or it is given up.

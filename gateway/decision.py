@@ -13,9 +13,6 @@ from gateway.errors import ResourceNotFound, StateConflict
 from gateway.identity import Identity, Request, Ruling, apart, disagreements, fingerprint, settled, survivorship
 from gateway.reconciliation import PROVISIONAL_AUTHORITY
 
-REASON_LENGTH = 500
-"""Characters of a decision's reason at most."""
-
 
 class DecisionKind(StrEnum):
     """What is decided."""

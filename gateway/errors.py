@@ -285,7 +285,7 @@ class StateConflict(SenderError):
 
 
 class ReasonNeeded(StateConflict):
-    """An act on identities is not done without a reason, in so many characters."""
+    """An act is not done without words that say why, or with more of them than are kept."""
 
     http_status = 422
     issue_type = "required"

@@ -11,9 +11,6 @@ from enum import StrEnum
 from gateway.errors import AccessRefused, StateConflict
 from gateway.worklist import Former, Hand, ItemKind, ItemState, Signature, WorkItem
 
-NOTE_LENGTH = 2_000
-"""Characters of a note, comment or reason."""
-
 MOST_PASSES = 2
 """Times that an item may be on one queue: it may come back once, and a third pass is a loop."""
 
@@ -119,7 +116,7 @@ def read_clinically(item: WorkItem, by: str, now: datetime, *, clinical: bool) -
 
 
 def put_on_hold(item: WorkItem, by: str, now: datetime, until: datetime) -> WorkItem:
-    """Give the item as put aside until a time, when it lies on its queue again.
+    """Give the item as put aside until a time, which its queue shows; somebody takes it up again then.
 
     Raises:
         StateConflict: another holds it, or the time is past.
@@ -195,18 +192,6 @@ def undone(item: WorkItem, by: str, last_by: str, former: Former | None) -> Work
         due=former.due,
         hand=former.hand,
     )
-
-
-def worded(text: str) -> str:
-    """Give a note, comment or reason.
-
-    Raises:
-        StateConflict: it is blank or too long.
-
-    """
-    if not text.strip() or len(text) > NOTE_LENGTH:
-        raise StateConflict(f"a text of at most {NOTE_LENGTH} characters is expected")
-    return text
 
 
 def _active(item: WorkItem, by: str, now: datetime) -> WorkItem:

@@ -146,7 +146,7 @@ def acknowledge(_current: Session, note: str, *, clinically: bool) -> Act:
 @_reason
 @_acting
 def hold(current: Session, until: datetime, reason: str) -> Act:
-    """Put items aside until a day or time; then they lie on their queue again.
+    """Put items aside until a day or time, which their queue shows; nobody holds them meanwhile.
 
     \b
     Example:

@@ -136,10 +136,10 @@ def _file_anew(connection: Connection, wanted: dict[str, frozenset[Key]], told_o
     for row in stored:
         known.setdefault(row.identity_id, set()).add(row.hash)
     changed = {identity: keys for identity, keys in wanted.items() if known.get(identity, set()) != keys}
+    together = Together()
     if changed:
         connection.execute(delete(table).where(among(connection, table.c.identity_id, list(changed))))
-        together = Together()
         together.insert(table, [{"hash": key, "identity_id": i} for i, keys in changed.items() for key in sorted(keys)])
-        append_with(together, connection, [told_of(len(changed))])
-        together.write(connection)
+    append_with(together, connection, [told_of(len(changed))])
+    together.write(connection)
     return len(changed)

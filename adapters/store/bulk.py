@@ -1,6 +1,6 @@
 """Many rows written by one statement whose text never changes, on both stores."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -27,6 +27,16 @@ from adapters.store.keys import among, told
 _DIALECT = PGDialect()  # type: ignore[no-untyped-call]
 
 Rows = Sequence[dict[str, Any]]
+
+
+def within(limit: int, found: Iterable[Any]) -> Iterator[int]:
+    """Give the messages of rows (``message_id``, ``size``), in order, whose bytes are within a limit; at least one."""
+    total = 0
+    for row in found:
+        total += row.size
+        if total > limit and total > row.size:
+            return
+        yield row.message_id
 
 
 def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:

@@ -102,7 +102,7 @@ class CheckpointStore:
             self._take_turn(connection)
             known = _all_keys(connection)
             if statement.previous != (known[-1].key if known else ""):
-                raise StateConflict("the log has another key by now: gateway audit key list names it")
+                raise StateConflict("the log has another key by now")
             row = {"number": len(known) + 1, "id": statement.key, "content": statement.line.decode()}
             connection.execute(insert(_keys).values(row))
             append(connection, [event])

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 
 from adapters.store import schema
+from adapters.store.bulk import within
 from adapters.store.database import Database
 from adapters.store.inbox import ENDED, ending
 from adapters.store.keys import among
 from gateway.reception import Outcome
 
-_due, _body, _outcome = schema.reply_due, schema.message_body, schema.outcome
+BATCH_BYTES = 16 * 1024 * 1024
+"""Bytes of the messages that are read at a time."""
+
+_due, _message, _body, _outcome = schema.reply_due, schema.message, schema.message_body, schema.outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,18 @@ class StoredReplies:
         self._database = database
 
     def due(self, source: str, limit: int) -> list[ReplyDue]:
-        """Give what is due to a source, in the order of its messages, of those that have ended."""
-        number = _due.c.message_id
+        """Give what is due to a source, in the order of its messages, of those that have ended.
+
+        At most so many, and of more than BATCH_BYTES together only one.
+        """
+        number, own = _due.c.message_id, _due.c.source == source
         ended = _due.join(_outcome, _outcome.c.message_id == number)
+        sized = select(number, _message.c.size).select_from(ended.join(_message, _message.c.id == number))
         kept = ended.outerjoin(_body, _body.c.message_id == number)
-        statement = select(*ENDED, _body.c.raw).select_from(kept).where(_due.c.source == source)
+        statement = select(*ENDED, _body.c.raw).select_from(kept).order_by(number)
         with self._database.read() as connection:
-            found = connection.execute(statement.order_by(number).limit(limit)).all()
+            wanted = list(within(BATCH_BYTES, connection.execute(sized.where(own).order_by(number).limit(limit))))
+            found = connection.execute(statement.where(among(connection, number, wanted))).all() if wanted else []
         return [ReplyDue(r.message_id, None if r.raw is None else bytes(r.raw), ending(r)) for r in found]
 
     def told(self, messages: Collection[int]) -> None:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from adapters.store import rows, schema
 from adapters.store.alike import Alike, file_keys, find_alike, tell_bulky
 from adapters.store.audit import append_with
-from adapters.store.bulk import Together, next_numbers
+from adapters.store.bulk import Together, next_numbers, within
 from adapters.store.database import Database
 from adapters.store.inbox import name_patients
 from adapters.store.keys import among, lock_all, on_keys, one_of, told
@@ -194,12 +194,12 @@ class Work:
         if self._database.sqlite:
             with self._database.read() as connection:
                 waiting = _oldest(connection, self._batch)
-                messages = _messages(connection, _within(BATCH_BYTES, waiting))
+                messages = _messages(connection, within(BATCH_BYTES, waiting))
             yield Claim(messages, partial(self.alone, [m.number for m in messages]), alone=True)
             return
         with self._database.write() as connection:
             self._database.share_pipeline(connection)
-            messages = _messages(connection, _within(BATCH_BYTES, self._due(connection)))
+            messages = _messages(connection, within(BATCH_BYTES, self._due(connection)))
             yield Claim(messages, partial(nullcontext, connection))
 
     @contextmanager
@@ -385,15 +385,6 @@ def _wait_for(connection: Connection, partitions: Sequence[int]) -> None:
     """Take partitions once their holders have let them go; rising and before any other, so nobody deadlocks."""
     each = func.unnest(cast(partitions, ARRAY(Integer))).column_valued("each")
     connection.execute(select(func.count(func.pg_advisory_xact_lock(_PARTITION_LOCKS, each))))
-
-
-def _within(limit: int, waiting: Iterable[_Waiting]) -> Iterator[int]:
-    total = 0
-    for row in waiting:
-        total += row.size
-        if total > limit and total > row.size:
-            return
-        yield row.message_id
 
 
 def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMessage]:

@@ -37,11 +37,12 @@ from adapters.web import openapi
 from adapters.web.exchange import Handler, media_type, read_body, refusal_headers, route
 from adapters.web.tokens import authenticate
 from gateway.audit import AuditAction, AuditEvent
-from gateway.decision import OF_TWO, REASON_LENGTH, Decision, DecisionKind, Standing
+from gateway.decision import OF_TWO, Decision, DecisionKind, Standing
 from gateway.errors import AccessRefused, DecidedMeanwhile, FieldMissing, GatewayError, ResourceNotFound, SenderError
 from gateway.focus import Doubt
 from gateway.principal import Principal
 from gateway.site import Site
+from gateway.wording import REASON_LENGTH
 
 MAX_BODY = 16 * 1024
 """Bytes of a request body."""

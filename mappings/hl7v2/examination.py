@@ -160,7 +160,8 @@ def _source_of(header: Message, site: Site) -> Source | None:
     are looked for as UTF-8, then as 8859/1.
     """
     msh = header.segments[0]
-    application, facility = msh.text(3).strip(), msh.text(4).strip()
+    # Blanks alone: byte by byte, the second half of an accented letter may look like another kind of space.
+    application, facility = msh.text(3).strip(" \t"), msh.text(4).strip(" \t")
     if not (application.isascii() and facility.isascii()):
         codec = header.charset.codec
         with suppress(UnicodeError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from messages import patient_told, result
 from sites import demo_site
 from sqlalchemy import select
 from starlette.applications import Starlette
-from stores import SITE, at_once
+from stores import SITE, Store, at_once
 from structlog.testing import capture_logs
 
 from adapters.identity_operations import IdentityOperations
@@ -41,6 +42,7 @@ CLIENTS = {
 ACCESS = Access(clients=CLIENTS, client_keys=dict.fromkeys(CLIENTS, PEM))
 DESK = demo_site(sources=SITE.sources, access=ACCESS)
 CANARY = "AUTREMENT"
+decider = Store.decider
 REVEAL = {identity_desk.REVEAL_HEADER: quote("une vérification")}
 
 
@@ -224,6 +226,23 @@ async def test_freezing_flags_and_questions_to_others_are_decided_over_http_too(
     await desk.call("POST", f"{proposed.headers['location']}/approval", by="omar")
     assert (await desk.call("GET", f"/identity/records/{adm}")).json()["frozen"] is True
     assert (await desk.call("GET", "/identity/questions?kind=stale")).json()["questions"] == []  # asked just now
+
+
+async def test_what_has_waited_for_too_long_is_listed_as_late(store, doubt, monkeypatch):
+    """A question by the list of its name, a request by its own word; neither is while its time has not passed."""
+    adm, own = doubt
+    made, late = Desk(store), NOW.replace(year=2099)
+    site = replace(DESK, desk_days=1e-9)
+    monkeypatch.setattr(type(store), "decider", lambda s: replace(decider(s), site=site))
+    app = Starlette(routes=identity_desk.create_routes(made.operations, store.trail, site, lambda: late))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as made.http:
+        made.document = (await made.http.get("/identity/openapi.json")).json()
+        monkeypatch.setattr(identity_desk, "authenticate", lambda *_, **__: CLIENTS["nadia"])
+        (question,) = (await made.call("GET", "/identity/questions?kind=stale")).json()["questions"]
+        assert question["identity"] == own
+        asked = {"kind": "request-flag", "identity": adm, "subject": "HOMA", "reason": "a namesake"}
+        done = await made.call("POST", "/identity/decisions", asked)
+        assert (await made.call("GET", done.headers["location"])).json()["overdue"] is True
 
 
 async def test_a_decision_on_what_has_changed_since_says_who_changed_it_and_when(desk, doubt):

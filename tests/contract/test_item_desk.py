@@ -15,12 +15,13 @@ from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from adapters.store.item_desk import ItemDesk
 from gateway.audit import AuditAction
-from gateway.errors import AccessRefused, PreconditionFailed, ResourceNotFound, StateConflict
+from gateway.errors import AccessRefused, PreconditionFailed, ReasonNeeded, ResourceNotFound, StateConflict
 from gateway.facts import Priority
 from gateway.handling import Deed
 from gateway.pipeline import Decider
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.site import Access
+from gateway.wording import NOTE_LENGTH
 from gateway.worklist import ItemKind, ItemState
 
 QUEUE, OTHER = "accueil", "cardiologie"
@@ -268,3 +269,14 @@ def test_a_secretariats_open_items_are_read_in_their_order_by_an_index(store):
         plan = str(connection.exec_driver_sql(f"{how} {statement}", parameters).all())
     assert "ix_work_item_secretariat_place_id" in plan
     assert not re.search("TEMP B-TREE|Sort", plan), plan
+
+
+def test_words_are_bounded_whether_they_are_needed_or_not(store):
+    """A note beyond what the history keeps is refused, and nothing is done."""
+    item = of_result(store)
+    acts, long = desk(store), "x" * (NOTE_LENGTH + 1)
+    acts.claim(item.id)
+    for act in (acts.release, acts.done, acts.undo, acts.acknowledge_clinically, acts.comment, acts.reopen):
+        with pytest.raises(ReasonNeeded):
+            act(item.id, long)
+    assert now_(store, item).version == item.version + 1

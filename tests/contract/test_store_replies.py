@@ -3,7 +3,7 @@
 from messages import patient_told
 from stores import NOW, reception, store_at
 
-from adapters.store import schema
+from adapters.store import replies, schema
 from gateway.errors import NotHl7
 from gateway.reception import Objection, State
 
@@ -20,8 +20,8 @@ def processed(store):
         pass
 
 
-def test_what_has_ended_is_due_in_order_once_and_to_its_source(store):
-    """Nothing is due before the end; then it is, with bytes and end, by message, until it is told."""
+def test_what_has_ended_is_due_in_order_once_and_to_its_source(store, monkeypatch):
+    """Nothing is due before the end; then it is, with bytes and end, by message, bounded in bytes, until it is told."""
     raws = [patient_told(f"C{n}", "8001", when=n) for n in range(5)]
     numbers = [r.message for r in store.inbox.record([owed(raw) for raw in raws] + [reception(A28 + b"NTE|1\r")])][:5]
     assert store.replies.due("admissions", 10) == []
@@ -31,6 +31,11 @@ def test_what_has_ended_is_due_in_order_once_and_to_its_source(store):
         (n, raw, State.PROCESSED) for n, raw in zip(numbers, raws, strict=True)
     ]
     assert [d.message for d in store.replies.due("admissions", 2)] == numbers[:2]
+    monkeypatch.setattr(replies, "BATCH_BYTES", len(raws[0]) + len(raws[1]))
+    assert [d.message for d in store.replies.due("admissions", 10)] == numbers[:2]
+    monkeypatch.setattr(replies, "BATCH_BYTES", 1)
+    assert [d.message for d in store.replies.due("admissions", 10)] == numbers[:1]
+    monkeypatch.undo()
     assert store.replies.due("department", 10) == []
     store.replies.told(numbers[:4])
     with store_at(store.url) as again:

@@ -66,17 +66,18 @@ def test_what_cannot_be_read_is_an_error_and_not_an_exception(raw, error):
     assert found.message is None
 
 
-ACCENTED = Source("accents", SourceRole.DEPARTMENT, applications=("GESTION-ADMISSÉ",), facilities=("HÔPITAL",))
+ACCENTED = Source("accents", SourceRole.DEPARTMENT, applications=("GESTION-ADMISSÉ", "Là"), facilities=("HÔPITAL",))
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "iso8859-1", "cp1252"])
 @pytest.mark.parametrize("label", ["", "8859/1", "UNICODE UTF-8"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_source_whose_name_has_accents_is_found(codec, label, form):
+@pytest.mark.parametrize("name", ["GESTION-ADMISSÉ", " Là "])
+def test_a_source_whose_name_has_accents_is_found(codec, label, form, name):
     """MSH-3 and MSH-4 are looked for as text, whatever MSH-18 says of the bytes."""
     if form == "NFD" and codec != "utf-8":
         return
-    names = unicodedata.normalize(form, "GESTION-ADMISSÉ|HÔPITAL")
+    names = unicodedata.normalize(form, f"{name}|HÔPITAL")
     msh = f"MSH|^~\\&|{names}|G|C|20260310101500||ADT^A28|M1|P|2.5||||||{label}"
     found = examine(f"{msh}\r{PID}\r".encode(codec), demo_site(sources=(ACCENTED,)))
     assert found.source == ACCENTED
