@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from gateway.errors import ResourceNotFound, StateConflict
 from gateway.identity import Identity, Request, Ruling, apart, disagreements, fingerprint, settled, survivorship
-from gateway.reconciliation import PROVISIONAL_AUTHORITY
+from gateway.naming import PROVISIONAL_AUTHORITY
 
 
 class DecisionKind(StrEnum):

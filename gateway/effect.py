@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import reduce
 
 from gateway.act import Act
+from gateway.asking import ask_about_filing
 from gateway.audit import AuditAction
 from gateway.completion import completed
 from gateway.directory import EntryKey, entries, entry_key, is_newer
@@ -49,7 +50,9 @@ from gateway.focus import (
     result_keys,
 )
 from gateway.identity import Identity
-from gateway.reconciliation import ask_about_filing, link, merge, primary_identifier, reconcile, require_vouched
+from gateway.joining import link, merge, require_vouched
+from gateway.naming import primary_identifier
+from gateway.reconciliation import reconcile
 from gateway.state import State
 from gateway.stay import movement_told, stands, stood, with_movement
 from gateway.told import NEVER

@@ -52,11 +52,11 @@ from gateway.handling import Deed
 from gateway.identity import Person
 from gateway.likeness import search_keys
 from gateway.matching.blocking import Key
+from gateway.naming import primary_of
 from gateway.objection import objected
 from gateway.outbox import OutboxEntry
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
-from gateway.reconciliation import primary_of
 from gateway.site import Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
 from gateway.worklist import Former, WorkItem

@@ -53,8 +53,8 @@ from gateway.facts import (
 )
 from gateway.focus import Question
 from gateway.identity import contradictions, golden_record, normalise
+from gateway.naming import PROVISIONAL_AUTHORITY
 from gateway.reception import State as MessageState
-from gateway.reconciliation import PROVISIONAL_AUTHORITY
 from gateway.site import Matching, Site, Source
 from gateway.state import State
 from gateway.worklist import ItemKind

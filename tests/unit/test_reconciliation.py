@@ -29,8 +29,8 @@ from gateway.audit import AuditAction
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
 from gateway.focus import Doubt, Question
 from gateway.identity import Identity, Ruling, fingerprint
+from gateway.naming import PROVISIONAL_AUTHORITY
 from gateway.reception import State
-from gateway.reconciliation import PROVISIONAL_AUTHORITY
 from gateway.worklist import ItemKind, ItemState
 
 LAB_7, IMAGING_9 = own(LAB, "7"), own(IMAGING, "9")
