@@ -1,0 +1,38 @@
+"""What is to be known of how a message was understood."""
+
+from enum import StrEnum
+
+
+class Remark(StrEnum):
+    """What whoever works on an item must know of how its message was understood."""
+
+    STATUS_CONTRADICTED = "status-contradicted"
+    """The status told contradicts the event, or the report its lines: which was taken is a rule's choice."""
+    START_CONTRADICTED = "start-contradicted"
+    """Several starts of one appointment were told."""
+    REPLACES_NOTHING = "replaces-nothing"
+    """A replacement names no other document."""
+    UNAVAILABLE = "unavailable"
+    """The document is obsolete, or not for patient care (TXA-19)."""
+    RESTRICTED = "restricted"
+    """Something limits the document's being sent (MASQUE_PS, INVISIBLE_PATIENT ...)."""
+    VERSION_INCORRECT = "version-incorrect"
+    """What the document replaces or withdraws is not known, or not the version in force."""
+    AUTHOR_NOT_ALLOWED = "author-not-allowed"
+    """Who replaces or withdraws the document may not do so."""
+    PATIENT_UNKNOWN = "patient-unknown"
+    """Nobody was known by the patient's identifiers when the document came."""
+    INS_MISSING = "ins-missing"
+    """The document came without an INS, and none is known of its patient."""
+    INS_DIFFERS = "ins-differs"
+    """The INS or the traits that came with the document are not those known of its patient."""
+    INS_INCOMPLETE = "ins-incomplete"
+    """The INS came without a trait that goes with it, or cut short."""
+    MOVEMENT_CONTRADICTED = "movement-contradicted"
+    """What a message says that it does to a movement contradicts its event, which was taken (ZBE-4)."""
+    MOVEMENT_LATE = "movement-late"
+    """A movement came behind later ones: it took its place in the stay's history and moved nobody."""
+    TRANSFER_EXPECTED = "transfer-expected"
+    """The patient is to be moved to another place (A15)."""
+    DISCHARGE_EXPECTED = "discharge-expected"
+    """The patient is to leave (A16)."""
