@@ -348,7 +348,8 @@ def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identi
     """
     stay = known.fact if known is not None and isinstance(known.fact, VisitReported) else None
     told_at = act.told_at or act.received_at or act.now
-    movements = with_movement(_movements(known), movement_told(fact, act.source.id, act.message, told_at))
+    told = movement_told(fact, act.source.id, act.message, told_at)
+    movements = with_movement(_movements(known), told)
     now = stands(movements, act.source.id)
     other = known is not None and stay is not None and known.told.source != act.source.id
     decides = now is not None and now.message == act.message
@@ -361,7 +362,7 @@ def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identi
         if unmoved:
             _leave(act, known, identity)
         act.objects.setdefault(f"{known.kind}/{known.id}", False)
-        if Remark.MOVEMENT_LATE in stay.remarks or (unmoved and not other and _is_late(act, fact, stay)):
+        if Remark.MOVEMENT_LATE in stay.remarks or (unmoved and not other and _is_late(told, stay)):
             after = replace(after, remarks=tuple(dict.fromkeys((*after.remarks, Remark.MOVEMENT_LATE))))
         shown = replace(known, fact=after, version=known.version + (after != stay))
         _settle(act, known, shown, keys)
@@ -369,10 +370,14 @@ def _follow(act: Act, fact: VisitReported, known: Focus | None, identity: Identi
     _place(act, after, known, identity, keys)
 
 
-def _is_late(act: Act, fact: VisitReported, stay: VisitReported) -> bool:
-    """Whether a movement comes behind later ones of its source for the first time; history is told as such."""
-    again = any((m.source, m.message) == (act.source.id, act.message) for m in stay.movements)
-    return fact.act is MovementAct.INSERT and not fact.historic and not again
+def _is_late(told: Movement, stay: VisitReported) -> bool:
+    """Whether a movement comes behind later ones of its source for the first time; history is told as such.
+
+    It does not where the same message, or another that says the very same, came before.
+    """
+    own = (m for m in stay.movements if m.source == told.source)
+    again = any(m.message == told.message or replace(m, message=told.message) == told for m in own)
+    return told.act is MovementAct.INSERT and not told.historic and not again
 
 
 def _move_stay(act: Act, moved: StayMoved) -> Identity:

@@ -297,6 +297,16 @@ def test_an_announcement_without_a_stay_asks_for_nothing():
     assert gateway.only(ItemKind.ADMISSION).remarks == ("discharge-expected",)
 
 
+def test_a_movement_told_twice_is_not_late_whichever_of_the_two_is_processed_last():
+    """A repetition that an operator lets take effect again changes nothing that a reader sees."""
+    gateway = Gateway()
+    first, second = (gateway.job(moved("M1", 1, "3010"), minute=1) for _ in range(2))
+    gateway.process([second])
+    before = gateway.only(ItemKind.ADMISSION)
+    gateway.process([first])
+    assert gateway.only(ItemKind.ADMISSION) == before
+
+
 def test_a_movement_that_comes_late_is_remarked_on_the_item():
     """It moves nobody, and whoever works on the stay sees that one came out of order; told again it is not."""
     gateway = Gateway()
