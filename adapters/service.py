@@ -18,7 +18,7 @@ from typing import Any, ParamSpec
 
 import structlog
 
-from adapters import online, pipeline, proof
+from adapters import configuring, online, pipeline, proof
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
 from adapters.bus.embedded import EmbeddedPublisher
@@ -48,7 +48,7 @@ from adapters.web.server import Server
 from adapters.web.tokens import require_keys
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, TroubleError
 from gateway.principal import Principal
 
 log = structlog.get_logger()
@@ -116,10 +116,13 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a process that is told of rules before it has read any
     if while_stdin:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_input, loop, stop)
     service = _Service(assembly, role)
     _tell_audit(assembly, AuditAction.SERVICE_STARTED, principal, role)
+    await asyncio.to_thread(configuring.record, assembly.database, assembly.site, principal.id)
+    loop.add_signal_handler(signal.SIGHUP, service.renew, principal)
     async with service.processing(principal), service.watching(), service.receiving() as addresses:
         if ready_file is not None:
             _write_ready(ready_file, addresses)
@@ -168,6 +171,8 @@ class _Service:
         self._assembly = assembly
         self._role = role
         self._watch = observation.watch(assembly, role)
+        self._processes: WorkerProcesses | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._relay = Relay(assembly.outbox, _publisher(assembly)) if role.does(Role.RELAY) else None
         self._worker = pipeline.worker(assembly, self._published, self._watch.meter.ended) if self._works_here else None
 
@@ -180,6 +185,25 @@ class _Service:
     def _worker_processes(self) -> int:
         apart = self._role is Role.ALL and not self._assembly.database.sqlite
         return self._assembly.settings.workers if apart else 0
+
+    def renew(self, principal: Principal) -> None:
+        """Take up the rules as the site's folder has them now; where something in it is wrong, go on with the old."""
+        self._renewing = asyncio.create_task(self._renew(principal))
+
+    async def _renew(self, principal: Principal) -> None:
+        parts = self._assembly
+        try:
+            site = await asyncio.to_thread(configuring.renewed, parts.settings.site, parts.site)
+            await asyncio.to_thread(configuring.record, parts.database, site, principal.id)
+        except (ConfigurationError, TroubleError) as error:
+            log.error("configuration.refused", error=error.name, path=error.path, rule=error.rule)
+            return
+        parts.site = site
+        if self._worker is not None:
+            self._worker.renew(pipeline.decider(parts), site)
+        if self._processes is not None:
+            self._processes.renew()
+        log.info("configuration.renewed", version=site.version)
 
     def _published(self) -> None:
         if self._relay is not None:
@@ -211,8 +235,8 @@ class _Service:
             self._watch.probes.worker = part.runs
             yield part
         if self._worker_processes:
-            processes = WorkerProcesses(self._worker_processes)
-            yield _Part("workers", processes.run(), processes.stop)
+            self._processes = WorkerProcesses(self._worker_processes)
+            yield _Part("workers", self._processes.run(), self._processes.stop)
 
     def _relaying(self) -> _Part | None:
         if self._relay is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 
@@ -29,6 +30,7 @@ class WorkerProcesses:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self._processes: dict[int, Process] = {}
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -39,10 +41,17 @@ class WorkerProcesses:
         """Let `run` end."""
         self._stopping.set()
 
+    def renew(self) -> None:
+        """Let each take up the rules as the site's folder has them now."""
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGHUP)
+
     async def _keep(self, number: int) -> None:
         while not self._stopping.is_set():
             # In a session of its own: what a terminal sends to all of its processes (Ctrl-C) is its parent's to answer.
             process = await asyncio.create_subprocess_exec(*_WORK, stdin=PIPE, stdout=DEVNULL, start_new_session=True)
+            self._processes[number] = process
             log.info("worker.process-started", worker=number, pid=process.pid)
             if await self._ended_by_itself(process):
                 log.error("worker.process-ended", worker=number, code=process.returncode)

@@ -75,10 +75,15 @@ class Worker:
         self._ended = ended
         self._arrived = threading.Event()
         self._next_look = 0.0
+        self._renewed: tuple[Decider, Site] | None = None
 
     def wake(self) -> None:
         """Tell that something is pending."""
         self._arrived.set()
+
+    def renew(self, decider: Decider, site: Site) -> None:
+        """Decide by another configuration from the next batch on."""
+        self._renewed = decider, site
 
     def run(self, stop: threading.Event) -> None:
         """Process until told to stop; the batch in hand is finished."""
@@ -98,6 +103,8 @@ class Worker:
 
     def run_once(self) -> int:
         """Process one batch; give how many messages."""
+        if self._renewed is not None:
+            (self._decider, self._site), self._renewed = self._renewed, None
         jobs: Sequence[Job] = ()
         try:
             with self._work.claim() as claim:

@@ -18,6 +18,7 @@ from gateway.facts import (
     Pending,
     Priority,
     Remark,
+    ResourceKind,
     ResultReported,
     ResultStatus,
     VisitReported,
@@ -95,7 +96,15 @@ def _of_appointment(fact: AppointmentReported, source: str) -> Demand:
     cancelled = fact.status in {AppointmentStatus.CANCELLED, AppointmentStatus.ENTERED_IN_ERROR}
     title = "convocation.cancelled" if cancelled else _APPOINTMENT_TITLES.get(fact.status, "convocation.closed")
     return Demand(
-        Subject(ItemKind.CONVOCATION, source, fact.unit, fact.location, fact.service_code, priority=fact.priority),
+        Subject(
+            ItemKind.CONVOCATION,
+            source,
+            fact.unit,
+            fact.location,
+            fact.service_code,
+            priority=fact.priority,
+            practitioner=tuple(r.code for r in fact.named(ResourceKind.PERSON) if r.code),
+        ),
         ItemKind.CONVOCATION,
         fact.status in _APPOINTMENT_TITLES,
         fact.priority,
@@ -124,7 +133,15 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     content = tuple((o.code, o.sub_id, o.value, o.unit, o.abnormality, o.notes) for o in fact.observations)
     unit = fact.ordering_unit or fact.stay_unit
     return Demand(
-        Subject(ItemKind.RESULT, source, unit, fact.location, fact.code, priority=fact.priority),
+        Subject(
+            ItemKind.RESULT,
+            source,
+            unit,
+            fact.location,
+            fact.code,
+            priority=fact.priority,
+            practitioner=(fact.requester_key.value,) if fact.requester_key else (),
+        ),
         ItemKind.RESULT,
         not withdrawn,
         Priority.STAT if critical else fact.priority,
@@ -250,7 +267,7 @@ def _of_what_waits(focus: Focus) -> Demand | None:
             return None
     title = f"{wanted.kind}.{fact.act}-unknown"
     content = (title, *(held.message for held in focus.held))
-    return replace(wanted, needed=True, title=title, content=content, warns=False, of_object=False)
+    return _with_event(replace(wanted, needed=True, title=title, content=content, warns=False, of_object=False))
 
 
 _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
@@ -270,4 +287,9 @@ def demand(focus: Focus) -> Demand | None:
             return _of_what_waits(focus)
         case OrderReported() | Noted():
             return None
-    return _DEMANDS[type(focus.fact)](focus.fact, focus.told.source)
+    return _with_event(_DEMANDS[type(focus.fact)](focus.fact, focus.told.source))
+
+
+def _with_event(wanted: Demand) -> Demand:
+    """Let the rules see what happened, as the item's title tells it."""
+    return replace(wanted, subject=replace(wanted.subject, event=wanted.title.partition(".")[2]))

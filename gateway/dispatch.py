@@ -8,6 +8,7 @@ from gateway.demand import Demand, demand
 from gateway.facts import Priority
 from gateway.focus import Focus
 from gateway.routing import DEFAULT_RULE, Route, route
+from gateway.site import Site
 from gateway.worklist import URGENCY, Hand, ItemKind, ItemState, WorkItem
 
 WAS_DONE = "-after-done"
@@ -29,9 +30,9 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     if wanted is None:
         return
     old = demand(before) if before is not None else None
-    where = _route(act, wanted)
+    where = destination(act.site, wanted)
     reads_new = old is None or old.content != wanted.content
-    was_on = _route(act, old).secretariats if old is not None else ()
+    was_on = destination(act.site, old).secretariats if old is not None else ()
     existing = {item.routed_to: item for item in act.state.items_about(after.id)}
     stays = dict.fromkeys(where.secretariats if wanted.needed else ())
     for item in existing.values():
@@ -45,17 +46,17 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
             _create(act, secretariat, after, wanted, where)
 
 
-def _route(act: Act, wanted: Demand) -> Route:
-    """Where the rules send it, and a copy to each secretariat to which they send what the named units get."""
+def destination(site: Site, wanted: Demand) -> Route:
+    """Give where a site's rules send it, and a copy to each secretariat to which they send what the named units get."""
     if not wanted.routed:
         return Route(tuple(wanted.sides), DEFAULT_RULE, "")
-    default = act.site.identity_desk if wanted.kind is ItemKind.IDENTITY else act.site.default_secretariat
-    found = route(wanted.subject, act.site.rules, default)
+    default = site.identity_desk if wanted.kind is ItemKind.IDENTITY else site.default_secretariat
+    found = route(wanted.subject, site.rules, default)
     if wanted.sides:
         found = replace(found, secretariats=tuple(dict.fromkeys((*found.secretariats, *wanted.sides))))
     if not wanted.copies:
         return found
-    others = (route(replace(wanted.subject, unit=unit, location=""), act.site.rules, "") for unit in wanted.copies)
+    others = (route(replace(wanted.subject, unit=unit, location=""), site.rules, "") for unit in wanted.copies)
     copied = [secretariat for other in others if other.rule != DEFAULT_RULE for secretariat in other.secretariats]
     return replace(found, secretariats=tuple(dict.fromkeys((*found.secretariats, *copied))))
 
@@ -162,5 +163,6 @@ def _record(act: Act, action: AuditAction, item: WorkItem) -> None:
         state=item.state,
         priority=item.priority,
         rule=item.rule or DEFAULT_RULE,
+        rules=act.site.version,
         version=item.version,
     )

@@ -19,6 +19,8 @@ class Subject:
         code: LOINC, exam or service code.
         patient_class: PV1-2.
         priority: urgency of the message.
+        event: what the item says happened: the second half of its title's key (``to-send``, ``critical``, ``planned``).
+        practitioner: numbers of the practitioners whom an appointment is with, or who asked for a result.
 
     """
 
@@ -29,6 +31,13 @@ class Subject:
     code: str = ""
     patient_class: str = ""
     priority: Priority = Priority.ROUTINE
+    event: str = ""
+    practitioner: tuple[str, ...] = ()
+
+    def values(self, condition: str) -> tuple[str, ...]:
+        """Give what a condition is held against; any one of them is enough."""
+        value = getattr(self, condition)
+        return value if isinstance(value, tuple) else (str(value),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +63,17 @@ class Rule:
 
     def matches(self, subject: Subject) -> bool:
         """Whether every condition holds."""
+        return not self.failing(subject)
+
+    def failing(self, subject: Subject) -> str:
+        """Give the first condition that does not hold (``kind``, or one of ``when``); empty if the rule matches."""
         if subject.kind not in self.kinds:
-            return False
-        return all(
-            any(fnmatchcase(str(getattr(subject, name)), pattern) for pattern in patterns)
-            for name, patterns in self.when.items()
-        )
+            return "kind"
+        return next((name for name, patterns in self.when.items() if not _any(subject.values(name), patterns)), "")
+
+
+def _any(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
 
 
 DEFAULT_RULE = "default"

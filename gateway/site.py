@@ -213,6 +213,7 @@ class Site:
         held_hours: how long a fact may wait for its object before a person sees it.
         desk_days: how long a question may stay open, or a request to admissions wait, before it is listed as late.
         matching: how the matcher is used; None: exact rules alone.
+        version: name of all this as it was read; empty: it was read from nowhere.
 
     """
 
@@ -231,6 +232,7 @@ class Site:
     held_hours: float = 24.0
     desk_days: float = 7.0
     matching: Matching | None = None
+    version: str = ""
 
     @property
     def desk_limit(self) -> timedelta:

@@ -5,7 +5,7 @@ A wrong file is refused with its path, its line and what was expected.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from pathlib import Path
@@ -26,6 +26,8 @@ from gateway.worklist import ItemKind
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
 from mappings.profiles import load_profiles
+from mappings.site_description import described, version
+from mappings.texts import keys
 from mappings.toml_file import read, refuse
 
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
@@ -70,20 +72,22 @@ AbsolutePath = Annotated[str, Field(pattern="^(/.*)?$")]
 MessageKind = Annotated[str, AfterValidator(_message_kind)]
 Network = Annotated[str, AfterValidator(_network)]
 Name = Annotated[str, AfterValidator(_name)]
-Condition = Literal["source", "unit", "location", "code", "patient_class", "priority"]
+Condition = Literal["source", "unit", "location", "code", "patient_class", "priority", "event", "practitioner"]
 CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A table whose keys are all read."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _MatchingTable(_Strict):
+class _MatchingTable(Strict):
     enabled: bool = True
     automatic: bool = False
 
 
-class _SiteFile(_Strict):
+class _SiteFile(Strict):
     id: Name
     label: str
     environment: Environment
@@ -97,7 +101,7 @@ class _SiteFile(_Strict):
     matching: _MatchingTable = _MatchingTable()
 
 
-class _SourceTable(_Strict):
+class _SourceTable(Strict):
     id: Name
     role: SourceRole
     label: str = ""
@@ -130,11 +134,11 @@ class _SourceTable(_Strict):
     trust_contract: bool = False
 
 
-class _SourcesFile(_Strict):
+class _SourcesFile(Strict):
     source: tuple[_SourceTable, ...]
 
 
-class _SecretariatTable(_Strict):
+class _SecretariatTable(Strict):
     id: Name
     label: str
     units: frozenset[str] = frozenset()
@@ -142,11 +146,11 @@ class _SecretariatTable(_Strict):
     sensitive: bool = False
 
 
-class _SecretariatsFile(_Strict):
+class _SecretariatsFile(Strict):
     secretariat: tuple[_SecretariatTable, ...]
 
 
-class _RuleTable(_Strict):
+class _RuleTable(Strict):
     name: Name
     label: str
     to: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -155,18 +159,18 @@ class _RuleTable(_Strict):
     priority: Priority | None = None
 
 
-class _RoutingFile(_Strict):
+class _RoutingFile(Strict):
     rule: tuple[_RuleTable, ...] = ()
 
 
-class _PrincipalTable(_Strict):
+class _PrincipalTable(Strict):
     profession: str = ""
     secretariats: frozenset[Name] = frozenset()
     rights: frozenset[Right | Literal["*"]] = frozenset()
     public_key: str = ""
 
 
-class _AccessFile(_Strict):
+class _AccessFile(Strict):
     accounts: dict[str, _PrincipalTable] = Field(default_factory=dict)
     clients: dict[str, _PrincipalTable] = Field(default_factory=dict)
     anonymous: _PrincipalTable | None = None
@@ -197,7 +201,7 @@ def load_site(folder: Path) -> Site:
     _check_access(folder / "access.toml", access, site.environment)
     _check_principals(folder / "access.toml", access, known)
     served = tuple(Secretariat(**s.model_dump()) for s in secretariats.secretariat)
-    return Site(
+    found = Site(
         id=site.id,
         label=site.label,
         environment=site.environment,
@@ -214,6 +218,7 @@ def load_site(folder: Path) -> Site:
         desk_days=site.desk_days,
         matching=Matching(automatic=site.matching.automatic) if site.matching.enabled else None,
     )
+    return replace(found, version=version(described(found)))
 
 
 def site_profiles(folder: Path) -> dict[str, Profile]:
@@ -358,7 +363,8 @@ def _check_rules(path: Path, routing: _RoutingFile, known: set[str]) -> None:
 
 def _check_conditions(path: Path, routing: _RoutingFile, sources: set[str]) -> None:
     """A pattern of a closed vocabulary that matches none of its words is a typing error."""
-    words: dict[Condition, set[str]] = {"source": sources, "priority": {p.value for p in Priority}}
+    events = {title.partition(".")[2] for title in keys("title")}
+    words: dict[Condition, set[str]] = {"source": sources, "priority": {p.value for p in Priority}, "event": events}
     for place, rule in enumerate(routing.rule):
         for condition, known in words.items():
             for pattern in rule.when.get(condition, ()):
@@ -380,6 +386,7 @@ def summary(site: Site) -> Mapping[str, Any]:
     """Give what `gateway config check` says of a good site."""
     return {
         "site": site.id,
+        "version": site.version,
         "environment": site.environment.value,
         "sources": [s.id for s in site.sources],
         "secretariats": list(site.secretariats),

@@ -36,6 +36,7 @@ COMMANDS = {
     "bus": "Look at the bus: its topology, and what its consumers could not take.",
     "audit": "Search and verify the audit trail.",
     "retention": "Purge what has been kept for its time.",
+    "routing": "Say why an item is where it is, and what other rules would do.",
     "config": "Look at the configuration.",
     "migrate": "Bring the database's schema to this program's revision.",
 }

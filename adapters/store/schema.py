@@ -73,6 +73,16 @@ Serial = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in an INTEGER primary key."""
 
 
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("version", String(16), nullable=False),
+    Column("description", Json, nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    comment="Versions of the site's configuration that a service has run with, in order",
+)
 installation = Table(
     "installation",
     metadata,

@@ -155,6 +155,11 @@ class MessageSearch:
             if found:
                 yield found
 
+    def span(self, wanted: MessageFilter) -> tuple[int, int]:
+        """Give a number from which on the messages of a period are, and one before which they are."""
+        with self._database.read() as connection:
+            return _span(connection, wanted)
+
     def error_groups(self) -> list[ErrorGroup]:
         """Count the errors that are still to be dealt with, by error and rule, the most frequent first."""
         number, count = _outcome.c.message_id, func.count()

@@ -8,7 +8,9 @@ from gateway.facts import Priority
 from gateway.routing import DEFAULT_RULE, Route, Rule, Subject, route
 from mappings.site import CONDITIONS
 
-SUBJECT = Subject("result", "lab", "3010", "CARDIO^12", "IONO", "I", Priority.URGENT)
+SUBJECT = Subject(
+    "result", "lab", "3010", "CARDIO^12", "IONO", "I", Priority.URGENT, "final", ("10003345678", "LOCAL7")
+)
 
 
 def rule(name: str = "r", to: tuple[str, ...] = ("cardiologie",), kinds=("result",), **when: tuple[str, ...]) -> Rule:
@@ -26,6 +28,8 @@ def rule(name: str = "r", to: tuple[str, ...] = ("cardiologie",), kinds=("result
         {"location": ("CARDIO^*",)},
         {"source": ("lab",), "code": ("IONO",), "patient_class": ("I",)},
         {"priority": ("urgent", "stat")},
+        {"event": ("critical", "final")},
+        {"practitioner": ("LOCAL*",)},
     ],
 )
 def test_a_rule_matches_when_every_condition_holds_by_any_of_its_patterns(when):
@@ -43,11 +47,14 @@ def test_a_rule_matches_when_every_condition_holds_by_any_of_its_patterns(when):
         {"location": ("CARDIO",)},
         {"unit": ("",)},
         {"priority": ("stat",)},
+        {"event": ("critical",)},
+        {"practitioner": ("10003345679",)},
     ],
 )
 def test_a_rule_fails_with_one_condition(when):
     """One condition that does not hold is enough; letters' case counts, and a pattern is for the whole value."""
     assert not rule(**when).matches(SUBJECT)
+    assert rule(**when).failing(SUBJECT) in when
 
 
 def test_a_rule_is_for_its_kinds_only():
