@@ -33,7 +33,8 @@ def completed(fact: ObjectFact, known: ObjectFact | Question | Discrepancies | N
         case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL), AppointmentReported():
             return _with_other_resources(fact, _filled(fact, known), known)
         case DocumentReported(act=DocumentAct.STATUS | DocumentAct.WITHDRAW), DocumentReported():
-            return _filled(fact, known)
+            others = tuple(n for n in _joined(fact.renditions, known.numbers) if n != fact.key)
+            return replace(_filled(fact, known), renditions=others)
         case OrderReported(), OrderReported():
             told = fact if fact.act is OrderAct.REQUEST else _filled(fact, known)
             asked_at = known.asked_at or fact.asked_at

@@ -469,7 +469,7 @@ def _is_stale(act: Act, known: Focus, fact: ObjectFact) -> bool:
 def _is_superseded(fact: ObjectFact, known: Focus) -> bool:
     if not isinstance(fact, DocumentReported) or not isinstance(known.fact, DocumentReported):
         return False
-    return fact.act is not DocumentAct.REPLACE and fact.key != known.fact.key
+    return fact.act is not DocumentAct.REPLACE and not set(fact.numbers) & set(known.fact.numbers)
 
 
 def _waits(fact: ObjectFact) -> bool:

@@ -280,7 +280,7 @@ def keys_of(fact: ObjectFact) -> tuple[FocusKind, tuple[Identifier, ...]]:
             return FocusKind.ORDER, keys
         case ResultReported(key=key):
             return FocusKind.RESULT, (key,)
-        case DocumentReported(key=key, replaces=replaced):
-            return FocusKind.DOCUMENT, (key, replaced) if replaced else (key,)
+        case DocumentReported(numbers=numbers, replaces=replaced):
+            return FocusKind.DOCUMENT, (*numbers, replaced) if replaced else numbers
         case VisitReported(visit=visit):
             return FocusKind.VISIT, (visit,)

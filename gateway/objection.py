@@ -120,7 +120,8 @@ def _of_version(act: Act, fact: DocumentReported) -> Iterator[DocumentObjection]
     found = next(iter(act.state.foci_with(FocusKind.DOCUMENT, (asked,))), None)
     known = found.fact if found is not None and isinstance(found.fact, DocumentReported) else None
     again = found is not None and found.message == act.message  # a replay finds what it did itself
-    stands = known is not None and known.act is not DocumentAct.WITHDRAW and known.key in {asked, fact.key}
+    in_force = known.numbers if known is not None and known.act is not DocumentAct.WITHDRAW else ()
+    stands = asked in in_force or fact.key in in_force
     if not (stands or again):
         yield VersionIncorrect("a document that is known here, in the version that is in force", path=path)
     if not _allowed(act, fact, found if known is not None else None):

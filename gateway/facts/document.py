@@ -54,6 +54,7 @@ class DocumentReported:
         carried_by: the message that carried it, by which its business acknowledgments name it.
         remarks: what was odd in what was told last.
         undelivered: who answered that it did not arrive, and has not answered otherwise since.
+        renditions: its numbers in other formats (CI-SIS: level 1 beside level 3, each with an id of its own).
 
     """
 
@@ -77,7 +78,13 @@ class DocumentReported:
     author_key: Identifier | None = None
     carried_by: Identifier | None = None
     undelivered: frozenset[Carrier] = frozenset()
+    renditions: tuple[Identifier, ...] = ()
     remarks: tuple[Remark, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[Identifier, ...]:
+        """Its own numbers, in whatever format."""
+        return (self.key, *self.renditions)
 
 
 @dataclass(frozen=True, slots=True)

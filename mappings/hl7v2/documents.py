@@ -4,10 +4,10 @@ A message of the profile is an MDM or an ORU. What it shows by itself to be inco
 application error 906; whether the patient, the author or the replaced version is known is not asked here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.er7 import Message, Segment
-from gateway.errors import DataTypeInvalid, DocumentIncoherent, FieldMissing, LimitExceeded
+from gateway.errors import DataTypeInvalid, DocumentIncoherent, FieldMissing, LimitExceeded, MessageIncoherent
 from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier, IdentifierKind, Remark
 from mappings.cda import CdaHeader, Instance, header_of
 from mappings.hl7v2 import times
@@ -94,10 +94,7 @@ def _check_controls(reading: Reading) -> None:
                 raise DocumentIncoherent("F, C or D on a document (CI-SIS, CDA en HL7v2)", path=path)
             if control in statuses and statuses[control] != status:
                 raise DocumentIncoherent(f"{statuses[control]} for ORC-1 {control} (CI-SIS, CDA en HL7v2)", path=path)
-            header = _strict_header(reading, line.segment)
-            if header is None or header.id is None:
-                path = reading.path(line.segment, 5)
-                raise DocumentIncoherent("a CDA document with an id (CI-SIS, CDA en HL7v2)", path=path)
+            _numbered_header(reading, line.segment)
 
 
 def _strict_header(reading: Reading, line: Segment) -> CdaHeader | None:
@@ -146,18 +143,30 @@ def differs_from(reading: Reading, pid: Segment, header: CdaHeader, *, strict: b
 # -- after it ----------------------------------------------------------------------------------------------------------
 
 
-def header_in(reading: Reading, lines: Sequence[Segment]) -> CdaHeader | None:
-    """Give the header of the first document among OBX, if it is a CDA; what cannot be read is flagged, not refused."""
-    line = next((s for s in lines if s.text(2).strip().upper() == ENCAPSULATED), None)
-    if line is None:
-        return None
-    try:
-        return _header(reading, line)
-    except LimitExceeded as error:
-        reading.flag(error.path, "the header of the document is too large to be read")
-    except DataTypeInvalid as error:
-        reading.flag(error.path, "the XML of the document cannot be read")
-    return None
+def headers_in(reading: Reading, lines: Iterable[Segment]) -> list[CdaHeader]:
+    """Give the headers of the CDA documents among OBX; what cannot be read is flagged, not refused."""
+    found: list[CdaHeader | None] = []
+    for line in lines:
+        if line.text(2).strip().upper() == ENCAPSULATED:
+            try:
+                found.append(_header(reading, line))
+            except LimitExceeded as error:
+                reading.flag(error.path, "the header of the document is too large to be read")
+            except DataTypeInvalid as error:
+                reading.flag(error.path, "the XML of the document cannot be read")
+    return [header for header in found if header is not None]
+
+
+def check_patients(reading: Reading, pid: Segment, headers: Iterable[CdaHeader]) -> None:
+    """Return when the documents inside are the patient's (the filing guard).
+
+    Raises:
+        MessageIncoherent: one is of another patient.
+
+    """
+    for header in headers:
+        if path := differs_from(reading, pid, header):
+            raise MessageIncoherent("the document inside is of another patient than the message", path=path)
 
 
 def restrictions(reading: Reading, lines: Sequence[Segment]) -> frozenset[str]:
@@ -196,7 +205,19 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
 
     """
     orders = groups_of(reading.message, reading.event).orders
-    return tuple(_document(reading, order, line) for order in orders for line in _documents(order))
+    return tuple(_document(reading, order, lines) for order in orders for lines in _renditions(order))
+
+
+def _renditions(order: Order) -> Iterator[list[Line]]:
+    """The documents of an order, each with its formats: what has one type and is asked for alike is one document.
+
+    CI-SIS « Transmission de documents CDA en HL7v2 » 2.1, message ORU: the same content may stand beside the document
+    in another format, under an id of its own.
+    """
+    found: dict[tuple[str, str], list[Line]] = {}
+    for line in _documents(order):
+        found.setdefault((line.segment.text(3).strip(), line.segment.text(11).strip().upper()), []).append(line)
+    yield from found.values()
 
 
 def _documents(order: Order) -> Iterator[Line]:
@@ -227,27 +248,39 @@ def author_key(reading: Reading, *places: tuple[Segment, int]) -> Identifier | N
     return None
 
 
-def _document(reading: Reading, order: Order, line: Line) -> DocumentReported:
-    header = _strict_header(reading, line.segment)
-    path = reading.path(line.segment, 5)
-    if header is None or header.id is None or order.pid is None:
+def _numbered_header(reading: Reading, line: Segment) -> tuple[CdaHeader, Identifier]:
+    header, path = _strict_header(reading, line), reading.path(line, 5)
+    if header is None or header.id is None:
         raise DocumentIncoherent("a CDA document with an id (CI-SIS, CDA en HL7v2)", path=path)
+    return header, key_of(reading, header.id, path)
+
+
+def _document(reading: Reading, order: Order, renditions: list[Line]) -> DocumentReported:
+    line = renditions[0]
+    path = reading.path(line.segment, 5)
+    if order.pid is None:
+        raise DocumentIncoherent("a document behind its PID (CI-SIS, CDA en HL7v2)", path=path)
+    headers = [_numbered_header(reading, each.segment) for each in renditions]
+    header, numbers = headers[0][0], dict.fromkeys(number for _, number in headers)
     content = content_of((line.segment,), path)
     lines = [each.segment for each in order.all_lines]
     directed = directed_units(order.participations)
     act = CDA_ACTS.get(line.segment.text(11).strip().upper(), DocumentAct.CREATE)
-    replaced = key_of(reading, header.replaces, path) if header.replaces and act is DocumentAct.REPLACE else None
+    former = next((each.replaces for each, _ in headers if each.replaces), None)
+    replaced = key_of(reading, former, path) if former and act is DocumentAct.REPLACE else None
     if act is DocumentAct.REPLACE and replaced is None:
         reading.flag(
             path,
             "a replacement whose document names no other (relatedDocument RPLC): the same is replaced",
             Remark.REPLACES_NOTHING,
         )
+    key, *others = numbers
     return DocumentReported(
         patient=patient_of(reading, order.pid),
-        key=key_of(reading, header.id, path),
+        key=key,
         act=act,
         replaces=replaced,
+        renditions=tuple(others),
         type_code=first_of(line.segment.text(3), header.code),
         type_label=first_of(line.segment.text(3, 2), header.label),
         unit=first_of(*directed[:1], unit_of_visit(order.visit)),

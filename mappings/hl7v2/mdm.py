@@ -3,7 +3,7 @@
 import re
 
 from gateway.er7 import Message, Segment
-from gateway.errors import FieldMissing, MessageIncoherent, PersonNeeded, SegmentMissing
+from gateway.errors import FieldMissing, PersonNeeded, SegmentMissing
 from gateway.facts import DocumentAct, DocumentReported, Fact, Identifier, Remark
 from mappings.cda import CdaHeader
 from mappings.hl7v2 import documents
@@ -36,9 +36,10 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     key = key_of(reading, txa)
     act, replaced = _act(reading, txa, key)
     lines = message.all("OBX")
-    header = documents.header_in(reading, lines)
-    if header is not None:
-        _check_header(reading, pid, txa, header)
+    headers = documents.headers_in(reading, lines)
+    documents.check_patients(reading, pid, headers)
+    header = next(iter(headers), None)
+    _check_numbers(reading, txa, headers)
     content = content_of(lines, _content_path(lines))
     code, label = _type(txa, lines, header)
     unit, *copies = _units(message, txa)
@@ -134,19 +135,11 @@ def _type(txa: Segment, lines: tuple[Segment, ...], header: CdaHeader | None) ->
     return txa.text(2).strip(), label
 
 
-def _check_header(reading: Reading, pid: Segment, txa: Segment, header: CdaHeader) -> None:
-    """The filing guard: the document inside is the patient's; one that TXA-12 does not number is flagged.
-
-    Raises:
-        MessageIncoherent: the document inside is of another patient.
-
-    """
-    if path := documents.differs_from(reading, pid, header):
-        raise MessageIncoherent("the document inside is of another patient than the message", path=path)
-    if header.id is None:
-        return
-    root, extension = header.id
-    if txa.text(12).strip() not in {extension or root, f"{root}.{extension}"}:
+def _check_numbers(reading: Reading, txa: Segment, headers: list[CdaHeader]) -> None:
+    """Flag a document inside that TXA-12 does not number."""
+    told = txa.text(12).strip()
+    numbers = [header.id for header in headers if header.id is not None]
+    if numbers and all(told not in {extension or root, f"{root}.{extension}"} for root, extension in numbers):
         reading.flag("TXA-12", "the document inside has another id")
 
 

@@ -70,6 +70,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     Raises:
         SegmentMissing: no OBR, or one before any PID.
         FieldMissing: an order has no number.
+        MessageIncoherent: a document inside is of another patient than the message.
 
     """
     if documents.follows_cda_profile(reading.message):
@@ -127,6 +128,8 @@ def _report(reading: Reading, key: Identifier, of_report: list[Order]) -> Result
     if order.pid is None:
         raise SegmentMissing("an order comes behind its PID", path="PID")
     lines = [line for each in of_report for line in each.all_lines]
+    headers = documents.headers_in(reading, (line.segment for line in lines))
+    documents.check_patients(reading, order.pid, headers)
     observations = tuple(_observation(reading, line) for line in lines)
     abnormality = graver(o.abnormality for o in observations if o.status is not ResultStatus.WITHDRAWN)
     directed = directed_units(p for each in of_report for p in each.participations)

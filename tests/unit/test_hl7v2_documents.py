@@ -134,6 +134,22 @@ def test_other_messages_are_not_held_to_the_profile():
     assert caught.value.path == "PID-3"
 
 
+def test_no_document_of_another_patient_hides_behind_a_first():
+    """Each document inside is held against the patient, also in a result outside the profile."""
+    other = ed(cda(patient_id="4712"), number=2)
+    for event, *before in (("T02", TXA), ("R01", "OBR|1||F1|11488-4")):
+        assert translated(event, PID, *before, ed(cda()), rest="").facts
+        with pytest.raises(MessageIncoherent) as caught:
+            translated(event, PID, *before, ed(cda()), other, rest="")
+        assert caught.value.path == "PID-3"
+
+
+def test_a_document_says_its_title_beside_its_print():
+    """A PDF before the CDA takes nothing from what the CDA says."""
+    (fact,) = translated("T02", PID, TXA, ed("%PDF", kind="application^pdf"), ed(cda(), number=2), rest="").facts
+    assert (fact.media_type, fact.title) == ("application/pdf", "Compte rendu")
+
+
 def test_xml_that_cannot_be_read_is_flagged_outside_the_profile():
     """It is delivered all the same, known by size and digest."""
     told = translated("T02", PID, TXA, ed("<broken"), rest="")
@@ -185,6 +201,46 @@ def test_a_document_of_a_result_message_that_is_cut_up_is_read_whole():
     (whole,) = translated("R01", PID, "ORC|CA", "OBR|1||F1|11488-4", ed(cda(), status="D")).facts
     assert fact == whole
     assert error_of("R01", PID, "ORC|CA", "OBR|1||F1|11488-4", *cut) is None
+
+
+def renditions(act="NW", status="F", *, number="", replaced=("", "")):
+    """Give the segments of a result message with a document of level 1 and, beside it, the same of level 3."""
+    texts = (cda(number=f"{number}N{level}", replaces=of) for level, of in zip("13", replaced, strict=True))
+    return (PID, f"ORC|{act}", "OBR|1|||11488-4^CR^LN", *(ed(t, status=status, number=n) for n, t in enumerate(texts)))
+
+
+def test_two_formats_of_one_document_are_one_document():
+    """An ORU of the profile may bring the content of a document in another format too, under an id of its own."""
+    (fact,) = translated("R01", *renditions()).facts
+    assert [number.value for number in fact.numbers] == ["N1", "N3"]
+    assert fact.size == len(cda(number="N1").encode())
+
+
+def test_documents_of_two_types_or_orders_are_two():
+    """A letter beside a report is no format of it, and another order's document is another."""
+    letter = ed(cda(number="N3"), code="11490-0^Lettre de liaison^LN")
+    order = ("ORC|NW", "OBR|1|||11488-4^CR^LN")
+    assert len(translated("R01", *renditions()[:-1], letter).facts) == 2
+    assert len(translated("R01", *renditions()[:-1], *order, ed(cda(number="N3"))).facts) == 2
+
+
+@pytest.mark.parametrize("named", [(0,), (1,), (0, 1), (1, 0)])
+def test_each_format_finds_the_one_document(named):
+    """Replaced by both ids, in any order, or by either, it is one item; what is told of what was replaced is stale."""
+    gateway = Gateway()
+
+    def send(*segments, of=None):
+        gateway.send(*translated("R01", *(segments[:3] + tuple(segments[3 + n] for n in of or (0, 1)))).facts)
+
+    send(*renditions())
+    send(*renditions("RO", "C", number="B", replaced=("N1", "N3")), of=named)
+    assert gateway.only(LETTER).title == "correspondence.replaced"
+    assert "held" not in gateway.endings[-1].notes
+    send(*renditions("CA", "D"))
+    assert gateway.endings[-1].notes["stale"] == 1
+    assert gateway.only(LETTER).title == "correspondence.replaced"
+    send(*renditions("CA", "D", number="B"), of=named[:1])
+    assert gateway.only(LETTER, every=True).state is ItemState.WITHDRAWN
 
 
 def test_the_same_document_has_one_number_in_both_kinds_of_message():
