@@ -221,6 +221,8 @@ def _with_circumstances(told: Patient, patient: Patient, held: Patient) -> Patie
         birth_date_corrected=corrected,
         proof=held.proof if patient.proof == NO_PROOF else patient.proof,
         national_record=patient.national_record or held.national_record,
+        contact=patient.contact.over(held.contact),
+        representatives=held.representatives if patient.representatives is None else patient.representatives,
     )
     return unqualified(kept) if corrected else kept
 
@@ -282,15 +284,21 @@ def _names_another(act: Act, patient: Patient, record: Identity) -> bool:
 
 
 def _recognised(act: Act, patient: Patient, record: Identity) -> Identity:
-    """Match a record; a provisional one learns the traits it lacks, so that who contradicts them later is seen.
+    """Match a record; a provisional one learns what it lacks: traits, so that a contradiction is seen, and address.
 
     What admissions vouches for learns nothing from a department.
     """
-    traits = told_with(record.patient.traits, patient.traits)
-    if record.authoritative or traits == record.patient.traits:
+    held = record.patient
+    learnt = replace(
+        held,
+        traits=told_with(held.traits, patient.traits),
+        contact=held.contact.over(patient.contact),
+        representatives=patient.representatives if held.representatives is None else held.representatives,
+    )
+    if record.authoritative or learnt == held:
         _matched(act, record)
         return record
-    learned = replace(record, patient=replace(record.patient, traits=traits))
+    learned = replace(record, patient=learnt)
     act.state.put_identity(learned)
     act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected="")
     return learned

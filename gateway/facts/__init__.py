@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.facts.appointment import AppointmentAct, AppointmentReported, AppointmentStatus, Resource, ResourceKind
+from gateway.facts.contact import NO_ADDRESS, NO_CONTACT, Address, Contact, Representative
 from gateway.facts.directory import DirectoryTold, EntryKind
 from gateway.facts.document import Carrier, DocumentAct, DocumentAnswered, DocumentReported
 from gateway.facts.identity import (
@@ -39,14 +40,18 @@ from gateway.facts.stay import (
 )
 
 __all__ = [
+    "NO_ADDRESS",
     "NO_CIRCUMSTANCES",
+    "NO_CONTACT",
     "NO_PROOF",
     "Abnormality",
+    "Address",
     "AppointmentAct",
     "AppointmentReported",
     "AppointmentStatus",
     "Carrier",
     "Circumstances",
+    "Contact",
     "DirectoryTold",
     "DocumentAct",
     "DocumentAnswered",
@@ -72,6 +77,7 @@ __all__ = [
     "Pending",
     "Priority",
     "Remark",
+    "Representative",
     "Resource",
     "ResourceKind",
     "ResultReported",

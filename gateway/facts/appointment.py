@@ -81,6 +81,9 @@ class AppointmentReported:
         taken_off: resources that are no longer of it.
         partial: the resources are told as changes to those known, not as all there are.
         reason: why it came to be so, for people (a cancellation's reason).
+        reason_code: its code.
+        confidential: the stay is one that nobody at home is to learn of (PV2-22, PV1-16).
+        restrictions: what limits its being told of (INVISIBLE_REP_LEGAUX, CONNEXION_SECRETE).
         group: number of the series that it was asked for in (SCH-4); it finds no appointment, for several share it.
         parents: numbers of the appointment of which it is a part: the filler's (SCH-24), then the placer's (SCH-23).
         remarks: what was odd in what was told last.
@@ -107,6 +110,9 @@ class AppointmentReported:
     group: Identifier | None = None
     parents: tuple[Identifier, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    reason_code: str = ""
+    confidential: bool = False
+    restrictions: frozenset[str] = frozenset()
 
     def named(self, kind: ResourceKind) -> tuple[Resource, ...]:
         """Give its resources of one kind."""

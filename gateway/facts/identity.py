@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.facts.contact import NO_CONTACT, Contact, Representative
+
 
 class IdentifierKind(StrEnum):
     """What an identifier identifies (HL7 table 0203, as PAM.FR uses it)."""
@@ -106,6 +108,8 @@ class Patient:
         birth_date_corrected: the date of birth was corrected, so no INS goes with the identity (ZFD-4); None: not told.
         proof: by what the identity was established (ZFD-5 to ZFD-8).
         national_record: status of the national record, DMP, as sent (ZFA-1).
+        contact: where and how the patient is reached.
+        representatives: who speaks for a minor or a protected adult (NK1-7 = R); None: not told.
 
     """
 
@@ -121,6 +125,8 @@ class Patient:
     birth_date_corrected: bool | None = None
     proof: IdentityProof = NO_PROOF
     national_record: str = ""
+    contact: Contact = NO_CONTACT
+    representatives: tuple[Representative, ...] | None = None
 
     def of_kind(self, kind: IdentifierKind) -> tuple[Identifier, ...]:
         """The identifiers of one kind, in the sender's order."""

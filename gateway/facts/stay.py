@@ -164,6 +164,7 @@ class VisitReported:
         circumstances: how the patient came and went (ZFM, ZFV).
         expected: what is expected to happen to it.
         remarks: what was odd in what was told last.
+        confidential: nobody at home is to learn of it (PV2-22, PV1-16).
         former: identities from which the stay was moved; what was told of it before is about them.
         movements: what was told of the stay's movements, in the order of telling; empty in a message.
 
@@ -187,3 +188,4 @@ class VisitReported:
     former: tuple[str, ...] = ()
     expected: tuple[Expected, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    confidential: bool = False

@@ -57,6 +57,7 @@ _READ = frozenset(
         "start",
         "end",
         "patientInstruction",
+        "cancelationReason",
         "participant",
     }
 )
@@ -70,6 +71,8 @@ _TO_BE = frozenset(
         AppointmentStatus.WAITLIST,
     }
 )
+_CONFIDENTIAL = frozenset({"R", "V"})
+"""Labels of meta.security that ask for more than the usual secrecy (v3-Confidentiality)."""
 _STAT, _URGENT = 1, 4
 """Appointment.priority is iCalendar's (RFC 5545 §3.8.1.9): 0 undefined, 1 highest, 2-4 high, 5 medium, 6-9 low."""
 
@@ -168,7 +171,17 @@ def _fact(appointment: Element, act: Interaction, source: Source, site: Site, fl
         service_text=text,
         priority=_priority(appointment),
         notes=appointment.text("patientInstruction"),
+        reason=_reason(appointment)[1],
+        reason_code=_reason(appointment)[0],
+        confidential=not _CONFIDENTIAL.isdisjoint(s.text("code") for s in appointment.one("meta").each("security")),
     )
+
+
+def _reason(appointment: Element) -> tuple[str, str]:
+    """Give code and text of why it was cancelled."""
+    concept = appointment.one("cancelationReason")
+    code = next((code for _, code in appointment.codes("cancelationReason") if code), "")
+    return code, concept.text("text") or next((c.text("display") for c in concept.each("coding")), "")
 
 
 def _status(appointment: Element) -> AppointmentStatus:

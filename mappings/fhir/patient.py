@@ -4,7 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.errors import FieldMissing, ProductionGuard
-from gateway.facts import Flag, IdentifierKind, IdentityStatus, Patient, Traits
+from gateway.facts import (
+    NO_ADDRESS,
+    NO_CONTACT,
+    Address,
+    Contact,
+    Flag,
+    IdentifierKind,
+    IdentityStatus,
+    Patient,
+    Representative,
+    Traits,
+)
 from gateway.identity import Person
 from gateway.site import Environment, Site, Source
 from mappings.fhir.element import Element
@@ -58,7 +69,15 @@ def read_patient(element: Element, source: Source, site: Site, flags: list[Flag]
         status = IdentityStatus.PROVISOIRE
     if has_ins and status is not IdentityStatus.QUALIFIEE:
         flags.append(Flag(element.path_of("identifier"), "an INS of an identity that is not qualifiée finds nobody"))
-    return Patient(patient.identifiers, _traits(element, flags), status, attributes, _deceased(element))
+    return Patient(
+        patient.identifiers,
+        _traits(element, flags),
+        status,
+        attributes,
+        _deceased(element),
+        contact=_contact(element, tuple(element.each("address"))),
+        representatives=_representatives(element),
+    )
 
 
 def identified_patient(identifiers: Sequence[Element], source: Source, site: Site, flags: list[Flag]) -> Patient:
@@ -147,6 +166,48 @@ def _birth_place(element: Element) -> str:
 
 def _deceased(element: Element) -> bool:
     return element.truth("deceasedBoolean") or bool(element.text("deceasedDateTime"))
+
+
+_WRITTEN_TO = ("home", "temp", "billing", "")
+"""Uses of an address that letters go to, the first that is sent."""
+
+_REPRESENTS = frozenset({"R", "GUARD", "DPOWATT"})
+"""Codes of Patient.contact.relationship of who speaks for the patient (PAM.FR, NK1-7; v3-RoleCode)."""
+
+
+def _contact(element: Element, addresses: tuple[Element, ...]) -> Contact:
+    """Give where and how somebody is reached; what has ended (use old) is left out."""
+    sent = {a.text("use"): a for a in reversed(addresses) if a.texts("line") or a.text("city")}
+    home = next((sent[use] for use in _WRITTEN_TO if use in sent), None)
+    told = [t for t in element.each("telecom") if t.text("value") and t.text("use") != "old"]
+    phones = sorted((t for t in told if t.text("system") in {"phone", "sms"}), key=lambda t: t.text("use") != "mobile")
+    emails = (t.text("value") for t in told if t.text("system") == "email")
+    if home is None and not told:
+        return NO_CONTACT
+    address = NO_ADDRESS
+    if home is not None:
+        code, city, country = (home.text(name) for name in ("postalCode", "city", "country"))
+        address = Address(home.texts("line"), code, city, country, mailing=home.text("use") == "temp")
+    return Contact(address, tuple(t.text("value") for t in phones), next(emails, ""))
+
+
+def _representatives(element: Element) -> tuple[Representative, ...] | None:
+    """The legal representatives among the contacts; where there are contacts and none is one, that is told."""
+    contacts = list(element.each("contact"))
+    if not contacts:
+        return None
+    legal = (c for c in contacts if any(r.text("code") in _REPRESENTS for r in _relations(c)))
+    found = (
+        Representative(
+            c.one("name").text("family"), " ".join(c.one("name").texts("given")), _contact(c, (c.one("address"),))
+        )
+        for c in legal
+    )
+    return tuple(each for each in found if each.family_name)
+
+
+def _relations(contact: Element) -> Iterator[Element]:
+    return (coding for concept in contact.each("relationship") for coding in concept.each("coding"))
 
 
 def shown_patient(person: Person) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from gateway.facts import (
     VisitState,
 )
 from mappings.hl7v2.patient import identifiers_of, patient_identifiers, patient_of
-from mappings.hl7v2.reading import Reading, first_of, is_true, place_shown, unit_of_visit
+from mappings.hl7v2.reading import Reading, first_of, is_confidential, is_true, place_shown, unit_of_visit
 from mappings.hl7v2.tables import (
     ADT_EVENTS,
     CANCELLED_BY,
@@ -257,6 +257,7 @@ def _visits(reading: Reading, group: Group, patient: Patient, zbe: Zbe, done: Do
         event=done.event,
         circumstances=_circumstances(group),
         remarks=done.remarks,
+        confidential=is_confidential(pv1, group.first("PV2")),
     )
 
 

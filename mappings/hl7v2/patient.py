@@ -6,7 +6,20 @@ from typing import TypedDict
 
 from gateway.er7 import Repetition, Segment
 from gateway.errors import DataTypeInvalid
-from gateway.facts import NO_PROOF, Identifier, IdentifierKind, IdentityProof, IdentityStatus, Patient, Traits
+from gateway.facts import (
+    NO_ADDRESS,
+    NO_CONTACT,
+    NO_PROOF,
+    Address,
+    Contact,
+    Identifier,
+    IdentifierKind,
+    IdentityProof,
+    IdentityStatus,
+    Patient,
+    Representative,
+    Traits,
+)
 from gateway.identity import normalise, qualified_ins
 from gateway.site import Site, Source
 from mappings.hl7v2 import times
@@ -109,7 +122,14 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
         reading.flag(reading.path(pid, 3), "an INS of an identity that is not VALI is left out (PAM.FR 6.6.15)")
         identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
     patient = Patient(
-        identifiers, _traits(reading, pid), status, attributes, _deceased(pid), **_circumstances(reading, pid, zfd, zfa)
+        identifiers,
+        _traits(reading, pid),
+        status,
+        attributes,
+        _deceased(pid),
+        contact=contact_of(pid, 11, 13),
+        representatives=_representatives(reading, pid),
+        **_circumstances(reading, pid, zfd, zfa),
     )
     if ins and not patient.of_kind(IdentifierKind.PATIENT) and qualified_ins(patient) is None:
         # Alone it still numbers the record, among this sender's own: what is not qualifiée joins no other's.
@@ -119,10 +139,65 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
 
 
 def _behind(reading: Reading, pid: Segment, name: str) -> Segment | None:
-    """The patient's segment of this name: behind the PID, and before the next one."""
-    found = next((s for s in reading.message.all(name) if s.position > pid.position), None)
-    others = (s.position for s in reading.message.all("PID"))
-    return found if found is None or not any(pid.position < p < found.position for p in others) else None
+    """The patient's first segment of this name."""
+    return next(_all_behind(reading, pid, name), None)
+
+
+def _all_behind(reading: Reading, pid: Segment, name: str) -> Iterator[Segment]:
+    """The patient's segments of this name: behind the PID, and before the next one."""
+    following = (s.position for s in reading.message.all("PID") if s.position > pid.position)
+    end = min(following, default=len(reading.message.segments) + 1)
+    return (s for s in reading.message.all(name) if pid.position < s.position < end)
+
+
+_REPRESENTS = "R"
+"""NK1-7 of a legal representative (PAM.FR, table 0131)."""
+
+
+def _representatives(reading: Reading, pid: Segment) -> tuple[Representative, ...] | None:
+    """The legal representatives among the NK1; where there are NK1 and none of them is one, that is told."""
+    relatives = list(_all_behind(reading, pid, "NK1"))
+    if not relatives:
+        return None
+    legal = (nk1 for nk1 in relatives if nk1.text(7).strip().upper() == _REPRESENTS)
+    found = (Representative(nk1.text(2).strip(), nk1.text(2, 2).strip(), contact_of(nk1, 4, 5)) for nk1 in legal)
+    return tuple(each for each in found if each.family_name)
+
+
+_WRITTEN_TO = ("M", "H", "L", "P", "")
+"""Types of address (XAD-7, table 0190) that letters go to, the first that is sent: mailing, home, legal, permanent."""
+
+
+def contact_of(segment: Segment, addresses: int, numbers: int) -> Contact:
+    """Give where and how somebody is reached: a field of XAD and one of XTN (2.5.1, XAD, XTN), as far as they say.
+
+    A place of birth (BDL) and a bad address (BA) are none to write to. A mobile stands before another telephone.
+    """
+    if not segment.whole(addresses) and not segment.whole(numbers):
+        return NO_CONTACT
+    sent = {r.text(7).strip().upper(): r for r in reversed(segment.repetitions(addresses)) if r.text(1) or r.text(3)}
+    home = next((sent[kind] for kind in _WRITTEN_TO if kind in sent), None)
+    phones: list[str] = []
+    emails: list[str] = []
+    for number in segment.repetitions(numbers):
+        email = number.text(4).strip()
+        value = (number.text(12) or number.text(1)).strip()
+        if email or "@" in value:
+            emails.append(email or value)
+        elif value and number.text(3).strip().upper() != "FX":
+            phones.insert(0 if number.text(3).strip().upper() == "CP" else len(phones), value)
+    return Contact(_address(home) if home else NO_ADDRESS, tuple(dict.fromkeys(phones)), next(iter(emails), ""))
+
+
+def _address(sent: Repetition) -> Address:
+    lines = (sent.text(number).strip() for number in (2, 1))
+    return Address(
+        tuple(line for line in lines if line),
+        sent.text(5).strip(),
+        sent.text(3).strip(),
+        sent.text(6).strip(),
+        mailing=sent.text(7).strip().upper() == "M",
+    )
 
 
 class _Circumstances(TypedDict):

@@ -180,6 +180,12 @@ def unit_of_visit(visit: Segment | None) -> str:
     return first_of(visit.text(3), visit.text(10)) if visit else ""
 
 
+def is_confidential(pv1: Segment | None, pv2: Segment | None) -> bool:
+    """Whether a stay is confidential: PV2-22 says so, or PV1-16 that the patient is there incognito (table 0099, I)."""
+    incognito = pv1 is not None and (pv1.text(16).strip().upper() == "I" or is_true(pv1.text(16)))
+    return incognito or (pv2 is not None and is_true(pv2.text(22)))
+
+
 def directed_units(participations: Iterable[Segment]) -> tuple[str, ...]:
     """Give the units to which PRT direct the message, in order, each once.
 

@@ -18,12 +18,14 @@ from gateway.facts import (
     ResourceKind,
 )
 from mappings.hl7v2 import times
+from mappings.hl7v2.documents import restrictions
 from mappings.hl7v2.patient import patient_of
 from mappings.hl7v2.reading import (
     Reading,
     coded_text,
     field_of,
     first_of,
+    is_confidential,
     person_shown,
     place_shown,
     priority_of,
@@ -87,6 +89,9 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             group=next(iter(reading.object_keys(sch, 4, domain="/group")), None),
             parents=tuple(parent for parent in _parents(reading, sch) if parent not in numbers),
             remarks=reading.remarked(),
+            reason_code=sch.text(6).strip(),
+            confidential=is_confidential(visit, reading.message.first("PV2")),
+            restrictions=restrictions(reading, reading.message.all("OBX")),
         ),
     )
 

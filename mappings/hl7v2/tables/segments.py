@@ -8,8 +8,10 @@ from mappings.hl7v2.tables.orders import ORDERS
 
 READ_SEGMENTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "MRG", "PV1", "PV2", "ZBE", "ZFA", "ZFD", "ZFM", "ZFV"}),
-        "SIU": frozenset({"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "PV1", "RGS", "AIS", "AIG", "AIL", "AIP"}),
+        "ADT": frozenset({"MSH", "EVN", "PID", "PD1", "NK1", "MRG", "PV1", "PV2", "ZBE", "ZFA", "ZFD", "ZFM", "ZFV"}),
+        "SIU": frozenset(
+            {"MSH", "SCH", "TQ1", "NTE", "PID", "PD1", "NK1", "PV1", "PV2", "OBX", "RGS", "AIS", "AIG", "AIL", "AIP"}
+        ),
         **dict.fromkeys(
             ("ORU", "OUL"),
             frozenset({"MSH", "PID", "PD1", "PV1", "ORC", "OBR", "NTE", "TQ1", "OBX", "SPM", "PRT"}),
