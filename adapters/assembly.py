@@ -125,7 +125,7 @@ class Assembly:
         if self.database.is_empty():
             self.migrate(principal)
         self.database.require_current_schema()
-        return Operations(principal, self.inbox, self.search, self.desk, self.worklist, self.trail)
+        return Operations(principal, self.inbox, self.search, self.desk, self.worklist, self.trail, self.site.sensitive)
 
     def dead_letters(self) -> DeadLetters:
         """Give the dead-letter queues of the bus that the settings name."""

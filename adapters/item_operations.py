@@ -314,7 +314,7 @@ class ItemOperations(Audited):
         except AccessRefused:
             self._refuse(action)
             raise
-        return done[-1]
+        return done[-1].seen_by(self._principal, self._decider.site.sensitive)
 
     def _tried(
         self, items: tuple[str, ...], decide: Callable[[Seen], Changes], now: datetime, record: str = ""

@@ -20,6 +20,7 @@ from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
 from gateway.reception import Reception
 from gateway.retention import Purge
+from gateway.sight import Sight, nobody, sight
 from gateway.site import Secretariat
 from gateway.worklist import ItemKind, ItemState
 
@@ -84,6 +85,7 @@ class Operations(Audited):
         desk: what operators do with them.
         worklist: work items.
         trail: the audit trail.
+        sensitive: ids of the sensitive secretariats.
 
     """
 
@@ -95,8 +97,10 @@ class Operations(Audited):
         desk: MessageDesk,
         worklist: Worklist,
         trail: AuditTrail,
+        sensitive: Collection[str] = frozenset(),
     ) -> None:
         super().__init__(principal, trail)
+        self._sensitive = sensitive
         self._inbox = inbox
         self._search = search
         self._desk = desk
@@ -142,7 +146,8 @@ class Operations(Audited):
         patients = [view.item.identity for view in items]
         self._record(AuditAction.MESSAGE_SHOWN, patients=patients, message=number, revealed=bool(reveal), reason=reveal)
         raw = None if stored.purged else self._inbox.raw(number)
-        return ShownMessage(stored, raw, items, self._inbox.edits(number))
+        shown = map(self._seen, items) if reveal else (replace(view, person=nobody(view.person)) for view in items)
+        return ShownMessage(stored, raw, list(shown), self._inbox.edits(number))
 
     def replay_message(self, number: int, reason: str) -> None:
         """Make a message pending again (audited, with the reason)."""
@@ -249,22 +254,33 @@ class Operations(Audited):
         views = self._worklist.items(readable, kind=kind, states=states, limit=limit)
         patients = [view.item.identity for view in views]
         self._record(AuditAction.WORKLIST_LISTED, patients=patients, secretariat=secretariat, found=len(views))
-        return views
+        return list(map(self._seen, views))
 
-    def show_item(self, item_id: str) -> tuple[ItemView, list[Step]]:
-        """Give one item with its history (audited).
+    def show_item(self, item_id: str, break_glass: str = "") -> tuple[ItemView, list[Step]]:
+        """Give one item with its history, as far as the principal may see it (audited).
+
+        Args:
+            item_id: which.
+            break_glass: why all of it must be seen, whosever it is (bris de glace); empty: it need not.
 
         Raises:
             ResourceNotFound: there is no such item.
-            AccessRefused: it is another secretariat's.
+            AccessRefused: it is another secretariat's, or the right to break the glass is needed.
 
         """
         view = self._worklist.item(item_id)
         if view is None:
             raise ResourceNotFound("no work item has this id")
+        entities = [f"item/{item_id}", f"secretariat/{view.item.secretariat}"]
+        patients, history = [view.item.identity], self._worklist.history(item_id)
+        if break_glass:
+            self.require(Right.WORKLIST_BREAK_GLASS, AuditAction.GLASS_BROKEN)
+            self._record(AuditAction.GLASS_BROKEN, patients=patients, entities=entities, reason=break_glass)
+            return view, history
         self._readable(view.item.secretariat, AuditAction.ITEM_SHOWN)
-        self._record(AuditAction.ITEM_SHOWN, patients=[view.item.identity], entities=[f"item/{item_id}"])
-        return view, self._worklist.history(item_id)
+        shown = self._seen(view)
+        self._record(AuditAction.ITEM_SHOWN, patients=patients, entities=entities, sight=shown.sight)
+        return shown, history if shown.sight is Sight.MEDICAL else [_without_words(step, shown) for step in history]
 
     def list_expected(
         self, orders: ExpectedOrders, secretariats: Mapping[str, Secretariat], *, before: datetime, limit: int
@@ -279,18 +295,34 @@ class Operations(Audited):
         found = orders.expected(units, before=before, limit=limit)
         patients = [each.identity for each in found]
         self._record(AuditAction.EXPECTED_RESULTS_LISTED, patients=patients, found=len(found))
-        return found
+        asks_for = {unit: name for name, each in secretariats.items() for unit in each.units}
+        return [self._seen_order(each, asks_for.get(each.order.ordering_unit, "")) for each in found]
+
+    def _seen_order(self, each: ExpectedOrder, secretariat: str) -> ExpectedOrder:
+        """Give an order as an item of its result would be seen."""
+        how = sight(self._principal, secretariat, each.person, self._sensitive)
+        if how is Sight.MEDICAL:
+            return each
+        order = replace(each.order, label="", codes=())
+        if how is Sight.ADMINISTRATIVE:
+            return replace(each, order=order)
+        return replace(each, order=replace(order, requester=""), identity="", person=nobody(each.person))
 
     def follow_worklist(self, secretariat: str) -> None:
         """Return when the principal may follow a secretariat's items (audited)."""
         self._readable(secretariat, AuditAction.WORKLIST_FOLLOWED)
         self._record(AuditAction.WORKLIST_FOLLOWED, secretariat=secretariat)
 
-    def see_delivery(self, item_id: str) -> None:
-        """Record that an item was shown as the bus delivered it, with its patient (audited)."""
+    def see_delivery(self, item_id: str) -> Sight:
+        """Give how much of an item may be shown as the bus delivered it (audited with its patient)."""
         view = self._worklist.item(item_id)
         patients = [view.item.identity] if view else []
-        self._record(AuditAction.ITEM_SHOWN, patients=patients, entities=[f"item/{item_id}"], by="follow")
+        how = self._seen(view).sight if view else Sight.MASKED
+        self._record(AuditAction.ITEM_SHOWN, patients=patients, entities=[f"item/{item_id}"], by="follow", sight=how)
+        return how
+
+    def _seen(self, view: ItemView) -> ItemView:
+        return view.seen_by(self._principal, self._sensitive)
 
     def _readable(self, secretariat: str, act: AuditAction) -> Sequence[str] | None:
         """Give the secretariats to read: the one asked for, else all own ones; None is everybody's."""
@@ -388,3 +420,8 @@ class Operations(Audited):
         verification = self._trail.verify()
         self._record(AuditAction.AUDIT_VERIFIED, ok=verification.ok, sealed=verification.sealed)
         return verification
+
+
+def _without_words(step: Step, shown: ItemView) -> Step:
+    """Give a step without what people wrote; of a masked item, without what it was called."""
+    return replace(step, note="", title="" if shown.sight is Sight.MASKED else step.title)

@@ -43,5 +43,6 @@ def item_operations(parts: Assembly, principal: Principal) -> ItemOperations:
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:
-    """Give the bus message's body for an item."""
-    return message_bundle(item, person, site=site, message_id=message_id, title=text("title", item.title))
+    """Give the bus message's body for an item; of a sensitive secretariat's, its title tells the kind alone."""
+    title = text("kind", item.kind) if item.secretariat in site.sensitive else text("title", item.title)
+    return message_bundle(item, person, site=site, message_id=message_id, title=title)

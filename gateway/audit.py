@@ -63,6 +63,7 @@ class AuditAction(StrEnum):
     EXPECTED_RESULTS_LISTED = "user:expected-result:listed"
     WORKLIST_LISTED = "user:worklist:listed"
     ITEM_SHOWN = "user:item:shown"
+    GLASS_BROKEN = "user:item:shown-by-break-glass"
     ITEM_CLAIMED = "user:item:claimed"
     ITEM_RELEASED = "user:item:released"
     ITEM_REASSIGNED = "user:item:reassigned"

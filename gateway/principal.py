@@ -33,6 +33,8 @@ class Right(StrEnum):
     """Read the worklists of the principal's own secretariats."""
     WORKLIST_READ_ALL = "worklist:read-all"
     """Read every secretariat's worklist."""
+    WORKLIST_BREAK_GLASS = "worklist:break-glass"
+    """Show all of an item that one may not see otherwise, with a reason (bris de glace)."""
     WORKLIST_CLAIM = "worklist:claim"
     """Claim items."""
     WORKLIST_RELEASE = "worklist:release"

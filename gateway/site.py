@@ -240,6 +240,11 @@ class Site:
         return timedelta(days=self.desk_days)
 
     @property
+    def sensitive(self) -> frozenset[str]:
+        """The secretariats whose very concern with a patient is told to nobody outside them."""
+        return frozenset(s.id for s in self.secretariats.values() if s.sensitive)
+
+    @property
     def admissions_domains(self) -> frozenset[str]:
         """The identification domains that an admissions source vouches for."""
         return frozenset(s.authority for s in self.sources if s.role is SourceRole.ADMISSIONS)

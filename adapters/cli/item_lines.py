@@ -12,6 +12,8 @@ from mappings.texts import text
 def person_line(person: Person) -> str:
     """Give a person in one line, each trait named (EXI SI 11, EXI SI 16)."""
     traits = person.traits
+    if not person.id:
+        return text("sight", "patient")
     used = f", nom utilisé {traits.used_family_name}" if traits.used_family_name else ""
     given = f", prénom utilisé {traits.used_given_name}" if traits.used_given_name else ""
     status = person.status if person.confirmed else f"{person.status}, à confirmer"
@@ -31,9 +33,10 @@ def item_json(view: ItemView) -> dict[str, Any]:
         "secretariat": item.secretariat,
         "priority": item.priority,
         "state": item.state,
-        "title": item.title,
+        "title": item.title or None,
+        "sight": view.sight,
         "patient": person_json(view.person),
-        "focus": item.focus,
+        "focus": item.focus or None,
         "rule": item.rule,
         "reason": reason(item),
         "remarks": list(item.remarks),
@@ -63,8 +66,15 @@ def reason(item: WorkItem) -> str:
     return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
 
 
-def person_json(person: Person) -> dict[str, Any]:
-    """Give a person for a program; the IPP only once admissions vouches for it."""
+def title_line(item: WorkItem) -> str:
+    """Give what an item is about, in the reader's words."""
+    return text("title", item.title) if item.title else text("sight", "masked")
+
+
+def person_json(person: Person) -> dict[str, Any] | None:
+    """Give a person for a program; the IPP only once admissions vouches for it; None where it is masked."""
+    if not person.id:
+        return None
     return {
         "person": person.id,
         "ipp": person.identifiers[0].value if person.confirmed and person.identifiers else None,

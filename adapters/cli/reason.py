@@ -13,6 +13,10 @@ reason_option = click.option(
     "--reason", required=True, callback=_said, help="Why; the audit trail keeps it. No patient's traits."
 )
 
+break_glass_option = click.option(
+    "--break-glass", metavar="REASON", callback=_said, help="Show all of it, with the reason that the audit keeps."
+)
+
 decision_option = click.option(
     "--reason", required=True, callback=_said, help="Why; the decision keeps it. No patient's traits."
 )

@@ -10,12 +10,14 @@ import click
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
 from adapters.cli import item_acts
-from adapters.cli.item_lines import item_json, person_line, reason
+from adapters.cli.item_lines import item_json, person_line, reason, title_line
 from adapters.cli.output import json_option, json_text, print_json, print_table, said
+from adapters.cli.reason import break_glass_option
 from adapters.cli.session import session
 from adapters.settings import EMBEDDED
 from adapters.store.worklist import ItemView
 from gateway.errors import ConfigurationError
+from gateway.sight import Sight
 from gateway.worklist import ItemKind, ItemState
 from mappings.texts import text
 
@@ -78,7 +80,7 @@ def _row(view: ItemView) -> dict[str, object]:
         "priorité": text("priority", item.priority),
         "genre": text("kind", item.kind),
         "état": text("state", item.state),
-        "objet": text("title", item.title),
+        "objet": title_line(item),
         "patient": person_line(view.person),
         "échéance": item.due,
         "tenue par": item.hand.holder,
@@ -89,16 +91,18 @@ def _row(view: ItemView) -> dict[str, object]:
 
 @worklist.command()
 @click.argument("item")
+@break_glass_option
 @json_option
-def show(item: str, *, as_json: bool) -> None:
-    """Show one item with every version of it.
+def show(item: str, break_glass: str, *, as_json: bool) -> None:
+    """Show one item with every version of it, as far as your profession and your secretariats let you see it.
 
     \b
-    Example:
+    Examples:
       gateway worklist show 0b9f6c1e-7d0c-4b4e-9d53-5f2f6f0a3c11
+      gateway worklist show 0b9f6c1e-7d0c-4b4e-9d53-5f2f6f0a3c11 --break-glass "urgence vitale, médecin de garde"
     """
     with session() as current:
-        view, history = current.operations.show_item(item)
+        view, history = current.operations.show_item(item, break_glass)
     steps = [
         {
             "version": s.version,
@@ -120,9 +124,7 @@ def show(item: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**item_json(view), "detail": view.item.detail, "history": steps})
         return
-    click.echo(
-        f"{text('title', view.item.title)} ({view.item.detail})" if view.item.detail else text("title", view.item.title)
-    )
+    click.echo(f"{title_line(view.item)} ({view.item.detail})" if view.item.detail else title_line(view.item))
     click.echo(person_line(view.person))
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
     for remark in view.item.remarks:
@@ -139,7 +141,8 @@ def show(item: str, *, as_json: bool) -> None:
 
 def _step_row(step: dict[str, Any]) -> dict[str, Any]:
     deed = text("deed", step["deed"]) if step["deed"] else ", ".join(text("changed", c) for c in step["changed"])
-    return {**step, "title": text("title", str(step["title"])), "acte": deed}
+    title = text("title", step["title"]) if step["title"] else text("sight", "masked")
+    return {**step, "title": title, "acte": deed}
 
 
 @worklist.command()
@@ -177,8 +180,8 @@ def follow(
         operations.follow_worklist(secretariat)
 
         def show_delivery(delivery: Delivery) -> None:
-            operations.see_delivery(delivery.item)
-            click.echo(json_text(_delivered(delivery)) if as_json else _delivered_line(delivery))
+            masked = operations.see_delivery(delivery.item) is Sight.MASKED
+            click.echo(json_text(_delivered(delivery, masked)) if as_json else _delivered_line(delivery, masked))
             if left[0] is not None:
                 left[0] -= 1
                 if left[0] == 0:
@@ -194,17 +197,19 @@ def follow(
             follow_queue(current.assembly.settings.broker_url, secretariat, show_delivery, stop=stop, tap=tap)
 
 
-def _delivered(delivery: Delivery) -> dict[str, Any]:
+def _delivered(delivery: Delivery, masked: bool) -> dict[str, Any]:  # noqa: FBT001 - its one trait
     return {
         "message_id": delivery.message_id,
         "secretariat": delivery.secretariat,
         "item": delivery.item,
         "version": delivery.version,
-        "bundle": json.loads(delivery.body),
+        "bundle": None if masked else json.loads(delivery.body),
     }
 
 
-def _delivered_line(delivery: Delivery) -> str:
+def _delivered_line(delivery: Delivery, masked: bool) -> str:  # noqa: FBT001 - its one trait
+    if masked:
+        return f"v{delivery.version:<3} {text('sight', 'masked')}  ({text('sight', 'patient')})  {delivery.item}"
     resources = [entry["resource"] for entry in json.loads(delivery.body)["entry"]]
     task = next(r for r in resources if r["resourceType"] == "Task")
     patient: dict[str, Any] = next((r for r in resources if r["resourceType"] == "Patient"), {})

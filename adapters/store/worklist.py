@@ -1,6 +1,6 @@
 """Work items and appointments as they stand, with the person of each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,9 @@ from adapters.store.database import Database
 from gateway.facts import AppointmentReported, Identifier, Priority
 from gateway.focus import FocusKind, StoredAppointment
 from gateway.identity import Person
+from gateway.principal import Principal
 from gateway.reception import Format
+from gateway.sight import Sight, seen, sight
 from gateway.worklist import ItemKind, ItemState, WorkItem
 
 _item, _focus, _message = schema.work_item, schema.focus, schema.message
@@ -21,10 +23,23 @@ _OPEN = frozenset(s for s in ItemState if s not in {ItemState.DONE, ItemState.WI
 
 @dataclass(frozen=True, slots=True)
 class ItemView:
-    """A work item with the person that it concerns now."""
+    """A work item with the person that it concerns now.
+
+    Attributes:
+        item: the item.
+        person: who it is about.
+        sight: how much of both is there, for whoever asked.
+
+    """
 
     item: WorkItem
     person: Person
+    sight: Sight = Sight.MEDICAL
+
+    def seen_by(self, principal: Principal, sensitive: Collection[str]) -> "ItemView":
+        """Give it as a principal may see it, given the sensitive secretariats."""
+        how = sight(principal, self.item.secretariat, self.person, sensitive)
+        return ItemView(*seen(self.item, self.person, how), how)
 
 
 @dataclass(frozen=True, slots=True)

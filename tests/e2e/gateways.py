@@ -99,6 +99,8 @@ label = "Secrétariat général"
 """
 _ACCESS = """\
 [accounts."*"]
+profession = "secretary"
+secretariats = ["cardiology{suffix}", "entrees{suffix}", "general{suffix}"]
 rights = ["*"]
 
 [anonymous]
@@ -126,7 +128,7 @@ def write_site(folder: Path, *, suffix: str = "", any_source: bool = False, matc
         "sources": _SOURCES + (_ANY_SOURCE if any_source else ""),
         "secretariats": _SECRETARIATS.format(suffix=suffix),
         "routing": "",
-        "access": _ACCESS,
+        "access": _ACCESS.format(suffix=suffix),
     }
     for name, content in files.items():
         (folder / f"{name}.toml").write_text(content, encoding="utf-8")
