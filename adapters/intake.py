@@ -394,6 +394,7 @@ class Hl7Intake:
             subjects=subjects(examination.message) if examination.message else (),
             departs=frozenset((departure.profile, departure.broken.id) for departure in examination.departures),
             replies=replies,
+            missing=self._traffic.missing(examination),
         )
         return self._group.submit(reception)
 

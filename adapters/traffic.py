@@ -6,9 +6,7 @@ from collections import defaultdict
 
 import structlog
 
-from gateway.er7 import Message
 from gateway.pace import Pace, Sequence
-from gateway.site import Source
 from mappings.hl7v2 import Examination
 
 log = structlog.get_logger()
@@ -35,7 +33,6 @@ class Traffic:
         source = examination.source
         if source is None:
             return True
-        self._note_sequence(source, examination.message)
         if source.messages_per_second is None:
             return True
         pace = self._paces.setdefault(source.id, Pace(source.messages_per_second))
@@ -48,13 +45,16 @@ class Traffic:
             await asyncio.sleep(wait or 0)
         return wait is not None
 
-    def _note_sequence(self, source: Source, message: Message | None) -> None:
-        """A gap in a source's sequence numbers (MSH-13) is told in the log."""
+    def missing(self, examination: Examination) -> int:
+        """Give how many messages of its source are missing before a message, by its sequence number (MSH-13); told."""
+        source, message = examination.source, examination.message
         number = message.text("MSH-13").strip() if message else ""
-        if number.isascii() and number.isdigit():
-            missing = self._sequences[source.id].missing(int(number[:18]))
-            if missing:
-                log.warning("source.sequence-gap", source=source.id, missing=missing)
+        if source is None or not (number.isascii() and number.isdigit()):
+            return 0
+        missing = self._sequences[source.id].missing(int(number[:18]))
+        if missing:
+            log.warning("source.sequence-gap", source=source.id, missing=missing)
+        return missing
 
     def _tell(self, source: str) -> None:
         now = time.monotonic()

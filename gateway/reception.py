@@ -73,6 +73,7 @@ class Reception:
         subjects: identifiers of its patients, else of its objects: where it is in line.
         departs: profile and rule, for each rule of its source's profile that it departs from.
         replies: its application acknowledgment is to be told at its source's own address.
+        missing: how many of its source's messages are missing before it, by their sequence numbers.
 
     """
 
@@ -91,6 +92,7 @@ class Reception:
     subjects: tuple[str, ...] = ()
     departs: frozenset[tuple[str, str]] = frozenset()
     replies: bool = False
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cryptography import x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
@@ -57,6 +58,18 @@ def _network(text: str) -> str:
         raise PydanticCustomError("network", expected) from None
 
 
+def _subject(text: str) -> str:
+    """A subject is compared as certificates' own are written; one that is written otherwise would never match."""
+    try:
+        found = x509.Name.from_rfc4514_string(text).rfc4514_string()
+    except ValueError:
+        found = ""
+    if not found:
+        expected = "a certificate's subject as in CN=lis,O=CHU (RFC 4514: the last part first, no spaces) is expected"
+        raise PydanticCustomError("subject", expected)
+    return found
+
+
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     good = bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) <= HIGHEST_PORT
@@ -71,6 +84,7 @@ ReplyTo = Annotated[str, AfterValidator(_address)]
 AbsolutePath = Annotated[str, Field(pattern="^(/.*)?$")]
 MessageKind = Annotated[str, AfterValidator(_message_kind)]
 Network = Annotated[str, AfterValidator(_network)]
+CertificateSubject = Annotated[str, AfterValidator(_subject)]
 Name = Annotated[str, AfterValidator(_name)]
 Condition = Literal["source", "unit", "location", "code", "patient_class", "priority", "event", "practitioner"]
 CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
@@ -118,7 +132,7 @@ class _SourceTable(Strict):
     receiving_applications: tuple[str, ...] = ()
     receiving_facilities: tuple[str, ...] = ()
     addresses: tuple[Network, ...] = ()
-    subjects: tuple[str, ...] = ()
+    subjects: tuple[CertificateSubject, ...] = ()
     messages_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
     secretariat: str = ""
     silence_minutes: Annotated[int, Field(ge=1)] | None = None

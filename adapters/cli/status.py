@@ -93,7 +93,7 @@ def _print(found: dict[str, Any], zone: str) -> None:
         print_table(("alarm", "subject", "raised_at", "value", "limit"), rows, zone)
     click.echo("")
     sources = [{**each, "source": each["source"] or "(undeclared)"} for each in found["sources"]]
-    print_table(("source", "last_seen", "last_5_minutes", "last_hour"), sources, zone)
+    print_table(("source", "last_seen", "last_5_minutes", "last_hour", "missing"), sources, zone)
     click.echo("")
     secretariats = [{**each, "open": _counted(each["open"], more=each["more"])} for each in found["secretariats"]]
     print_table(("secretariat", "open", "oldest"), secretariats, zone)

@@ -36,7 +36,7 @@ class WatchedCommit(GroupCommit):
 
     def submit(self, reception: Reception) -> "asyncio.Future[Recorded]":
         """Put a reception in its place for the next commit, or fail it at once while nothing is taken in."""
-        self._meter.seen(reception.source, reception.received_at)
+        self._meter.seen(reception.source, reception.received_at, missing=reception.missing)
         pressure = self._pressure()
         if pressure is None:
             done = super().submit(reception)

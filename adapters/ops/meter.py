@@ -33,7 +33,7 @@ _ENDED = tuple(state.value for state in State if state is not State.PENDING)
 PeerT = TypeVar("PeerT")
 
 
-ANSWERS, ENDED, DEPARTURES = "answers", "ended", "departures"
+ANSWERS, ENDED, DEPARTURES, MISSING = "answers", "ended", "departures", "missing"
 ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
 SUM = "sum"
 """Names of tallies; a time's labels end with its bucket's upper bound, or with ``sum`` for all seconds together."""
@@ -72,10 +72,13 @@ class Meter:
 
     # -- told by the parts -----------------------------------------------------------------------------------------
 
-    def seen(self, source: str, at: datetime) -> None:
-        """Note that a source sent something, whatever it is answered."""
+    def seen(self, source: str, at: datetime, *, missing: int = 0) -> None:
+        """Note that a source sent something, whatever it is answered, and how many messages are missing before it."""
+        known = self._known(source)
         with self._turn:
-            self._seen[self._known(source)] = at
+            self._seen[known] = at
+            if missing:
+                self._tallies[MISSING, known or OTHER] += missing
 
     def answered(self, source: str, transport: Transport, result: Recorded | AckCode) -> None:
         """Count a reception's answer: what was recorded, or the code of why it was not."""
@@ -171,6 +174,12 @@ def counters(tallies: Mapping[tuple[str, str], float]) -> Iterator[Metric]:
         if name == DEPARTURES:
             departures.add_metric(labels.split("|"), amount)
     yield departures
+    said = "Messages that never came, by the sequence numbers (MSH-13) of those that did"
+    missing = CounterMetricFamily("gateway_sequence_missing", said, labels=["source"])
+    for (name, source), amount in sorted(tallies.items()):
+        if name == MISSING:
+            missing.add_metric([source], amount)
+    yield missing
     ended = CounterMetricFamily("gateway_messages_ended", "Messages that ended, by state", labels=["state"])
     for state in _ENDED:
         ended.add_metric([state], tallies.get((ENDED, state), 0.0))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.mllp.tls import days_left
+from adapters.ops.meter import MISSING
 from adapters.ops.readings import INTAKE_OPEN, age, broker_up, free_bytes
 from adapters.store.database import Database
 from adapters.store.watch import COUNTED, HOUR_SLOTS, MINUTES_SLOTS, Vitals, WatchStore
@@ -106,6 +107,7 @@ def _sources(store: WatchStore, site: Site, vitals: Vitals, now: datetime) -> li
             "last_seen": vitals.seen.get(source),
             "last_5_minutes": minutes.get(source, 0),
             "last_hour": hour.get(source, 0),
+            "missing": round(vitals.tallies.get((MISSING, source), 0)),
         }
         for source in (*declared, *undeclared)
     ]

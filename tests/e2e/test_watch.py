@@ -132,7 +132,8 @@ def test_status_beside_a_service(busy):
     sources = {each["source"]: each for each in found["sources"]}
     assert sources["laboratory"]["last_5_minutes"] == sources["laboratory"]["last_hour"] == 2
     assert sources[None]["last_hour"] == 1
-    assert sources["imaging"] == {"source": "imaging", "last_seen": None, "last_5_minutes": 0, "last_hour": 0}
+    silent = {"last_seen": None, "last_5_minutes": 0, "last_hour": 0, "missing": 0}
+    assert sources["imaging"] == {"source": "imaging", **silent}
     queues = {each["secretariat"]: each for each in found["secretariats"]}
     assert queues["cardiology"]["open"] == len(busy.json("worklist", "list", "cardiology"))
     assert queues["cardiology"]["oldest"]

@@ -309,7 +309,7 @@ async def test_beyond_patience_a_fast_source_is_refused(monkeypatch):
         assert [r.control_id for r in kept.receptions] == ["1"]
 
 
-async def test_a_gap_in_sequence_numbers_is_logged():
+async def test_a_gap_in_sequence_numbers_is_logged_and_counted():
     """MSH-13 is the sender's count: numbers that did not come are told, with no value of a message."""
     with capture_logs() as logs:
         async with receiving() as kept, talking(kept) as talk:
@@ -319,6 +319,7 @@ async def test_a_gap_in_sequence_numbers_is_logged():
             assert {code for code, _ in await talk.codes(6)} == {"AA"}
     gaps = [(entry["source"], entry["missing"]) for entry in logs if entry["event"] == "source.sequence-gap"]
     assert gaps == [("admissions", 2)]
+    assert [(r.control_id, r.missing) for r in kept.receptions if r.missing] == [("C5", 2)]
 
 
 # Batches

@@ -46,6 +46,15 @@ def test_a_stranger_is_other():
     assert answers(samples(meter)) == {("AA", "laboratory", "mllp"): 1, ("AA", "other", "mllp"): 3}
 
 
+def test_what_sequence_numbers_miss_is_counted_by_source():
+    """Each gap adds to it, also where the message behind the gap is refused."""
+    meter = Meter(["laboratory"])
+    for source, missing in (("laboratory", 0), ("laboratory", 2), ("laboratory", 3), ("stranger", 1)):
+        meter.seen(source, NOW, missing=missing)
+    found = {key[1][1]: value for key, value in samples(meter).items() if key[0] == "gateway_sequence_missing_total"}
+    assert found == {"laboratory": 5, "other": 1}
+
+
 def test_ends_at_intake_and_in_the_pipeline_are_counted_together():
     """A duplicate ends at intake, a processed message in the pipeline; what is pending has not ended."""
     meter = Meter([])

@@ -390,6 +390,16 @@ def test_a_source_sends_from_its_networks_under_its_certificate(address, subject
     assert Source("any", SourceRole.DEPARTMENT).admits(address, subject)
 
 
+def test_a_subject_that_no_certificate_is_read_as_is_refused(write: Write):
+    """As openssl shows it by default it would never match, and whoever it is meant for would be refused for ever."""
+    old, told = '["CN=labo"]', '["{}"]'
+    for wrong in ("C = FR, O = CHU, CN = labo", "CN=labo, O=CHU", "cn=labo", "labo", ""):
+        assert "RFC 4514" in refusal(write("sources.toml", old, told.format(wrong))).rule
+    found = load_site(write("sources.toml", old, told.format(r"CN=labo,O=CHU d\\E2\\80\\99essai"))).source("labo")
+    assert found is not None
+    assert found.admits("10.1.2.3", "CN=labo,O=CHU d’essai")
+
+
 REPLY = 'messages_per_second = 12.5\nreply_to = "[2001:db8::9]:7001"\n'
 
 
