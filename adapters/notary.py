@@ -1,5 +1,9 @@
 """The notary: makes checkpoints of the audit chain, with the key of this host's file."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -65,6 +69,10 @@ class Keys:
 
         """
         file = self._named()
+        with _alone_in(file.parent):
+            return self._rotate(file, installation, principal)
+
+    def _rotate(self, file: Path, installation: UUID, principal: str) -> KeyStatement:
         following = file.with_name(file.name + ".new")
         old, known = read_signer(file), self._store.keys()
         if following.exists() and known and known[-1].key == read_signer(following).key:
@@ -90,6 +98,12 @@ class Keys:
             raise ConfigurationError("the file of the private key is expected", path=SETTING)
         return self.file
 
+    def held(self) -> str | None:
+        """Give the id of the key in the file; None where there is no file that can be read."""
+        with suppress(ConfigurationError):
+            return read_signer(self.file).key if self.file is not None else None
+        return None
+
     def signer(self, now: datetime) -> Signer | None:
         """Give the key that signs; None where there is no file, or its key is not, or no longer, the log's."""
         if self.file is None:
@@ -103,6 +117,20 @@ class Keys:
         signer, keys = self._read[1], self._store.keys()
         late = any(each.previous == signer.key and now > each.valid_from + OVERLAP for each in keys)
         return None if late or signer.key not in {each.key for each in keys} else signer
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """No other process of this host changes the key meanwhile: one would put away what the other has just made."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigurationError(f"a file in a readable folder is expected: {error.strerror}", path=SETTING) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class Notary:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from adapters.assembly import Assembly
 from adapters.notary import Keys, Notary
+from adapters.proof_operations import ProofOperations
 from adapters.sinks import Courier, Sink, file_sink, http_sink, syslog_sink
 from adapters.store.checkpoints import CheckpointStore
+from gateway.principal import Principal
 
 
 def key_file(parts: Assembly) -> Path | None:
@@ -19,6 +21,13 @@ def key_file(parts: Assembly) -> Path | None:
 def keys(parts: Assembly) -> Keys:
     """Give the log's keys."""
     return Keys(CheckpointStore(parts.database), key_file(parts))
+
+
+def operations(parts: Assembly, principal: Principal) -> ProofOperations:
+    """Give the acts of a principal on what proves the log."""
+    parts.operations(principal)  # an empty database gets its schema
+    store, installation = CheckpointStore(parts.database), parts.database.installation()
+    return ProofOperations(principal, parts.trail, store, keys(parts), installation)
 
 
 def notary(parts: Assembly) -> Notary:

@@ -96,7 +96,9 @@ class Right(StrEnum):
     AUDIT_READ = "audit:read"
     """Search the audit trail."""
     AUDIT_VERIFY = "audit:verify"
-    """Verify the audit chain."""
+    """Verify the audit chain, and see its public keys."""
+    AUDIT_KEY = "audit:key"
+    """Make and replace the key that signs the audit trail's checkpoints."""
     OPERATE = "operate"
     """Start, migrate and configure the gateway."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from adapters.cli.audit_key import key
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.period import instant
 from adapters.cli.session import session
@@ -16,6 +17,9 @@ from mappings.texts import text
 @click.group()
 def audit() -> None:
     """Search and verify the audit trail."""
+
+
+audit.add_command(key)
 
 
 @audit.command()

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 from sqlalchemy.exc import DBAPIError
-from stores import NOW, unguarded
+from stores import NOW, at_once, unguarded
 from test_store_audit import event
 
 from adapters.audit_key import read_signer, verify
@@ -134,6 +134,14 @@ def test_a_rotation_that_was_cut_short_is_ended_by_another(store, keys):
     assert keys.rotate(store.installation, "account:tester") == rotated
     assert read_signer(keys.file).key == rotated.key
     assert store.count(schema.audit_key) == 2
+
+
+def test_two_rotations_at_once_follow_each_other(store, twin, keys):
+    """Neither puts away the key that the other has made: the file holds the last one."""
+    both = [keys, Keys(CheckpointStore(twin.database), keys.file)]
+    at_once(*(lambda each=each: each.rotate(store.installation, "account:tester") for each in both))
+    assert store.count(schema.audit_key) == 3
+    assert read_signer(keys.file).key == CheckpointStore(store.database).keys()[-1].key
 
 
 def test_no_stranger_signs(store, keys, notary, tmp_path):
