@@ -15,13 +15,14 @@ from adapters.store.orders import ExpectedOrder, ExpectedOrders
 from adapters.store.retention import Retention
 from adapters.store.search import ErrorGroup, MessageFilter, MessageSearch, Page
 from adapters.store.worklist import ItemView, Step, Worklist
-from gateway.audit import AuditAction, AuditEvent, Verification
+from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
 from gateway.reception import Reception
 from gateway.retention import Purge
 from gateway.sight import Sight, nobody, sight
 from gateway.site import Secretariat
+from gateway.verification import Verification
 from gateway.worklist import ItemKind, ItemState
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ order is sealing order. Whoever changes, removes, inserts or reorders a sealed e
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -232,72 +232,5 @@ class Problem(StrEnum):
     """It does not follow the one before it, or two of one number differ."""
     CHECKPOINT_UNSIGNED = "checkpoint not signed"
     """No key that is trusted has signed it as it stands."""
+    OTHER_LOG = "checkpoint of another log"
     UNREADABLE = "line unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What a verification found.
-
-    Attributes:
-        events: events in the log.
-        sealed: seals checked.
-        first_bad: the first break; None if the chain holds.
-
-    """
-
-    events: int
-    sealed: int
-    first_bad: Break | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the chain holds."""
-        return self.first_bad is None
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One link of the chain as the store has it.
-
-    Attributes:
-        seal: its seal.
-        form: the event's canonical form; None where the event is gone, empty where it cannot be read any more.
-        indexed: whether the event is found under exactly the patients that it names.
-
-    """
-
-    seal: Seal
-    form: bytes | None
-    indexed: bool = True
-
-
-def verify(
-    chain: Iterable[Link], events: int, unsealed: int = 0, see: Callable[[int, str], Break | None] = lambda *_: None
-) -> Verification:
-    """Walk the chain from its start; stop at the first link that does not hold.
-
-    Args:
-        chain: its links by sequence.
-        events: how many events the log holds.
-        unsealed: how many of them wait for the sealer; every other must have its seal.
-        see: told the place and digest of each link that holds; gives what else is wrong there, if anything.
-
-    """
-    digest, sealed = GENESIS, 0
-    for link in chain:
-        sequence, event = link.seal.sequence, link.seal.event
-        if sequence != sealed + 1:
-            return Verification(events, sealed, Break(sealed + 1, None, Problem.SEAL_MISSING))
-        if link.form is None:
-            return Verification(events, sealed, Break(sequence, event, Problem.EVENT_MISSING))
-        digest = seal(digest, fingerprint(link.form))
-        if digest != link.seal.digest:
-            return Verification(events, sealed, Break(sequence, event, Problem.EVENT_CHANGED))
-        if not link.indexed:
-            return Verification(events, sealed, Break(sequence, event, Problem.PATIENTS_CHANGED))
-        if bad := see(sequence, digest):
-            return Verification(events, sealed, bad)
-        sealed += 1
-    missing = Break(sealed + 1, None, Problem.SEAL_MISSING) if sealed != events - unsealed else None
-    return Verification(events, sealed, missing)

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.audit import GENESIS, Break, Problem
 from gateway.canonical_json import encoded
-from gateway.merkle import Tree
 
 CHECKPOINT_PREFIX = b"secretariat-gateway audit checkpoint 1\n"
 KEY_PREFIX = b"secretariat-gateway audit key 1\n"
@@ -217,14 +215,20 @@ class KeyRing:
     keys: Sequence[KeyStatement]
     verify: Verify
     trusted: set[str] | None = None
-    _known: dict[str, KeyStatement] = field(init=False)
+    _known: dict[str, str] = field(init=False)
+    _ends: dict[str, datetime] = field(init=False)
 
     def __post_init__(self) -> None:
         told = {each.key: each for each in self.keys if self._proves(each, each.public, each.proof)}
         trusted = {k for k, each in told.items() if self.trusted is None or each.public in self.trusted}
         while more := {k for k, each in told.items() if k not in trusted and self._follows(each, told, trusted)}:
             trusted |= more
-        self._known = {key: told[key] for key in trusted}
+        untold = {key_id(bytes.fromhex(public)): public for public in self.trusted or ()}
+        self._known = untold | {key: told[key].public for key in trusted}
+        self._ends = {}
+        for each in (told[key] for key in trusted):
+            end = each.valid_from + OVERLAP
+            self._ends[each.previous] = min(self._ends.get(each.previous, end), end)
 
     def _follows(self, each: KeyStatement, told: dict[str, KeyStatement], trusted: set[str]) -> bool:
         """Whether a trusted key has signed this one, or names it as the one before itself."""
@@ -240,94 +244,14 @@ class KeyRing:
             return False
         return key_id(own) == each.key and self.verify(raw, KEY_PREFIX + each.form, proof)
 
-    def until(self, key: str) -> datetime | None:
-        """Give when a key ceases to sign; None while it has no successor."""
-        return min((each.valid_from + OVERLAP for each in self.keys if each.previous == key), default=None)
-
     def has_signed(self, signed: Signed) -> bool:
-        """Whether a trusted key has signed a checkpoint, in its time."""
-        told, key = signed.checkpoint, self._known.get(signed.checkpoint.key)
-        until = self.until(told.key)
-        if key is None or (until is not None and told.at > until):
+        """Whether a trusted key has signed a checkpoint, in its time: until a day after its successor's began."""
+        told, public = signed.checkpoint, self._known.get(signed.checkpoint.key)
+        until = self._ends.get(told.key)
+        if public is None or (until is not None and told.at > until):
             return False
-        return self.verify(bytes.fromhex(key.public), CHECKPOINT_PREFIX + signed.form, bytes.fromhex(signed.signature))
+        return self.verify(bytes.fromhex(public), CHECKPOINT_PREFIX + signed.form, bytes.fromhex(signed.signature))
 
-
-# -- what they say of a chain ------------------------------------------------------------------------------------------
-
-
-def first_unfounded(own: Sequence[Signed], others: Sequence[Signed], ring: KeyRing) -> Break | None:
-    """Give the first checkpoint that is not signed, does not follow the one before it, or differs from somebody's else.
-
-    Args:
-        own: the log's, by number; an export's may begin with any.
-        others: those that somebody else kept, by number.
-        ring: the keys.
-
-    """
-    before: Signed | None = None
-    for each in own:
-        told = each.checkpoint
-        if before is not None and told.number != before.checkpoint.number + 1:
-            return _unfounded(before.checkpoint.last + 1, told, Problem.CHECKPOINT_MISSING)
-        follows = before is None or (before.hash == told.previous and before.checkpoint.last + 1 == told.first)
-        if not follows or (told.number == 1 and (told.previous, told.first) != (NOTHING, 1)):
-            return _unfounded(told.first, told, Problem.CHECKPOINT_CHANGED)
-        if not ring.has_signed(each):
-            return _unfounded(told.first, told, Problem.CHECKPOINT_UNSIGNED)
-        before = each
-    known = {each.checkpoint.number: each.form for each in own}
-    for each in others:
-        told = each.checkpoint
-        if not ring.has_signed(each):
-            return _unfounded(told.first, told, Problem.CHECKPOINT_UNSIGNED)
-        if known.get(told.number, each.form) != each.form:
-            return _unfounded(told.first, told, Problem.CHECKPOINT_CHANGED)
-    return None
-
-
-def _unfounded(first: int, told: Checkpoint, problem: Problem) -> Break:
-    return Break(first, None, problem, told.last)
-
-
-class Witness:
-    """Holds the chain, as it is walked, against checkpoints.
-
-    Args:
-        claims: the checkpoints.
-        start: place in the chain before the first that is walked.
-        digest: the chain's digest there.
-
-    """
-
-    def __init__(self, claims: Iterable[Signed], start: int = 0, digest: str = GENESIS) -> None:
-        self._claims: dict[int, list[Checkpoint]] = {}
-        for each in claims:
-            self._claims.setdefault(each.checkpoint.last, []).append(each.checkpoint)
-        self._tree = Tree()
-        self._held = self._last = start
-        self._digest = digest
-
-    def begin(self) -> Break | None:
-        """Give whether what came before the start is what a checkpoint says."""
-        bad = any(told.digest != self._digest for told in self._claims.get(self._last, ()))
-        return Break(self._last, None, Problem.REWRITTEN) if bad else None
-
-    def see(self, sequence: int, digest: str) -> Break | None:
-        """Take the next link; give what a checkpoint that ends with it says against it."""
-        self._tree.add(bytes.fromhex(digest))
-        self._last = sequence
-        claims = self._claims.get(sequence)
-        if claims is None:
-            return None
-        root = self._tree.root().hex()
-        for told in claims:
-            if told.digest != digest or (told.first == self._held + 1 and told.root != root):
-                return Break(self._held + 1, None, Problem.REWRITTEN, sequence)
-        self._held, self._tree = sequence, Tree()
-        return None
-
-    def end(self) -> Break | None:
-        """Give what is missing at the end: a checkpoint covers more than there is."""
-        most = max(self._claims, default=0)
-        return Break(self._last + 1, None, Problem.TAIL_CUT, most) if most > self._last else None
+    def may_not_know(self, signed: Signed) -> bool:
+        """Whether a checkpoint's key is none that the log tells, and nobody said which keys are trusted."""
+        return self.trusted is None and signed.checkpoint.key not in self._known

@@ -19,30 +19,36 @@ def node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree:
-    """A tree that grows by one leaf at a time, and remembers only what its root needs."""
+    """A tree that grows at its right end, and remembers only what its root needs: one full subtree a level."""
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
         self.size = 0
-        self._full: list[bytes] = []
-        for each in leaves:
-            self.add(each)
+        self._full: list[bytes | None] = []
+        self.extend(leaves)
 
-    def add(self, data: bytes) -> None:
-        """Add a leaf: it closes as many full subtrees as its number has trailing ones."""
-        top, number, full = leaf(data), self.size, self._full
-        while number & 1:
-            top, number = node(full.pop(), top), number >> 1
-        full.append(top)
-        self.size += 1
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add leaves: at each level, pairs close to a node of the next, and one that has no pair waits."""
+        hashed = hashlib.sha256
+        tops = [hashed(b"\x00" + data).digest() for data in leaves]
+        self.size += len(tops)
+        level = 0
+        while tops:
+            if level == len(self._full):
+                self._full.append(None)
+            waiting = self._full[level]
+            if waiting is not None:
+                tops.insert(0, waiting)
+            self._full[level] = tops.pop() if len(tops) & 1 else None
+            tops = [hashed(b"\x01" + left + right).digest() for left, right in zip(tops[::2], tops[1::2], strict=True)]
+            level += 1
 
     def root(self) -> bytes:
         """Give the root; of an empty tree, the hash of nothing."""
-        if not self._full:
-            return hashlib.sha256().digest()
-        *others, top = self._full
-        for left in reversed(others):
-            top = node(left, top)
-        return top
+        top: bytes | None = None
+        for full in self._full:
+            if full is not None:
+                top = full if top is None else node(full, top)
+        return hashlib.sha256().digest() if top is None else top
 
 
 def path(leaves: Sequence[bytes], place: int) -> list[bytes]:

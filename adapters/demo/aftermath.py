@@ -9,9 +9,10 @@ from adapters.store.audit import AuditQuery
 from adapters.store.inbox import StoredMessage
 from adapters.store.search import MessageFilter
 from adapters.store.worklist import ItemView
-from gateway.audit import AuditEvent, Verification
+from gateway.audit import AuditEvent
 from gateway.facts import Identifier, IdentifierKind
 from gateway.principal import Principal
+from gateway.verification import Verification
 from gateway.worklist import ItemKind
 
 ENOUGH = 5_000

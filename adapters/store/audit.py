@@ -1,8 +1,6 @@
 """The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
 
-import json
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,22 +9,19 @@ from sqlalchemy import Connection, delete, func, select, union
 
 from adapters.store import schema
 from adapters.store.bulk import Together, insert_rows, next_numbers
+from adapters.store.chain import UNREADABLE, entries, event_of, keys
 from adapters.store.database import Database
 from adapters.store.keys import among
-from gateway import audit
-from gateway.audit import AuditAction, AuditEvent, Link, Seal, Verification
+from gateway import audit, verification
+from gateway.audit import AuditEvent, Problem
+from gateway.checkpoint import KeyRing, Signed
 from gateway.errors import GatewayError
+from gateway.verification import Verification, Witness
 
 SEAL_BATCH = 2_000
 """Events sealed by one transaction."""
 
-PAGE = 1_000
-"""Links verified at a time."""
-
 _events = schema.audit_event
-_ACTIONS = frozenset(AuditAction)
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
-"""What reading a row raises that was changed beyond what its columns may hold (SQLite checks no types)."""
 
 
 class AuditUnreadable(GatewayError):
@@ -75,32 +70,12 @@ def _row(event: AuditEvent) -> dict[str, Any]:
         "correlation": event.correlation,
         "patients": list(event.patients),
         "entities": list(event.entities),
-        "detail": dict(event.detail),
+        "detail": dict(sorted(event.detail.items())),  # as the canonical form has it: read again without being parsed
     }
 
 
 def _unsealed_row(event: AuditEvent) -> dict[str, Any]:
     return {"event_id": event.id, "fingerprint": audit.fingerprint(audit.canonical(event))}
-
-
-def _event(row: Any) -> AuditEvent:
-    return AuditEvent(
-        at=row.at,
-        action=AuditAction(row.action) if row.action in _ACTIONS else str(row.action),
-        principal=row.principal,
-        patients=tuple(row.patients),
-        message=row.message_id,
-        entities=tuple(row.entities),
-        correlation=_text(row.correlation),
-        detail=dict(row.detail),
-        id=row.id,
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a text is expected")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +151,35 @@ class AuditTrail:
                 links.append({"sequence": sequence, "event_id": row.event_id, "digest": digest})
         return links
 
-    def verify(self) -> Verification:
-        """Seal what is written, then check the whole chain against the events."""
+    def verify(
+        self,
+        trusted: set[str] | None = None,
+        outside: Sequence[Signed] = (),
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Verification:
+        """Seal what is written, then check the whole log against itself and against checkpoints.
+
+        Args:
+            trusted: hex public keys that the caller has from elsewhere; None: those that the log tells.
+            outside: checkpoints that somebody else kept, read before.
+            progress: told now and then how many links were walked.
+
+        """
+        from adapters.audit_key import verify  # noqa: PLC0415 - a cipher, which only a verification needs
+
         self.seal()
         with self._database.read() as connection:
             events = connection.execute(select(func.count()).select_from(_events)).scalar_one()
             unsealed = connection.execute(select(func.count()).select_from(schema.audit_unsealed)).scalar_one()
-            with closing(_chain(connection)) as chain:
-                verification = audit.verify(chain, events, unsealed)
-            bad = verification.first_bad
-            if bad is None or bad.event is not None:
-                return verification
-            return replace(verification, first_bad=replace(bad, event=_first_without_seal(connection)))
+            log = connection.execute(select(schema.installation.c.id)).scalar_one()
+            witness = Witness(KeyRing(keys(connection), verify, trusted), outside, log=log)
+            found = verification.verify(lambda: entries(connection), witness, events, unsealed, progress)
+            bad = found.first_bad
+            if bad is None or bad.problem is not Problem.SEAL_MISSING or bad.event is not None:
+                return found
+            without = _first_without_seal(connection)
+            problem = Problem.EVENT_REMOVED if without is None else Problem.SEAL_MISSING
+            return replace(found, first_bad=replace(bad, event=without, problem=problem))
 
     def search(self, query: AuditQuery) -> list[AuditEvent]:
         """Give the events that match, oldest first.
@@ -208,8 +200,8 @@ class AuditTrail:
                 identities = self._identities(connection, query.patient)
                 statement = statement.where(_of_patient(identities))
             try:
-                return [_event(row) for row in reversed(connection.execute(statement).all())]
-            except _UNREADABLE:
+                return [event_of(row) for row in reversed(connection.execute(statement).all())]
+            except UNREADABLE:
                 rule = "an event cannot be read as it was written: gateway audit verify names it"
                 raise AuditUnreadable(rule) from None
 
@@ -241,45 +233,3 @@ def _first_without_seal(connection: Connection) -> int | None:
     waiting = select(schema.audit_unsealed.c.event_id).where(schema.audit_unsealed.c.event_id == _events.c.id)
     statement = select(func.min(_events.c.id)).where(~sealed.exists(), ~waiting.exists())
     return connection.execute(statement).scalar()
-
-
-def _chain(connection: Connection) -> Generator[Link, None, None]:
-    seals, after = schema.audit_seal, 0
-    while True:
-        statement = select(seals).where(seals.c.sequence > after).order_by(seals.c.sequence).limit(PAGE)
-        page = [Seal(row.sequence, row.event_id, row.digest) for row in connection.execute(statement)]
-        if not page:
-            return
-        numbers = [seal.event for seal in page]
-        forms, indexed = _forms(connection, numbers), _indexed(connection, numbers)
-        for seal in page:
-            form = forms.get(seal.event)
-            yield Link(seal, form, not form or _patients(form) == indexed.get(seal.event, set()))
-        after = page[-1].sequence
-
-
-def _forms(connection: Connection, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Give the canonical form of each event that is there, by number; empty where it cannot be read any more."""
-    try:
-        found = connection.execute(
-            select(_events).where(among(connection, _events.c.id, numbers)).order_by(_events.c.id)
-        )
-        return {row.id: audit.canonical(_event(row)) for row in found}
-    except _UNREADABLE:
-        if len(numbers) == 1:
-            return {numbers[0]: b""}
-        middle = len(numbers) // 2
-        return _forms(connection, numbers[:middle]) | _forms(connection, numbers[middle:])
-
-
-def _indexed(connection: Connection, numbers: Sequence[int]) -> dict[int, set[str]]:
-    """Give the patients under whom each event is found."""
-    touched = schema.audit_patient
-    found: dict[int, set[str]] = {}
-    for row in connection.execute(select(touched).where(among(connection, touched.c.event_id, numbers))):
-        found.setdefault(row.event_id, set()).add(row.identity_id)
-    return found
-
-
-def _patients(form: bytes) -> set[str]:
-    return set(json.loads(form)["patients"])

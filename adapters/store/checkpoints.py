@@ -1,6 +1,5 @@
 """Checkpoints in the store: made over what is sealed, told to each place outside in order, and its public keys."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +9,11 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from adapters.store import schema
 from adapters.store.audit import append
+from adapters.store.chain import checkpoints, signed_in
+from adapters.store.chain import keys as all_keys
 from adapters.store.database import Database
 from gateway.audit import AuditEvent
-from gateway.checkpoint import NOTHING, Checkpoint, KeyStatement, Signed, key_of, signed_of
+from gateway.checkpoint import NOTHING, Checkpoint, KeyStatement, Signed
 from gateway.errors import StateConflict
 from gateway.merkle import Tree
 
@@ -89,7 +90,7 @@ class CheckpointStore:
     def keys(self) -> list[KeyStatement]:
         """Give all keys of the log, the first one first."""
         with self._database.read() as connection:
-            return _all_keys(connection)
+            return all_keys(connection)
 
     def add_key(self, statement: KeyStatement, event: AuditEvent) -> None:
         """Add a key (audited), which follows the last one.
@@ -100,7 +101,7 @@ class CheckpointStore:
         """
         with self._database.write() as connection:
             self._take_turn(connection)
-            known = _all_keys(connection)
+            known = all_keys(connection)
             if statement.previous != (known[-1].key if known else ""):
                 raise StateConflict("the log has another key by now")
             row = {"number": len(known) + 1, "id": statement.key, "content": statement.line.decode()}
@@ -158,9 +159,8 @@ class CheckpointStore:
 
     def after(self, number: int, limit: int) -> list[Signed]:
         """Give the checkpoints that follow a number, in order."""
-        wanted = select(_checkpoints.c.content).where(_checkpoints.c.number > number).order_by(_checkpoints.c.number)
         with self._database.read() as connection:
-            return [_signed(content) for content in connection.execute(wanted.limit(limit)).scalars()]
+            return checkpoints(connection, number, limit)
 
     def taken(self, sink: str) -> int:
         """Give the number of the checkpoint that a place outside has taken last; 0 before the first."""
@@ -196,26 +196,17 @@ class CheckpointStore:
             content = connection.execute(wanted.limit(1)).scalar() if place else None
             if content is None:
                 return place, None, []
-            signed = _signed(content)
+            signed = signed_in(content)
             first, last = signed.checkpoint.first, signed.checkpoint.last
             under = select(_seals.c.digest).where(_seals.c.sequence.between(first - 1, last))
             digests = connection.execute(under.order_by(_seals.c.sequence)).scalars()
             return place, signed, [bytes.fromhex(digest) for digest in digests]
 
 
-def _all_keys(connection: Connection) -> list[KeyStatement]:
-    contents = connection.execute(select(_keys.c.content).order_by(_keys.c.number)).scalars()
-    return [key_of(json.loads(content)) for content in contents]
-
-
-def _signed(content: str) -> Signed:
-    return signed_of(json.loads(content))
-
-
 def _last(connection: Connection) -> Signed | None:
     wanted = select(_checkpoints.c.content).order_by(_checkpoints.c.number.desc()).limit(1)
     content = connection.execute(wanted).scalar()
-    return _signed(content) if content else None
+    return signed_in(content) if content else None
 
 
 def _standing(connection: Connection) -> Standing:

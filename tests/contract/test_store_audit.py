@@ -117,7 +117,7 @@ TAMPERING = {
             "DELETE FROM audit_event WHERE id = {4}",
         ),
         4,
-        "seal missing",
+        "event removed",
     ),
     "a digest": (("UPDATE audit_seal SET digest = '{0:064}' WHERE sequence = 4",), 4, "event changed"),
     "two contents swapped": (_SWAPPED_CONTENT, 4, "event changed"),

@@ -9,13 +9,13 @@ from sqlalchemy.exc import DBAPIError
 from stores import NOW, at_once, unguarded
 from test_store_audit import event
 
-from adapters.audit_key import read_signer, verify
+from adapters.audit_key import read_signer
 from adapters.notary import Keys, Notary
 from adapters.sinks import Courier, file_sink
 from adapters.store import schema
 from adapters.store.checkpoints import CheckpointStore, checkpointing
 from gateway.audit import AuditAction, Problem
-from gateway.checkpoint import NOTHING, OVERLAP, KeyRing, checkpoints_in, first_unfounded
+from gateway.checkpoint import NOTHING, OVERLAP, checkpoints_in
 from gateway.errors import ConfigurationError, StateConflict
 from gateway.merkle import Tree
 
@@ -47,11 +47,6 @@ def made(store):
     return CheckpointStore(store.database).after(0, 1_000)
 
 
-def ring(store):
-    """Give the log's own keys."""
-    return KeyRing(CheckpointStore(store.database).keys(), verify)
-
-
 def test_a_checkpoint_is_made_over_what_none_covers(store, notary):
     """The first at once, then of so many events or after so long; each follows the one before it."""
     seals = schema.audit_seal
@@ -69,7 +64,7 @@ def test_a_checkpoint_is_made_over_what_none_covers(store, notary):
     assert third.digest == digests[-1]
     assert third.root == Tree(map(bytes.fromhex, digests[6:])).root().hex()
     assert (first.previous, second.previous) == (NOTHING, made(store)[0].hash)
-    assert first_unfounded(made(store), [], ring(store)) is None
+    assert store.trail.verify().checkpoints == 3
     assert store.count(schema.audit_event) == 11  # ten, and the key's own
 
 
@@ -86,7 +81,7 @@ def test_two_notaries_make_one_line_of_checkpoints(store, twin, keys):
     written(store, EVERY)
     notaries = [Notary(CheckpointStore(each.database), keys, 1, 60) for each in (store, twin)]
     assert [len(each.make(NOW)) for each in notaries] == [1, 0]
-    assert first_unfounded(made(store), [], ring(store)) is None
+    assert store.trail.verify().checkpoints == 1
 
 
 def test_the_private_key_is_read_by_nobody_else(store, keys):
@@ -110,12 +105,12 @@ def test_a_new_key_is_signed_by_the_old_one_which_ends_after_an_overlap(store, k
     rotated = keys.rotate(store.installation, "account:tester")
     written(store, 1)
     notary.make(rotated.valid_from, at_once=True)
-    first, second = told = CheckpointStore(store.database).keys()
+    first, second = CheckpointStore(store.database).keys()
     assert (second.previous, second.key) == (first.key, rotated.key)
     assert [each.checkpoint.key for each in made(store)] == [first.key, second.key]
     for trusted in (None, {first.public}, {second.public}):
-        assert first_unfounded(made(store), [], KeyRing(told, verify, trusted)) is None
-    strange = first_unfounded(made(store), [], KeyRing(told, verify, {"00" * 32}))
+        assert store.trail.verify(trusted).checkpoints == 2
+    strange = store.trail.verify({"00" * 32}).first_bad
     assert (strange.sequence, strange.problem) == (1, Problem.CHECKPOINT_UNSIGNED)
     keys.file.write_bytes(old)
     assert keys.signer(rotated.valid_from + OVERLAP).key == first.key

@@ -1,14 +1,16 @@
 """Whoever changes, removes, inserts or reorders a sealed event breaks the chain at that place."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta, timezone
 from itertools import pairwise
 
 import pytest
 from facts import MORNING, at
 
-from gateway.audit import GENESIS, AuditAction, AuditEvent, Break, Link, Seal, canonical, fingerprint, seal, verify
+from gateway.audit import GENESIS, AuditAction, AuditEvent, Break, Seal, canonical, fingerprint, seal
+from gateway.checkpoint import KeyRing
+from gateway.verification import Link, Verification, Witness, verify
 
 LENGTH = 6
 Log = dict[int, AuditEvent]
@@ -42,13 +44,18 @@ def written(length: int = LENGTH) -> tuple[Log, list[Seal]]:
 
 def verified(log: Log, seals: list[Seal]) -> Break | None:
     """Verify as the store does."""
-    return verify(links(log, seals), len(log)).first_bad
+    return found(log, seals).first_bad
+
+
+def found(log: Log, seals: list[Seal], unsealed: int = 0) -> Verification:
+    """Verify against no checkpoint."""
+    return verify(lambda: links(log, seals), Witness(KeyRing([], lambda *_: False)), len(log), unsealed)
 
 
 def links(log: Log, seals: list[Seal]) -> list[Link]:
     """Give the links by sequence, each seal with the form of the event it names."""
     ordered = sorted(seals, key=lambda s: s.sequence)
-    return [Link(s, canonical(log[s.event]) if s.event in log else None) for s in ordered]
+    return [Link(*astuple(s), canonical(log[s.event]) if s.event in log else None) for s in ordered]
 
 
 PLACES = range(1, LENGTH + 1)
@@ -57,9 +64,9 @@ PLACES = range(1, LENGTH + 1)
 def test_an_untouched_chain_holds():
     """What was sealed verifies, with its counts; so does nothing at all."""
     log, seals = written()
-    found = verify(links(log, seals), len(log))
-    assert (found.ok, found.events, found.sealed) == (True, LENGTH, LENGTH)
-    assert verify([], 0).ok
+    whole = found(log, seals)
+    assert (whole.ok, whole.events, whole.sealed) == (True, LENGTH, LENGTH)
+    assert found({}, []).ok
 
 
 CHANGES = {
@@ -141,7 +148,7 @@ def test_two_seals_in_each_others_place_are_found(place: int):
     log, seals = written()
     a, b = seals[place - 1], seals[place]
     seals[place - 1], seals[place] = replace(a, sequence=place + 1), replace(b, sequence=place)
-    assert verified(log, seals) == Break(place, place + 1, "event changed")
+    assert verified(log, seals) == Break(place, place + 1, "events reordered")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -162,13 +169,13 @@ def test_a_seal_that_names_another_event_is_found(place: int):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_an_inserted_event_is_found_at_its_place(place: int):
-    """An event slipped in, sealed after its neighbour, breaks the chain where the old seals follow."""
+    """An event slipped in, sealed after its neighbour: the old seals that follow tell that it was not there."""
     log, seals = written()
     log[50] = event(50)
     before = seals[place - 2].digest if place > 1 else GENESIS
     later = [replace(s, sequence=s.sequence + 1) for s in seals[place - 1 :]]
     forged = [*seals[: place - 1], Seal(place, 50, seal(before, fingerprint(canonical(log[50])))), *later]
-    assert verified(log, forged) == Break(place + 1, place, "event changed")
+    assert verified(log, forged) == Break(place, 50, "event inserted")
 
 
 def test_a_sequence_that_stands_twice_is_found():
@@ -181,15 +188,15 @@ def test_verification_stops_at_the_first_break():
     """Of several breaks the first is named, with how many seals held before it."""
     log, seals = written()
     log[3], log[5] = event(3, principal="x"), event(5, principal="x")
-    found = verify(links(log, seals), len(log))
-    assert (found.sealed, found.first_bad) == (2, Break(3, 3, "event changed"))
+    told = found(log, seals)
+    assert (told.sealed, told.first_bad) == (2, Break(3, 3, "event changed"))
 
 
 def test_the_unsealed_window_is_seen_in_the_counts():
     """Events that no seal covers yet are counted beside those that are."""
     log, seals = written()
-    found = verify(links(log, seals[:-1]), len(log), unsealed=1)
-    assert (found.ok, found.events, found.sealed) == (True, LENGTH, LENGTH - 1)
+    whole = found(log, seals[:-1], unsealed=1)
+    assert (whole.ok, whole.events, whole.sealed) == (True, LENGTH, LENGTH - 1)
 
 
 def same(change: Callable[[AuditEvent], AuditEvent]) -> bool:
