@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from adapters.audited import Audited
 from adapters.bus.dead_letters import DeadLetter, DeadLetters
-from adapters.store.audit import AuditQuery, AuditTrail
+from adapters.store.audit import AuditTrail
 from adapters.store.desk import LeftOut, MessageDesk, Sifted
 from adapters.store.inbox import Inbox, StoredMessage
 from adapters.store.orders import ExpectedOrder, ExpectedOrders
@@ -16,6 +16,7 @@ from adapters.store.retention import Retention
 from adapters.store.search import ErrorGroup, MessageFilter, MessageSearch, Page
 from adapters.store.worklist import ItemView, Step, Worklist
 from gateway.audit import AuditAction, AuditEvent
+from gateway.audit_query import AuditQuery
 from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
 from gateway.reception import Reception

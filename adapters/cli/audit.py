@@ -9,8 +9,8 @@ from adapters.cli.audit_key import key
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.period import instant
 from adapters.cli.session import session
-from adapters.store.audit import AuditQuery
 from gateway.audit import AuditEvent
+from gateway.audit_query import AuditQuery
 from mappings.texts import text
 
 
@@ -24,17 +24,18 @@ audit.add_command(key)
 
 @audit.command()
 @click.option("--patient", default="", help="An identifier's value: IPP, INS or a department's number.")
-@click.option("--message", type=NUMBER, help="Number of a received message.")
-@click.option("--action", default="", help="An action or its beginning, e.g. user: or gateway:identity.")
 @click.option("--principal", default="", help="Who acted, e.g. account:martin, gateway or a source.")
+@click.option("--action", default="", help="An action or its beginning, e.g. user: or gateway:identity.")
+@click.option("--message", type=NUMBER, help="Number of a received message.")
+@click.option("--item", default="", metavar="ID", help="A work item.")
+@click.option("--correlation", default="", help="MSH-10 or X-Request-Id of a message, or a bus message's id.")
 @click.option("--since", default="", metavar="TIME", help="From then on: 30m, 2h, 3d ago, or ISO.")
+@click.option("--until", default="", metavar="TIME", help="Before then.")
 @click.option(
     "--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000), help="At most so many, the newest."
 )
 @json_option
-def search(
-    patient: str, message: int | None, action: str, principal: str, since: str, limit: int, *, as_json: bool
-) -> None:
+def search(since: str, until: str, *, as_json: bool, **asked: Any) -> None:
     """Show audit events, oldest first; a patient's story follows merges. The search is itself audited.
 
     \b
@@ -45,9 +46,8 @@ def search(
     """
     with session() as current:
         zone = current.assembly.site.time_zone
-        after = instant(since, zone, "--since")
-        query = AuditQuery(patient, message, action, principal, after, limit)
-        found = current.operations.search_audit(query)
+        period: dict[str, Any] = {"since": instant(since, zone, "--since"), "until": instant(until, zone, "--until")}
+        found = current.operations.search_audit(AuditQuery(**asked, **period))
     if as_json:
         print_json([event_json(event) for event in found])
         return

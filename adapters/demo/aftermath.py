@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from adapters.assembly import Assembly
 from adapters.demo.patients import APPOINTMENT_OID
 from adapters.demo.scenario import Scenario
-from adapters.store.audit import AuditQuery
 from adapters.store.inbox import StoredMessage
 from adapters.store.search import MessageFilter
 from adapters.store.worklist import ItemView
 from gateway.audit import AuditEvent
+from gateway.audit_query import AuditQuery
 from gateway.facts import Identifier, IdentifierKind
 from gateway.principal import Principal
 from gateway.verification import Verification

@@ -1,19 +1,20 @@
 """The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, union
+from sqlalchemy import Connection, delete, func, select
 
 from adapters.store import schema
+from adapters.store.audit_search import find, records_of
 from adapters.store.bulk import Together, insert_rows, next_numbers
 from adapters.store.chain import UNREADABLE, entries, event_of, keys
 from adapters.store.database import Database
 from adapters.store.keys import among
 from gateway import audit, verification
 from gateway.audit import AuditEvent, Problem
+from gateway.audit_query import AuditPage, AuditQuery
 from gateway.checkpoint import KeyRing, Signed
 from gateway.errors import GatewayError
 from gateway.verification import Verification, Witness
@@ -78,26 +79,6 @@ def _unsealed_row(event: AuditEvent) -> dict[str, Any]:
     return {"event_id": event.id, "fingerprint": audit.fingerprint(audit.canonical(event))}
 
 
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """What to look for; every condition given must hold.
-
-    Attributes:
-        patient: an identifier's value (IPP, INS, a department's number).
-        message: number of a received message.
-        action: an action, or its beginning (``user:``).
-        principal: who acted.
-        since: from this instant on.
-        limit: at most so many events, the newest.
-
-    """
-
-    patient: str = ""
-    message: int | None = None
-    action: str = ""
-    principal: str = ""
-    since: datetime | None = None
-    limit: int = 1_000
 
 
 class AuditTrail:
@@ -182,25 +163,26 @@ class AuditTrail:
             return replace(found, first_bad=replace(bad, event=without, problem=problem))
 
     def search(self, query: AuditQuery) -> list[AuditEvent]:
-        """Give the events that match, oldest first.
+        """Give the events that match, oldest first: the newest of them, unless the oldest are asked for.
 
-        A patient's story holds what was done to any of their records, and all that the same messages led to.
+        Raises:
+            AuditUnreadable: one cannot be read as it was written.
+
         """
-        statement = select(_events).order_by(_events.c.id.desc()).limit(query.limit)
-        if query.message is not None:
-            statement = statement.where(_events.c.message_id == query.message)
-        if query.action:
-            statement = statement.where(_events.c.action.startswith(query.action, autoescape=True))
-        if query.principal:
-            statement = statement.where(_events.c.principal == query.principal)
-        if query.since:
-            statement = statement.where(_events.c.at >= query.since)
+        events = self.page(query).events
+        return list(events if query.oldest_first else reversed(events))
+
+    def page(self, query: AuditQuery) -> AuditPage:
+        """Give a page of the events that match, in the order asked for.
+
+        Raises:
+            AuditUnreadable: one cannot be read as it was written.
+
+        """
         with self._database.read() as connection:
-            if query.patient:
-                identities = self._identities(connection, query.patient)
-                statement = statement.where(_of_patient(identities))
             try:
-                return [event_of(row) for row in reversed(connection.execute(statement).all())]
+                rows, after = find(connection, query)
+                return AuditPage([event_of(row) for row in rows], after)
             except UNREADABLE:
                 rule = "an event cannot be read as it was written: gateway audit verify names it"
                 raise AuditUnreadable(rule) from None
@@ -208,24 +190,10 @@ class AuditTrail:
     def identities(self, identifier: str) -> list[str]:
         """Give the ids of all identity records of the people whom this identifier's value names."""
         with self._database.read() as connection:
-            return self._identities(connection, identifier)
-
-    @staticmethod
-    def _identities(connection: Connection, identifier: str) -> list[str]:
-        record = schema.identity
-        by_value = select(record.c.person_id).where(record.c.value == identifier)
-        people = union(by_value, select(record.c.person_id).where(record.c.ins_value == identifier))
-        return list(connection.execute(select(record.c.id).where(record.c.person_id.in_(people))).scalars())
+            return records_of(connection, identifier)
 
 
 _SEALER_LOCK = 0x5EA1
-
-
-def _of_patient(identities: Sequence[str]) -> Any:
-    touched = select(schema.audit_patient.c.event_id).where(schema.audit_patient.c.identity_id.in_(identities))
-    messages = select(_events.c.message_id).where(_events.c.id.in_(touched), _events.c.message_id.is_not(None))
-    from_messages = select(_events.c.id).where(_events.c.message_id.in_(messages))
-    return _events.c.id.in_(union(touched, from_messages))
 
 
 def _first_without_seal(connection: Connection) -> int | None:

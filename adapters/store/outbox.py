@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -46,24 +46,14 @@ class StoredOutbox:
             return
         now = datetime.now(UTC)
         pending = schema.outbox_pending
-        events = [
-            AuditEvent(
-                now,
-                AuditAction.ITEM_PUBLISHED,
-                "relay",
-                entities=(f"item/{entry.item}", f"secretariat/{entry.secretariat}"),
-                correlation=entry.message_id,
-                detail={"version": entry.version},
-            )
-            for entry in entries
-        ]
         sequences = [entry.sequence for entry in entries]
         with self._database.write() as connection:
             statement = (
                 delete(pending).where(among(connection, pending.c.sequence, sequences)).returning(pending.c.sequence)
             )
             taken = set(connection.execute(statement).scalars())
-            append(connection, [e for e, sequence in zip(events, sequences, strict=True) if sequence in taken])
+            about = _about(connection, entries)
+            append(connection, [_published(e, *about[e.item, e.version], now) for e in entries if e.sequence in taken])
 
     def position(self, name: str, secretariat: str) -> int:
         """Give the last sequence that this subscription has acknowledged; 0 if it is new."""
@@ -92,6 +82,31 @@ class StoredOutbox:
         moved = statement.on_conflict_do_update(index_elements=["name", "secretariat"], set_=fresh)
         with self._database.write() as connection:
             connection.execute(moved)
+
+
+def _about(connection: Connection, entries: Sequence[OutboxEntry]) -> dict[tuple[str, int], tuple[str, int | None]]:
+    """Give whose item each version is of, and the message that it came of; None where a person made it."""
+    item, step = schema.work_item, schema.work_item_history
+    statement = (
+        select(step.c.item_id, step.c.version, step.c.message_id, step.c.deed, item.c.identity_id)
+        .join(item, item.c.id == step.c.item_id)
+        .where(among(connection, step.c.item_id, {entry.item for entry in entries}))
+    )
+    rows = connection.execute(statement)
+    return {(r.item_id, r.version): (r.identity_id, None if r.deed else r.message_id) for r in rows}
+
+
+def _published(entry: OutboxEntry, patient: str, message: int | None, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        now,
+        AuditAction.ITEM_PUBLISHED,
+        "relay",
+        (patient,),
+        message,
+        (f"item/{entry.item}", f"secretariat/{entry.secretariat}"),
+        entry.message_id,
+        {"version": entry.version},
+    )
 
 
 def _entry(row: Any) -> OutboxEntry:

@@ -440,6 +440,12 @@ subscription = Table(
     comment="Durable cursors of the embedded bus",
 )
 
+OURSELVES = ("gateway", "relay")
+"""Who leaves most of the audit events; nobody asks for all of theirs."""
+
+SOMEBODY: ColumnElement[Any] = literal_column("principal NOT IN ('gateway', 'relay')")
+"""What the partial index of actors holds, written out like those of outcomes."""
+
 audit_event = Table(
     "audit_event",
     metadata,
@@ -454,6 +460,7 @@ audit_event = Table(
     Column("detail", PLAIN_JSON, nullable=False),
     Index(None, "message_id"),
     Index(None, "at"),
+    Index(None, "principal", "at", sqlite_where=SOMEBODY, postgresql_where=SOMEBODY),
     sqlite_autoincrement=True,
     comment="The audit trail, written in the act's own transaction, immutable",
 )
