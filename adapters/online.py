@@ -6,9 +6,12 @@ from datetime import datetime
 from starlette.routing import Route
 
 from adapters.assembly import Assembly
+from adapters.fhir import patients
 from adapters.identity_operations import IdentityOperations
+from adapters.patient_operations import PatientOperations
 from adapters.pipeline import decider
 from adapters.store.identity_desk import IdentityDesk
+from adapters.store.patients import Patients
 from adapters.web import identity_desk
 from gateway.principal import Principal
 
@@ -21,3 +24,13 @@ def desk_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
         return IdentityOperations(principal, desk, parts.trail, deciding)
 
     return identity_desk.create_routes(acts, parts.trail, parts.site, clock)
+
+
+def patient_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
+    """Give the addresses by which other systems find patients."""
+    stored = Patients(parts.database, parts.work)
+
+    def acts(principal: Principal) -> PatientOperations:
+        return PatientOperations(principal, stored, parts.trail, parts.site, clock)
+
+    return patients.create_routes(acts, parts.trail, parts.site, clock)

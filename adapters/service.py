@@ -362,8 +362,8 @@ class _Service:
     async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:
         parts, settings = self._assembly, self._assembly.settings
         exchange = StoredExchange(group, self._recorded, parts.inbox, parts.worklist, parts.trail)
-        desk = online.desk_routes(parts, _now)
-        app = create_app(exchange, parts.site, clock=_now, beside=desk)
+        beside = [*online.desk_routes(parts, _now), *online.patient_routes(parts, _now)]
+        app = create_app(exchange, parts.site, clock=_now, beside=beside)
         server = Server(observed(app, self._watch.ready, self._watch.exposition), settings.max_connections)
         try:
             bound = socket.create_server((settings.http_host, settings.http_port), reuse_port=False)

@@ -10,6 +10,7 @@
     │   │   ├── VersionIncorrect, AuthorNotAllowed, PatientUnknown
     │   │   └── InsMissing, InsDiffers, InsIncomplete
     │   ├── ResourceInvalid, ResourceUnsupported, ResourceNotFound, ResourcePurged
+    │   ├── DomainUnknown, TargetUnknown, SearchTooBroad
     │   └── PreconditionFailed, StateConflict, AccessRefused
     ├── TroubleError           we are in trouble: AE and 503; the worker and the relay back off and retry
     │   └── StorageUnavailable, DurabilityUnverified, StoreInUse, BrokerUnavailable, IntakePaused
@@ -268,6 +269,25 @@ class ResourcePurged(SenderError):
 
     http_status = 410
     issue_type = "deleted"
+
+
+class DomainUnknown(SenderError):
+    """An identifier is named in an identification domain that nobody here knows (IHE PIXm, ITI-83)."""
+
+    issue_type = "code-invalid"
+
+
+class TargetUnknown(SenderError):
+    """Identifiers are asked for of a domain that nobody here knows (IHE PIXm, ITI-83)."""
+
+    http_status = 403
+    issue_type = "code-invalid"
+
+
+class SearchTooBroad(SenderError):
+    """A search for patients would find more of them than anybody may look through."""
+
+    issue_type = "too-costly"
 
 
 class PreconditionFailed(SenderError):

@@ -9,13 +9,12 @@ under it must not log requests either (uvicorn: ``access_log=False``).
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import structlog
@@ -23,17 +22,17 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.fhir import validation
 from adapters.fhir.exchange import Exchange
-from adapters.web.exchange import RETRY_SECONDS, Handler, media_type, read_body, refusal_headers, route, tell
+from adapters.fhir.interaction import FhirResponse, asked_by_form, refusal, require_json
+from adapters.web.exchange import RETRY_SECONDS, Handler, read_body, route, tell
 from adapters.web.tokens import authenticate
 from gateway.errors import (
     AccessRefused,
     AckCode,
-    GatewayError,
     PreconditionFailed,
     ResourceNotFound,
     ResourceUnsupported,
@@ -48,13 +47,11 @@ from gateway.site import Site, Source
 from mappings.fhir.appointment import Interaction, keys, render
 from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
-from mappings.fhir.outcome import error_of, note, outcome
+from mappings.fhir.outcome import error_of, note
 from mappings.fhir.subject import subjects
 
 MAX_BODY = validation.MAX_BODY
 """Bytes of a request body."""
-MAX_FORM = 8 * 1024
-"""Bytes of a search sent as a form."""
 PATIENCE = 10.0
 """Seconds to wait for a message's outcome before answering 202."""
 _HELD = "the change waits for the booking of its appointment"
@@ -65,23 +62,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _MESSAGE = re.compile(r"[1-9][0-9]{0,17}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})"')
-_JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
-
-
-class MediaTypeUnsupported(SenderError):
-    """The body is not declared as FHIR JSON in plain."""
-
-    http_status = 415
-    issue_type = "not-supported"
-
-
-class FhirResponse(JSONResponse):
-    """A resource as FHIR JSON, which no cache keeps."""
-
-    media_type = "application/fhir+json"
-
-    def __init__(self, resource: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(resource, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
 def create_app(
@@ -119,23 +99,18 @@ def create_app(
 
 
 def _route(path: str, **handlers: Handler) -> Route:
-    return route(path, _refusal, _log, **handlers)
+    return route(path, refusal, _log, **handlers)
 
 
 async def _not_offered(_: Request) -> Response:
-    return _refusal(ResourceUnsupported("this resource is not offered here"))
+    return refusal(ResourceUnsupported("this resource is not offered here"))
 
 
 def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     rule = "this interaction is not offered here" if error.status_code == 405 else "this resource is not offered here"  # noqa: PLR2004 - HTTP's own number
     tell(_log, request.method, "unmatched", error.status_code, time.perf_counter())
-    return _refusal(ResourceUnsupported(rule), status=error.status_code, headers=error.headers)
-
-
-def _refusal(error: GatewayError, *, status: int = 0, headers: Mapping[str, str] | None = None) -> FhirResponse:
-    status = status or error.http_status
-    return FhirResponse(outcome(error), status, refusal_headers(error, status, headers))
+    return refusal(ResourceUnsupported(rule), status=error.status_code, headers=error.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +153,7 @@ class _Interface:
     async def search_by_form(self, request: Request) -> Response:
         """Answer the same, asked for by a form: so the identifier stands in no URL."""
         principal = await self._admit(request, "Appointment:search", Right.APPOINTMENT_READ)
-        form = await read_body(request, MAX_FORM)
-        try:
-            asked = parse_qsl(form.decode(), keep_blank_values=True, max_num_fields=10)
-        except ValueError:
-            raise SenderError("application/x-www-form-urlencoded in UTF-8 is expected") from None
-        return await self._found(principal, [*request.query_params.multi_items(), *asked])
+        return await self._found(principal, await asked_by_form(request))
 
     async def _found(self, principal: Principal, asked: list[tuple[str, str]]) -> Response:
         identifier = _asked_identifier(asked, self.site.source_of_client(principal.id), self.site)
@@ -230,7 +200,7 @@ class _Interface:
             reception = replace(reception, expects=int(tag[1]))  # kept also of a refused one: a replay is held to it
         recorded = await self.exchange.record(reception)
         if error is not None:
-            return _refusal(error)
+            return refusal(error)
         message = recorded.message if recorded.duplicate_of is None else recorded.duplicate_of
         return await self._settled(message, act)
 
@@ -243,8 +213,7 @@ class _Interface:
         same statement after another one is news, so it has no such identifier.
         """
         try:
-            if media_type(request) not in _JSON_TYPES or request.headers.get("content-encoding"):
-                raise MediaTypeUnsupported("application/fhir+json, not encoded, is expected")
+            require_json(request)
             if source is None:
                 raise SourceUndeclared("no source of the site has this client")
             resource = await run_in_threadpool(validation.appointment, body)
@@ -280,7 +249,7 @@ class _Interface:
         error = ResourceUnsupported("this resource is not offered here")
         control_id = _request_id(request) or str(uuid4())
         await self.exchange.record(self._reception("Resource:unsupported", control_id, principal, source, body, error))
-        return _refusal(error)
+        return refusal(error)
 
     def _reception(
         self,
@@ -322,9 +291,9 @@ def _unprocessed(ending: Outcome) -> Response:
     match ending.state:
         case State.QUARANTINED:
             error = error_of(ending)
-            return _refusal(error, status=error.http_status if isinstance(error, SenderError) else 422)
+            return refusal(error, status=error.http_status if isinstance(error, SenderError) else 422)
         case State.IGNORED:
-            return _refusal(ResourceUnsupported("out of scope by a rule of the gateway"), status=422)
+            return refusal(ResourceUnsupported("out of scope by a rule of the gateway"), status=422)
         case State.DUPLICATE:
             return FhirResponse(note("duplicate", "a duplicate of an earlier message"))
         case _:

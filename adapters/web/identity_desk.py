@@ -34,11 +34,11 @@ from adapters.identity_view import (
 )
 from adapters.store.audit import AuditTrail
 from adapters.web import openapi
+from adapters.web.admission import admitted
 from adapters.web.exchange import Handler, media_type, read_body, refusal_headers, route
-from adapters.web.tokens import authenticate
-from gateway.audit import AuditAction, AuditEvent
+from gateway.audit import AuditAction
 from gateway.decision import OF_TWO, Decision, DecisionKind, Standing
-from gateway.errors import AccessRefused, DecidedMeanwhile, FieldMissing, GatewayError, ResourceNotFound, SenderError
+from gateway.errors import DecidedMeanwhile, FieldMissing, GatewayError, ResourceNotFound, SenderError
 from gateway.focus import Doubt
 from gateway.principal import Principal
 from gateway.site import Site
@@ -307,15 +307,7 @@ class _Desk:
 
     async def _acts(self, request: Request, act: AuditAction) -> IdentityOperations:
         """Give the acts of whoever the request acts for; one that does not say it is refused, which is audited."""
-        now = self.clock()
-        try:
-            token = request.headers.get("authorization")
-            principal = authenticate(token, self.site.access, now, audience=self.site.id)
-        except AccessRefused:
-            event = AuditEvent(now, AuditAction.ACCESS_REFUSED, "", detail={"act": act.value})
-            await run_in_threadpool(self.trail.record, event)
-            raise
-        return self.operations(principal)
+        return self.operations(await admitted(request, self.site, self.trail, self.clock(), act))
 
 
 def _done(outcome: Outcome, *, really: bool, made: bool = False) -> Response:

@@ -121,10 +121,17 @@ def _concept_schema(codes: type[StrEnum]) -> dict[str, Any]:
     return _object_schema({"coding": {"type": "array", "minItems": 1, "items": coding}})
 
 
-def searchset(resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Give the Bundle that answers a search; without a self link, for it would repeat the identifier in a URL."""
+def searchset(resources: Sequence[dict[str, Any]], *, total: int | None = None) -> dict[str, Any]:
+    """Give the Bundle that answers a search; without links, for they would repeat what is asked in a URL.
+
+    Args:
+        resources: the page.
+        total: how many there are in all; None: no more than these.
+
+    """
     entries = [_entry(resource) | {"search": {"mode": "match"}} for resource in resources]
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    bundle["total"] = len(entries) if total is None else total
     return bundle | ({"entry": entries} if entries else {})
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from mappings.fhir.appointment import PROFILES
 
-PUBLISHED = "2026-11-22"
+PUBLISHED = "2026-12-01"
 """Date of the last change of what is offered here."""
 
 
@@ -25,7 +25,7 @@ def capability(*, label: str, version: str) -> dict[str, Any]:
         "implementation": {"description": label},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
-        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT]}],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT, _PATIENT]}],
     }
 
 
@@ -40,4 +40,23 @@ _APPOINTMENT = {
     "updateCreate": True,
     "documentation": "Updates are conditional: PUT Appointment?identifier=system|value; If-Match is honoured.",
     "searchParam": [{"name": "identifier", "type": "token", "documentation": "system|value"}],
+}
+
+_PATIENT = {
+    "type": "Patient",
+    "interaction": [{"code": code} for code in ("read", "search-type")],
+    "documentation": "A search names _id, identifier, or birthdate with family or given; pages by _count and _offset.",
+    "searchParam": [
+        {"name": "_id", "type": "token"},
+        {"name": "identifier", "type": "token", "documentation": "system|value; system| limits the identifiers told"},
+        {"name": "family", "type": "string", "documentation": "beginning of the birth or the used name"},
+        {"name": "given", "type": "string", "documentation": "beginning of a given name"},
+        {"name": "birthdate", "type": "date", "documentation": "one day"},
+        {"name": "gender", "type": "token"},
+        {"name": "active", "type": "token"},
+    ],
+    "operation": [
+        {"name": "ihe-pix", "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"},
+        {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
+    ],
 }

@@ -10,6 +10,7 @@ from gateway.facts import (
     Address,
     Contact,
     Flag,
+    Identifier,
     IdentifierKind,
     IdentityStatus,
     Patient,
@@ -17,7 +18,7 @@ from gateway.facts import (
     Traits,
 )
 from gateway.identity import Person
-from gateway.site import Environment, Site, Source
+from gateway.site import Environment, Site, Source, SourceRole
 from mappings.fhir.element import Element
 from mappings.fhir.identifier import oid, patient_identifier, written_typed
 from mappings.ins import TEST_INS_OIDS
@@ -48,7 +49,8 @@ _STATUSES = {
 }
 _STATUS_OF = {status: code for code, status in _STATUSES.items()}
 _DOUBTFUL = frozenset({"DOUT", "FICT"})
-_SEXES = {"male": "M", "female": "F", "other": "U", "unknown": "U"}
+SEXES = {"male": "M", "female": "F", "other": "U", "unknown": "U"}
+"""FHIR administrative-gender -> sex as it is held."""
 _GENDERS = {"M": "male", "F": "female", "U": "unknown"}
 
 
@@ -80,6 +82,20 @@ def read_patient(element: Element, source: Source, site: Site, flags: list[Flag]
     )
 
 
+def described_patient(element: Element, site: Site) -> Patient:
+    """Give the patient that a Patient resource describes, who need not be known by any number.
+
+    Raises:
+        ProductionGuard: a test or demonstration INS in production.
+
+    """
+    nobody, flags = Source("", SourceRole.DEPARTMENT), list[Flag]()
+    identifiers = tuple(_identifiers(element.each("identifier"), nobody, site, flags))
+    has_ins = any(i.kind is IdentifierKind.INS for i in identifiers)
+    status = _status(element, has_ins=has_ins)
+    return Patient(identifiers, _traits(element, flags), status, _attributes(element), _deceased(element))
+
+
 def identified_patient(identifiers: Sequence[Element], source: Source, site: Site, flags: list[Flag]) -> Patient:
     """Give the patient that a reference names by an identifier alone.
 
@@ -92,7 +108,14 @@ def identified_patient(identifiers: Sequence[Element], source: Source, site: Sit
 
 
 def _identified(element: Element, given: Iterable[Element], source: Source, site: Site, flags: list[Flag]) -> Patient:
-    identifiers = []
+    patient = Patient(tuple(_identifiers(given, source, site, flags)))
+    if not patient.of_kind(IdentifierKind.PATIENT):
+        path = element.path if element.path.endswith("identifier") else element.path_of("identifier")
+        raise FieldMissing("a patient identifier (type PI, with system and value) is needed", path=path)
+    return patient
+
+
+def _identifiers(given: Iterable[Element], source: Source, site: Site, flags: list[Flag]) -> Iterator[Identifier]:
     for sent in given:
         if site.environment is Environment.PRODUCTION and oid(sent) in TEST_INS_OIDS:
             raise ProductionGuard("an INS of test or demonstration in production", path=sent.path_of("system"))
@@ -100,12 +123,7 @@ def _identified(element: Element, given: Iterable[Element], source: Source, site
         if identifier is None:
             flags.append(Flag(sent.path, "an identifier without value or system says nothing"))
         else:
-            identifiers.append(identifier)
-    patient = Patient(tuple(identifiers))
-    if not patient.of_kind(IdentifierKind.PATIENT):
-        path = element.path if element.path.endswith("identifier") else element.path_of("identifier")
-        raise FieldMissing("a patient identifier (type PI, with system and value) is needed", path=path)
-    return patient
+            yield identifier
 
 
 def _status_codings(element: Element) -> Iterator[Element]:
@@ -151,7 +169,7 @@ def _traits(element: Element, flags: list[Flag]) -> Traits:
         given_names=official.extension(*_GIVEN_LIST_FORMS).text("valueString") or " ".join(given),
         used_given_name=next(iter(usual.texts("given")), ""),
         birth_date=element.text("birthDate"),
-        sex=_SEXES.get(element.text("gender"), ""),
+        sex=SEXES.get(element.text("gender"), ""),
         birth_place_code=_birth_place(element),
         multiple_birth_rank=str(rank) if rank else "",
     )

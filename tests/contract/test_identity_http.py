@@ -23,7 +23,7 @@ from adapters.identity_operations import IdentityOperations
 from adapters.store import schema
 from adapters.store.audit import AuditQuery
 from adapters.store.identity_desk import IdentityDesk
-from adapters.web import exchange, identity_desk
+from adapters.web import admission, exchange, identity_desk
 from gateway.audit import AuditAction
 from gateway.decision import DecisionKind
 from gateway.errors import StorageUnavailable
@@ -237,7 +237,7 @@ async def test_what_has_waited_for_too_long_is_listed_as_late(store, doubt, monk
     app = Starlette(routes=identity_desk.create_routes(made.operations, store.trail, site, lambda: late))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as made.http:
         made.document = (await made.http.get("/identity/openapi.json")).json()
-        monkeypatch.setattr(identity_desk, "authenticate", lambda *_, **__: CLIENTS["nadia"])
+        monkeypatch.setattr(admission, "authenticate", lambda *_, **__: CLIENTS["nadia"])
         (question,) = (await made.call("GET", "/identity/questions?kind=stale")).json()["questions"]
         assert question["identity"] == own
         asked = {"kind": "request-flag", "identity": adm, "subject": "HOMA", "reason": "a namesake"}
