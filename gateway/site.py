@@ -1,11 +1,12 @@
 """A hospital as its site data describes it; mappings/site.py reads the files."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from gateway.opening import Calendar
 from gateway.principal import Principal
 from gateway.profile import Profile
 from gateway.routing import Rule
@@ -153,6 +154,8 @@ class Secretariat:
         units: unit codes (UF) that it serves.
         services: codes of kinds of appointment or exam that it serves.
         sensitive: titles are masked to everyone outside it.
+        calendar: when somebody is there; None: always.
+        cover: the secretariat that answers for it while it is closed; empty: none does.
 
     """
 
@@ -161,6 +164,12 @@ class Secretariat:
     units: frozenset[str] = field(default_factory=frozenset)
     services: frozenset[str] = field(default_factory=frozenset)
     sensitive: bool = False
+    calendar: Calendar | None = None
+    cover: str = ""
+
+    def open_at(self, at: datetime) -> bool:
+        """Whether somebody is there at an aware instant."""
+        return self.calendar is None or self.calendar.open_at(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +262,19 @@ class Site:
     def held_limit(self) -> timedelta:
         """How long a fact may wait for its object before a person sees it."""
         return timedelta(hours=self.held_hours)
+
+    def covering(self, secretariat: str, at: datetime) -> str:
+        """Give who answers for a secretariat at an aware instant: itself, or while it is closed the first open cover.
+
+        Empty where all of them are closed, or it is no secretariat of the site.
+        """
+        asked: set[str] = set()
+        while (known := self.secretariats.get(secretariat)) and known.id not in asked:
+            if known.open_at(at):
+                return known.id
+            asked.add(known.id)
+            secretariat = known.cover
+        return ""
 
     def source_of(self, application: str, facility: str) -> Source | None:
         """The first source that sends under this application and facility."""

@@ -3,14 +3,12 @@
 A wrong file is refused with its path, its line and what was expected.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography import x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -24,21 +22,16 @@ from gateway.profile import Profile
 from gateway.routing import Rule, Subject
 from gateway.site import Access, Environment, Matching, OnError, ReplyAddress, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
+from mappings.calendars import CalendarTable, calendar_of, check_calendars, require_zone
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
 from mappings.profiles import load_profiles
 from mappings.site_description import described, version
 from mappings.texts import keys
-from mappings.toml_file import read, refuse
+from mappings.toml_file import Name, read, refuse
 
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
 """The packaged demonstration site."""
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
-        raise PydanticCustomError("name", "at most 63 lower-case letters (a-z), digits and hyphens are expected")
-    return text
 
 
 def _message_kind(text: str) -> str:
@@ -85,7 +78,6 @@ AbsolutePath = Annotated[str, Field(pattern="^(/.*)?$")]
 MessageKind = Annotated[str, AfterValidator(_message_kind)]
 Network = Annotated[str, AfterValidator(_network)]
 CertificateSubject = Annotated[str, AfterValidator(_subject)]
-Name = Annotated[str, AfterValidator(_name)]
 Condition = Literal["source", "unit", "location", "code", "patient_class", "priority", "event", "practitioner"]
 CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
 
@@ -158,10 +150,13 @@ class _SecretariatTable(Strict):
     units: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
     sensitive: bool = False
+    calendar: str = ""
+    cover: str = ""
 
 
 class _SecretariatsFile(Strict):
     secretariat: tuple[_SecretariatTable, ...]
+    calendar: tuple[CalendarTable, ...] = ()
 
 
 class _RuleTable(Strict):
@@ -208,13 +203,18 @@ def load_site(folder: Path) -> Site:
     _check_unique(folder / "secretariats.toml", "secretariat", [s.id for s in secretariats.secretariat])
     _check_unique(folder / "routing.toml", "rule", [r.name for r in routing.rule])
     _check_units(folder / "secretariats.toml", secretariats)
+    _check_hours(folder / "secretariats.toml", secretariats)
     profiles = site_profiles(folder)
     _check_sources(folder / "sources.toml", sources, profiles, known)
     _check_rules(folder / "routing.toml", routing, known)
     _check_conditions(folder / "routing.toml", routing, {s.id for s in sources.source})
     _check_access(folder / "access.toml", access, site.environment)
     _check_principals(folder / "access.toml", access, known)
-    served = tuple(Secretariat(**s.model_dump()) for s in secretariats.secretariat)
+    calendars = {table.id: calendar_of(table, site.time_zone) for table in secretariats.calendar}
+    served = tuple(
+        Secretariat(**s.model_dump(exclude={"calendar"}), calendar=calendars.get(s.calendar))
+        for s in secretariats.secretariat
+    )
     found = Site(
         id=site.id,
         label=site.label,
@@ -308,10 +308,7 @@ def _check_site(folder: Path, site: _SiteFile, known: set[str]) -> None:
     for key in ("default_secretariat", "identity_desk"):
         if getattr(site, key) not in known:
             refuse(path, (key,), f"{key}: a secretariat of secretariats.toml is expected")
-    try:
-        ZoneInfo(site.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is no zone
-        refuse(path, ("time_zone",), "time_zone: an IANA time zone is expected")
+    require_zone(path, ("time_zone",), site.time_zone)
 
 
 def _check_unique(path: Path, table: str, names: list[str]) -> None:
@@ -357,6 +354,29 @@ def _check_units(path: Path, secretariats: _SecretariatsFile) -> None:
                 where = ("secretariat", place, "units")
                 refuse(path, where, f"units: {unit} is served by {served[unit]} already; share it by a rule")
             served[unit] = secretariat.id
+
+
+def _check_hours(path: Path, secretariats: _SecretariatsFile) -> None:
+    """Calendars are good and each is one that stands there; who covers for a closed secretariat is another one."""
+    _check_unique(path, "calendar", [c.id for c in secretariats.calendar])
+    check_calendars(path, secretariats.calendar)
+    calendars = {c.id for c in secretariats.calendar}
+    covers = {s.id: s.cover for s in secretariats.secretariat}
+    for place, secretariat in enumerate(secretariats.secretariat):
+        if secretariat.calendar and secretariat.calendar not in calendars:
+            refuse(path, ("secretariat", place, "calendar"), "calendar: the id of a [[calendar]] here is expected")
+        if secretariat.cover and secretariat.cover not in covers:
+            refuse(path, ("secretariat", place, "cover"), "cover: another secretariat of this file is expected")
+        if secretariat.id in _covering(secretariat.id, covers):
+            refuse(path, ("secretariat", place, "cover"), "cover: it comes back to this secretariat in the end")
+
+
+def _covering(secretariat: str, covers: Mapping[str, str]) -> list[str]:
+    """Give who covers for a secretariat, who for that one, and so on, each once."""
+    found: list[str] = []
+    while (secretariat := covers.get(secretariat, "")) and secretariat not in found:
+        found.append(secretariat)
+    return found
 
 
 def _check_principals(path: Path, access: _AccessFile, known: set[str]) -> None:

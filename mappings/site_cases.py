@@ -12,8 +12,8 @@ from gateway.facts import Priority
 from gateway.routing import Subject, route
 from gateway.site import Site
 from gateway.worklist import ItemKind
-from mappings.site import Name, Strict
-from mappings.toml_file import read, refuse
+from mappings.site import Strict
+from mappings.toml_file import Name, read, refuse
 
 
 class _SubjectTable(Strict):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 
 from gateway.site import Site
 
@@ -58,11 +59,21 @@ def _lines(path: str, value: object) -> Iterator[tuple[str, str]]:
         yield f"{path}.order", ", ".join(names)
         for name, member in zip(names, value, strict=True):
             yield from _lines(f"{path}[{name}]", member)
-    elif isinstance(value, tuple | frozenset):
-        if value:
-            yield path, ", ".join(map(str, sorted(value) if isinstance(value, frozenset) else value))
-    elif value not in (None, "", False):
-        yield path, str(value)
+    elif value not in (None, "", False, (), frozenset()):
+        yield path, _said(value)
+
+
+def _said(value: object) -> str:
+    """Give a value in one line, the same in every process."""
+    if isinstance(value, partial):  # which public holidays: a function of the place
+        return ", ".join(map(str, value.args))
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(map(_said, value)))
+    if isinstance(value, tuple):
+        return ", ".join(f"({_said(each)})" if isinstance(each, tuple) else _said(each) for each in value)
+    if is_dataclass(value):
+        return "-".join(_said(getattr(value, f.name)) for f in fields(value))
+    return str(value)
 
 
 def _name(member: object, place: int) -> str:

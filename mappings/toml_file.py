@@ -4,10 +4,10 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import ConfigurationError
 
@@ -34,6 +34,16 @@ _OF_KEY = "[key]"
 """How pydantic ends the place of an error that lies in a key's name."""
 
 _KEY = re.compile(r'"([^"]*)"|\'([^\']*)\'|([\w-]+)')
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+        raise PydanticCustomError("name", "at most 63 lower-case letters (a-z), digits and hyphens are expected")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""What the site names: sources, secretariats, rules, calendars."""
 
 
 def read_text(path: Path) -> str:

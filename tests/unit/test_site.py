@@ -69,6 +69,14 @@ services = ["ECG"]
 id = "identite"
 label = "Identitovigilance"
 sensitive = true
+calendar = "bureau"
+cover = "accueil"
+
+[[calendar]]
+id = "bureau"
+monday = ["08:30-12:30", "13:30-17:00"]
+closures = ["2026-08-03/2026-08-14"]
+holidays = "alsace-moselle"
 """,
     "routing.toml": """[[rule]]
 name = "potassium"
@@ -225,6 +233,16 @@ MISTAKES = [
     ("secretariats.toml", '["3010", "3011"]', "[3010, 3011]", "units"),
     ("secretariats.toml", "sensitive = true", 'sensitive = "très"', "sensitive"),
     ("secretariats.toml", '"cardiologie"', '"cardio logie"', '"cardiologie"'),
+    ("secretariats.toml", 'calendar = "bureau"', 'calendar = "plage"', 'calendar = "bureau"'),
+    ("secretariats.toml", 'cover = "accueil"', 'cover = "plage"', 'cover = "accueil"'),
+    ("secretariats.toml", 'cover = "accueil"', 'cover = "identite"', 'cover = "accueil"'),
+    ("secretariats.toml", "08:30-12:30", "12:30-08:30", "monday"),
+    ("secretariats.toml", "08:30-12:30", "08:30-25:00", "monday"),
+    ("secretariats.toml", "13:30-17:00", "12:00-17:00", "monday"),
+    ("secretariats.toml", "2026-08-14", "2026-08-01", "closures"),
+    ("secretariats.toml", "alsace-moselle", "alsace", "holidays"),
+    ("secretariats.toml", 'monday = ["08:30-12:30", "13:30-17:00"]', "monday = []", "[[calendar]]"),
+    ("secretariats.toml", 'holidays = "alsace-moselle"', 'time_zone = "Europe/Pari"', "alsace-moselle"),
     ("routing.toml", '["accueil"]', '["nulle-part"]', '["accueil"]'),
     ("routing.toml", '["accueil"]', "[]", '["accueil"]'),
     ("routing.toml", '["cardiologie", "accueil"]', '["accueil", "accueil"]', '["cardiologie", "accueil"]'),
