@@ -6,6 +6,7 @@ exist. That is why repetitions, permutations and replays end in the same items.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from gateway.facts import (
@@ -61,6 +62,7 @@ class Demand:
         of_object: the object has come; False: what waits for it is shown, and nobody has acted on the object itself.
         sides: secretariats that are told beside where the rules send it, and what.
         routed: the rules send it; False: it is for its sides alone.
+        begins: when what it is about begins (an appointment).
 
     """
 
@@ -77,6 +79,7 @@ class Demand:
     of_object: bool = True
     sides: Mapping[str, Side] = field(default_factory=dict)
     routed: bool = True
+    begins: datetime | None = None
 
     def title_for(self, secretariat: str) -> str:
         """Give the title that a secretariat reads."""
@@ -113,6 +116,7 @@ def _of_appointment(fact: AppointmentReported, source: str) -> Demand:
         (title, fact.start, fact.end, fact.location, fact.practitioner, fact.service_code, fact.notes),
         warns=cancelled,
         remarks=fact.remarks,
+        begins=fact.start,
     )
 
 
@@ -131,7 +135,7 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     critical = fact.abnormality is Abnormality.CRITICAL and not withdrawn
     title = "result.critical" if critical else _RESULT_TITLES[fact.status]
     content = tuple((o.code, o.sub_id, o.value, o.unit, o.abnormality, o.notes) for o in fact.observations)
-    unit = fact.ordering_unit or fact.stay_unit
+    unit, grade = fact.ordering_unit or fact.stay_unit, "" if withdrawn else fact.abnormality
     return Demand(
         Subject(
             ItemKind.RESULT,
@@ -140,6 +144,7 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
             fact.location,
             fact.code,
             priority=fact.priority,
+            grade=grade,
             practitioner=(fact.requester_key.value,) if fact.requester_key else (),
         ),
         ItemKind.RESULT,

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from gateway.act import Act
 from gateway.audit import AuditAction
+from gateway.deadline import Clock
 from gateway.demand import Demand, demand
 from gateway.facts import Priority
 from gateway.focus import Focus
 from gateway.routing import DEFAULT_RULE, Route, route
 from gateway.site import Site
-from gateway.worklist import URGENCY, Hand, ItemKind, ItemState, WorkItem
+from gateway.worklist import URGENCY, Escalation, Hand, ItemKind, ItemState, WorkItem
 
 WAS_DONE = "-after-done"
 """Suffix of the title of an item that was done (a letter sent, a result read) before its object was withdrawn."""
@@ -88,6 +89,7 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
         remarks=tuple(map(str, wanted.remarks)),
         origin=secretariat,
     )
+    item = _timed(act, item, wanted)
     act.state.put_item(item)
     _record(act, AuditAction.ITEM_CREATED, item)
 
@@ -109,8 +111,28 @@ def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route
         remarks=tuple(map(str, wanted.remarks)),
         hand=hand,
     )
+    if opens or reads_new:
+        changed = _timed(act, changed, wanted, None if opens else item)
+    if changed.escalation.rungs:
+        changed = replace(changed, priority=more_urgent(changed.priority, item.priority))
     if changed != item or reads_new:
         _change(act, changed, AuditAction.ITEM_UPDATED)
+
+
+def _timed(act: Act, item: WorkItem, wanted: Demand, before: WorkItem | None = None) -> WorkItem:
+    """Give an item with the time that it is due by, from the reception of what it tells.
+
+    What waited for an answer already goes on doing so since then, however often its sender adds to it.
+    """
+    deadline = act.site.deadline_of(wanted.subject)
+    if deadline is None:
+        return item
+    waits = before is not None and not before.answered and before.escalation.deadline == deadline.name
+    if waits and deadline.clock is not Clock.DAYS_BEFORE:
+        return item
+    since = min(act.received_at or act.now, act.now)
+    due = act.site.due(deadline, item.secretariat, since, wanted.begins)
+    return replace(item, due=due, escalation=Escalation(deadline.name, next_at=due))
 
 
 def _read_anew(hand: Hand, *, opens: bool) -> Hand:
@@ -130,7 +152,7 @@ def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> 
     elif item.state is ItemState.DONE and wanted.warns and not told_before and (old is None or old.of_object):
         hand = _read_anew(item.hand, opens=True)
         warned = replace(item, state=ItemState.NEW, title=wanted.title + WAS_DONE, hand=hand)
-        _change(act, warned, AuditAction.ITEM_UPDATED)
+        _change(act, _timed(act, warned, wanted), AuditAction.ITEM_UPDATED)
 
 
 def withdraw(act: Act, focus: Focus) -> None:

@@ -191,6 +191,7 @@ def undone(item: WorkItem, by: str, last_by: str, former: Former | None) -> Work
         priority=former.priority,
         due=former.due,
         hand=former.hand,
+        escalation=former.escalation,
     )
 
 

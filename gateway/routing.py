@@ -21,6 +21,7 @@ class Subject:
         priority: urgency of the message.
         event: what the item says happened: the second half of its title's key (``to-send``, ``critical``, ``planned``).
         practitioner: numbers of the practitioners whom an appointment is with, or who asked for a result.
+        grade: of a result, how abnormal it is (``critical``, ``abnormal``, ``normal``, ``unclassified``).
 
     """
 
@@ -33,11 +34,21 @@ class Subject:
     priority: Priority = Priority.ROUTINE
     event: str = ""
     practitioner: tuple[str, ...] = ()
+    grade: str = ""
 
     def values(self, condition: str) -> tuple[str, ...]:
         """Give what a condition is held against; any one of them is enough."""
         value = getattr(self, condition)
         return value if isinstance(value, tuple) else (str(value),)
+
+
+def failing(when: Mapping[str, tuple[str, ...]], subject: Subject) -> str:
+    """Give the first condition that does not hold, by any of its patterns; empty if all do."""
+    return next((name for name, patterns in when.items() if not _any(subject.values(name), patterns)), "")
+
+
+def _any(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,7 @@ class Rule:
 
     def failing(self, subject: Subject) -> str:
         """Give the first condition that does not hold (``kind``, or one of ``when``); empty if the rule matches."""
-        if subject.kind not in self.kinds:
-            return "kind"
-        return next((name for name, patterns in self.when.items() if not _any(subject.values(name), patterns)), "")
-
-
-def _any(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
+        return failing(self.when, subject) if subject.kind in self.kinds else "kind"
 
 
 DEFAULT_RULE = "default"

@@ -6,10 +6,11 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from gateway.deadline import DEFAULTS, Deadline
 from gateway.opening import Calendar
 from gateway.principal import Principal
 from gateway.profile import Profile
-from gateway.routing import Rule
+from gateway.routing import Rule, Subject
 
 
 class Environment(StrEnum):
@@ -222,6 +223,7 @@ class Site:
         held_hours: how long a fact may wait for its object before a person sees it.
         desk_days: how long a question may stay open, or a request to admissions wait, before it is listed as late.
         matching: how the matcher is used; None: exact rules alone.
+        deadlines: by when items are to be done, the first that matches; what goes without saying comes last.
         version: name of all this as it was read; empty: it was read from nowhere.
 
     """
@@ -241,6 +243,7 @@ class Site:
     held_hours: float = 24.0
     desk_days: float = 7.0
     matching: Matching | None = None
+    deadlines: tuple[Deadline, ...] = DEFAULTS
     version: str = ""
 
     @property
@@ -275,6 +278,19 @@ class Site:
             asked.add(known.id)
             secretariat = known.cover
         return ""
+
+    def deadline_of(self, subject: Subject) -> Deadline | None:
+        """The deadline of what an item is about."""
+        return next((d for d in self.deadlines if d.matches(subject)), None)
+
+    def deadline(self, name: str) -> Deadline | None:
+        """The deadline with this name."""
+        return next((d for d in self.deadlines if d.name == name), None)
+
+    def due(self, deadline: Deadline, secretariat: str, since: datetime, begins: datetime | None) -> datetime | None:
+        """By when an item on a secretariat's queue is to be done that came at an aware instant."""
+        known = self.secretariats.get(secretariat)
+        return deadline.due(since, known.calendar if known else None, self.time_zone, begins)
 
     def source_of(self, application: str, facility: str) -> Source | None:
         """The first source that sends under this application and facility."""

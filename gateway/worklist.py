@@ -80,6 +80,28 @@ UNTOUCHED = Hand()
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """How time presses on an item.
+
+    Attributes:
+        deadline: name of the deadline that gave its due time; empty: none did.
+        rungs: rungs of that deadline's ladder that were taken; 0: it has not been escalated.
+        next_at: when somebody is told if it is not answered by then; None: nobody is.
+        alarmed: the ladder was taken up to the alarm.
+
+    """
+
+    deadline: str = ""
+    rungs: int = 0
+    next_at: datetime | None = None
+    alarmed: bool = False
+
+
+CALM = Escalation()
+"""What no time presses on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Former:
     """What an act changes of an item, as it was before: undoing the act restores it."""
 
@@ -88,6 +110,7 @@ class Former:
     priority: Priority
     due: datetime | None
     hand: Hand
+    escalation: Escalation = CALM
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +138,7 @@ class WorkItem:
         remarks: keys of the text catalogue: what to know of how its message was understood.
         due: when it is to be done by; None: no time is set.
         hand: what people have made of it.
+        escalation: how time presses on it.
 
     """
 
@@ -137,6 +161,7 @@ class WorkItem:
     origin: str = ""
     due: datetime | None = None
     hand: Hand = UNTOUCHED
+    escalation: Escalation = CALM
 
     @property
     def open(self) -> bool:
@@ -156,17 +181,35 @@ class WorkItem:
     @property
     def former(self) -> Former:
         """What undoing an act on it would restore."""
-        return Former(self.state, self.secretariat, self.priority, self.due, self.hand)
+        return Former(self.state, self.secretariat, self.priority, self.due, self.hand, self.escalation)
+
+    @property
+    def answered(self) -> bool:
+        """Whether nobody need be told that it is late: it is closed, or a result that was acknowledged.
+
+        A critical one by a physician, another by whoever received it.
+        """
+        if not self.open:
+            return True
+        hand = self.hand
+        return self.kind is ItemKind.RESULT and bool(hand.reading or (hand.receipt and not self.critical))
+
+    @property
+    def escalated(self) -> bool:
+        """Whether its time has passed and somebody was told."""
+        return self.escalation.rungs > 0 and not self.answered
 
     @property
     def place(self) -> str:
         """Its place on every list; the lower, the sooner it is to be done.
 
         Priority, then the time it is due by (what has none comes last), then age: digits only, which every store sorts
-        alike. What is critical and overdue is therefore first: it is immediate, and nothing immediate is due earlier.
-        Equal places are told apart by the id.
+        alike. What is critical and was escalated is first, as if it had been due ever since. Equal places are told
+        apart by the id.
         """
         due = _microseconds(self.due) if self.due else _NEVER
+        if self.critical and self.escalated:
+            due = 0
         return f"{URGENCY.index(self.priority)}{due:016d}{_microseconds(self.created_at):016d}"
 
 

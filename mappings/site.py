@@ -1,11 +1,10 @@
-"""A site's own TOML files, read and checked: ``site``, ``sources``, ``secretariats``, ``routing``, ``access``.
+"""A site's own TOML files, read and checked: ``site``, ``sources``, ``secretariats``, ``routing``, ``access`` ...
 
 A wrong file is refused with its path, its line and what was expected.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,15 +18,16 @@ from gateway.errors import CharsetUndecodable
 from gateway.facts import Priority
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.profile import Profile
-from gateway.routing import Rule, Subject
+from gateway.routing import Rule
 from gateway.site import Access, Environment, Matching, OnError, ReplyAddress, Secretariat, Site, Source, SourceRole
 from gateway.worklist import ItemKind
 from mappings.calendars import CalendarTable, calendar_of, check_calendars, require_zone
+from mappings.conditions import Condition, check_conditions
+from mappings.deadlines import site_deadlines
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
 from mappings.profiles import load_profiles
 from mappings.site_description import described, version
-from mappings.texts import keys
 from mappings.toml_file import Name, read, refuse
 
 DEMO = Path(__file__).with_name("sites") / "chu_demo"
@@ -78,8 +78,6 @@ AbsolutePath = Annotated[str, Field(pattern="^(/.*)?$")]
 MessageKind = Annotated[str, AfterValidator(_message_kind)]
 Network = Annotated[str, AfterValidator(_network)]
 CertificateSubject = Annotated[str, AfterValidator(_subject)]
-Condition = Literal["source", "unit", "location", "code", "patient_class", "priority", "event", "practitioner"]
-CONDITIONS = tuple(f.name for f in fields(Subject) if f.name != "kind")
 
 
 class Strict(BaseModel):
@@ -207,7 +205,8 @@ def load_site(folder: Path) -> Site:
     profiles = site_profiles(folder)
     _check_sources(folder / "sources.toml", sources, profiles, known)
     _check_rules(folder / "routing.toml", routing, known)
-    _check_conditions(folder / "routing.toml", routing, {s.id for s in sources.source})
+    conditions = ((("rule", number), rule.when) for number, rule in enumerate(routing.rule))
+    check_conditions(folder / "routing.toml", conditions, {s.id for s in sources.source})
     _check_access(folder / "access.toml", access, site.environment)
     _check_principals(folder / "access.toml", access, known)
     calendars = {table.id: calendar_of(table, site.time_zone) for table in secretariats.calendar}
@@ -231,6 +230,7 @@ def load_site(folder: Path) -> Site:
         held_hours=site.held_hours,
         desk_days=site.desk_days,
         matching=Matching(automatic=site.matching.automatic) if site.matching.enabled else None,
+        deadlines=site_deadlines(folder, known, {s.id for s in sources.source}),
     )
     return replace(found, version=version(described(found)))
 
@@ -395,18 +395,6 @@ def _check_rules(path: Path, routing: _RoutingFile, known: set[str]) -> None:
                 refuse(path, ("rule", place, "to"), f"to: {secretariat} is no secretariat of secretariats.toml")
 
 
-def _check_conditions(path: Path, routing: _RoutingFile, sources: set[str]) -> None:
-    """A pattern of a closed vocabulary that matches none of its words is a typing error."""
-    events = {title.partition(".")[2] for title in keys("title")}
-    words: dict[Condition, set[str]] = {"source": sources, "priority": {p.value for p in Priority}, "event": events}
-    for place, rule in enumerate(routing.rule):
-        for condition, known in words.items():
-            for pattern in rule.when.get(condition, ()):
-                if not any(fnmatchcase(word, pattern) for word in known):
-                    expected = f"when.{condition}: one of {', '.join(sorted(known))} is expected"
-                    refuse(path, ("rule", place, "when", condition), expected)
-
-
 def _check_access(path: Path, access: _AccessFile, environment: Environment) -> None:
     if environment is not Environment.PRODUCTION:
         return
@@ -425,4 +413,5 @@ def summary(site: Site) -> Mapping[str, Any]:
         "sources": [s.id for s in site.sources],
         "secretariats": list(site.secretariats),
         "rules": [r.name for r in site.rules],
+        "deadlines": [d.name for d in site.deadlines],
     }

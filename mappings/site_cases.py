@@ -24,6 +24,7 @@ class _SubjectTable(Strict):
     patient_class: str = ""
     priority: Priority = Priority.ROUTINE
     event: str = ""
+    grade: str = ""
     practitioner: tuple[str, ...] = ()
 
 

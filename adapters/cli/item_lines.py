@@ -42,6 +42,8 @@ def item_json(view: ItemView) -> dict[str, Any]:
         "remarks": list(item.remarks),
         "source_message": None if item.kind in MADE_BY_HAND else item.source_message,
         "due": item.due,
+        "deadline": item.escalation.deadline or None,
+        "escalated": item.escalation.rungs if item.escalated else 0,
         "holder": item.hand.holder or None,
         "on_hold_until": item.hand.until,
         "receipt": _signature(item.hand.receipt),

@@ -79,8 +79,6 @@ def _unsealed_row(event: AuditEvent) -> dict[str, Any]:
     return {"event_id": event.id, "fingerprint": audit.fingerprint(audit.canonical(event))}
 
 
-
-
 class AuditTrail:
     """The audit trail of one database."""
 

@@ -25,7 +25,7 @@ from gateway.facts import (
 from gateway.focus import Discrepancies, Focus, FocusKind, Held, Noted, Question
 from gateway.identity import Identity, Person, Request, Ruling
 from gateway.told import Told
-from gateway.worklist import UNTOUCHED, Former, Hand, ItemKind, ItemState, WorkItem
+from gateway.worklist import CALM, UNTOUCHED, Escalation, Former, Hand, ItemKind, ItemState, WorkItem
 
 Row = dict[str, Any]
 Found = Mapping[str, Any]
@@ -237,6 +237,12 @@ def item_row(item: WorkItem) -> Row:
         "place": item.place,
         "holder": item.hand.holder,
         "hand": {} if item.hand == UNTOUCHED else _adapter(Hand).dump_python(item.hand, mode="json"),
+        "held_until": item.hand.until,
+        "active_at": item.hand.active_at if item.hand.holder else None,
+        "deadline": item.escalation.deadline,
+        "rungs": item.escalation.rungs,
+        "escalates_at": item.escalation.next_at,
+        "alarmed": item.escalation.alarmed,
     }
 
 
@@ -273,4 +279,7 @@ def item(row: Found) -> WorkItem:
         origin=row["origin"],
         due=row["due"],
         hand=_adapter(Hand).validate_python(row["hand"]) if row["hand"] else UNTOUCHED,
+        escalation=Escalation(row["deadline"], row["rungs"], row["escalates_at"], row["alarmed"])
+        if row["deadline"]
+        else CALM,
     )

@@ -355,6 +355,11 @@ waiting_fact = Table(
 OPEN_ITEM: ColumnElement[Any] = literal_column("state IN ('new', 'claimed', 'on-hold')")
 """What the partial index of items holds, written out like those of outcomes."""
 
+ESCALATES: ColumnElement[Any] = literal_column("escalates_at IS NOT NULL AND state IN ('new', 'claimed', 'on-hold')")
+ON_HOLD: ColumnElement[Any] = literal_column("state = 'on-hold'")
+IN_HAND: ColumnElement[Any] = literal_column("state = 'claimed'")
+"""What the clockwork looks at, each by a partial index."""
+
 work_item = Table(
     "work_item",
     metadata,
@@ -379,10 +384,19 @@ work_item = Table(
     Column("place", String(33), nullable=False, server_default=""),
     Column("holder", String(64), nullable=False, server_default=""),
     Column("hand", Json, nullable=False, server_default="{}"),
+    Column("held_until", Instant),
+    Column("active_at", Instant),
+    Column("deadline", String(64), nullable=False, server_default=""),
+    Column("rungs", Integer, nullable=False, server_default="0"),
+    Column("escalates_at", Instant),
+    Column("alarmed", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("focus_id", "origin", name="uq_work_item_focus_id_secretariat"),
     Index(None, "secretariat", "state", "created_at"),
     Index(None, "secretariat", "place", "id", sqlite_where=OPEN_ITEM, postgresql_where=OPEN_ITEM),
     Index(None, "identity_id"),
+    Index(None, "escalates_at", sqlite_where=ESCALATES, postgresql_where=ESCALATES),
+    Index(None, "held_until", sqlite_where=ON_HOLD, postgresql_where=ON_HOLD),
+    Index(None, "active_at", sqlite_where=IN_HAND, postgresql_where=IN_HAND),
     comment="Work items, each on exactly one queue",
 )
 

@@ -13,6 +13,8 @@ from gateway.worklist import ItemKind, ItemState, WorkItem
 from mappings.fhir.patient import shown_patient
 
 NAMESPACE = "urn:secretariat-gateway"
+HOLDER = f"{NAMESPACE}:holder"
+ESCALATION = f"{NAMESPACE}:escalation"
 
 FOCUS_TYPES = {
     ItemKind.CONVOCATION: "Appointment",
@@ -84,6 +86,14 @@ def message_schema() -> dict[str, Any]:
         "lastModified": _INSTANT_SCHEMA,
         "owner": {"type": "object", "required": ["identifier"]},
     }
+    optional = {
+        "restriction": _object_schema({"period": _object_schema({"end": _INSTANT_SCHEMA})}),
+        "extension": {
+            "type": "array",
+            "items": _object_schema({"url": {"enum": [HOLDER, ESCALATION]}}),
+            "description": f"{HOLDER}: who has claimed it; {ESCALATION}: rungs of its ladder that were taken",
+        },
+    }
     return _object_schema(
         {
             "resourceType": {"const": "Bundle"},
@@ -94,7 +104,7 @@ def message_schema() -> dict[str, Any]:
                 "type": "array",
                 "items": [
                     _entry_schema("MessageHeader", header),
-                    _entry_schema("Task", task),
+                    _entry_schema("Task", task, optional),
                     _entry_schema("Patient", {"extension": {"type": "array", "minItems": 1}}),
                 ],
                 "minItems": 3,
@@ -107,9 +117,13 @@ _REFERENCE_SCHEMA = {"type": "object", "required": ["reference"], "properties": 
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
 
 
-def _entry_schema(resource_type: str, properties: dict[str, Any]) -> dict[str, Any]:
+def _entry_schema(
+    resource_type: str, properties: dict[str, Any], optional: dict[str, Any] | None = None
+) -> dict[str, Any]:
     named = {"resourceType": {"const": resource_type}, "id": {"type": "string", "format": "uuid"}}
-    return _object_schema({"fullUrl": {"type": "string"}, "resource": _object_schema(named | properties)})
+    resource = _object_schema(named | properties)
+    resource["properties"] |= optional or {}
+    return _object_schema({"fullUrl": {"type": "string"}, "resource": resource})
 
 
 def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +182,16 @@ def _task(item: WorkItem, person: Person, site: Site, title: str) -> dict[str, A
         "authoredOn": _instant(item.created_at),
         "lastModified": _instant(item.updated_at),
         "owner": _owner(item.secretariat, site),
+        **_pressing(item),
     }
+
+
+def _pressing(item: WorkItem) -> dict[str, Any]:
+    """Give by when an item is to be done, who holds it, and how far its ladder was taken, as far as there is such."""
+    holder = [{"url": HOLDER, "valueString": item.hand.holder}] if item.hand.holder else []
+    rungs = [{"url": ESCALATION, "valueInteger": item.escalation.rungs}] if item.escalated else []
+    due = {"restriction": {"period": {"end": _instant(item.due)}}} if item.due else {}
+    return due | ({"extension": told} if (told := [*holder, *rungs]) else {})
 
 
 def _owner(secretariat: str, site: Site) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,14 +12,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from messages import appointment, patient_told
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import event, insert, select, text, update
 from stores import NOW, store_at
 
-from adapters.store import migration, schema
+from adapters.store import migration, rows, schema
 from adapters.store.audit import AuditQuery
 from adapters.store.database import Database, SessionLock
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
+from gateway.worklist import Hand, ItemKind, ItemState
 
 
 def test_migrations_make_the_schema_that_the_program_knows(store):
@@ -80,6 +82,28 @@ def test_a_schema_that_went_back_and_forth_keeps_bodies_and_what_waits(database_
         assert store.rows(select(schema.subscription.c.moved_at))[0].moved_at is not None
         assert store.worker().show_overdue() == 0
         assert len(store.work.overdue(datetime.now(UTC)).foci) == 2
+
+
+def test_what_people_held_is_found_by_its_time_after_a_migration(database_url):
+    """The clockwork of this program sees what was claimed and put on hold under the last one."""
+    item = schema.work_item.c
+    with store_at(database_url) as store:
+        store.database.migrate()
+        store.process(*(patient_told(f"C{n}", f"800{n}") for n in (1, 2)))
+        store.process(*(appointment("S12", f"B{n}", f"800{n}", f"R{n}") for n in (1, 2)))
+        hands = [Hand("account:nadia", active_at=NOW), Hand(until=NOW)]
+        states = [ItemState.CLAIMED, ItemState.ON_HOLD]
+        found = store.worklist.items(None, kind=ItemKind.CONVOCATION)
+        with store.database.write() as connection:
+            for view, hand, state in zip(found, hands, states, strict=True):
+                row = rows.item_row(replace(view.item, hand=hand, state=state))
+                connection.execute(update(schema.work_item).where(item.id == view.item.id).values(row))
+        times = select(item.state, item.held_until, item.active_at).where(item.state.in_(states)).order_by(item.state)
+        before = store.rows(times)
+        assert before == [("claimed", None, NOW), ("on-hold", NOW, None)]
+        revise(store, command.downgrade, "0012")
+        store.database.migrate()
+        assert store.rows(times) == before
 
 
 def test_an_empty_database_is_known_as_such(database_url):

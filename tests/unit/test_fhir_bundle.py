@@ -12,8 +12,8 @@ from adapters.fhir.validation import validate
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Priority, Traits
 from gateway.identity import Person
 from gateway.site import Access, Environment, Secretariat, Site
-from gateway.worklist import ItemKind, ItemState, WorkItem
-from mappings.fhir.bundle import FOCUS_TYPES, message_bundle, searchset
+from gateway.worklist import Escalation, Hand, ItemKind, ItemState, WorkItem
+from mappings.fhir.bundle import ESCALATION, FOCUS_TYPES, HOLDER, message_bundle, searchset
 from mappings.fhir.capability import capability
 
 SITE = Site(
@@ -66,6 +66,18 @@ def bundle(item=ITEM, person=PERSON):
 
 def parts(given):
     return [entry["resource"] for entry in json.loads(given)["entry"]]
+
+
+def test_bundle_says_by_when_and_who_holds_it():
+    """Due time, holder and rungs stand in the Task; where there is none, nothing stands for it."""
+    due = datetime(2031, 1, 3, 8, tzinfo=UTC)
+    pressed = replace(ITEM, due=due, hand=Hand("account:nadia"), escalation=Escalation("late", 2))
+    given = bundle(pressed)
+    validate(json.loads(given), Bundle)
+    task = parts(given)[1]
+    assert task["restriction"] == {"period": {"end": "2031-01-03T08:00:00.000+00:00"}}
+    assert [tuple(e.values()) for e in task["extension"]] == [(HOLDER, "account:nadia"), (ESCALATION, 2)]
+    assert not {"restriction", "extension"} & parts(bundle())[1].keys()
 
 
 @pytest.mark.parametrize("kind", list(ItemKind))

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.facts import Priority
 from gateway.routing import DEFAULT_RULE, Route, Rule, Subject, route
-from mappings.site import CONDITIONS
+from mappings.conditions import CONDITIONS
 
 SUBJECT = Subject(
     "result", "lab", "3010", "CARDIO^12", "IONO", "I", Priority.URGENT, "final", ("10003345678", "LOCAL7")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.deadline import DEFAULTS, Clock, Deadline
 from gateway.errors import ConfigurationError
 from gateway.facts import Priority
 from gateway.principal import PrincipalKind, Right
@@ -77,6 +78,19 @@ id = "bureau"
 monday = ["08:30-12:30", "13:30-17:00"]
 closures = ["2026-08-03/2026-08-14"]
 holidays = "alsace-moselle"
+""",
+    "deadlines.toml": """[[deadline]]
+name = "critical-result"
+kinds = ["result"]
+when = { grade = ["critical"] }
+minutes = 20
+ladder = ["cover", "cardiologie", "alarm"]
+rung_minutes = 5
+
+[[deadline]]
+name = "letters"
+kinds = ["correspondence"]
+days = 0
 """,
     "routing.toml": """[[rule]]
 name = "potassium"
@@ -192,6 +206,26 @@ def test_what_no_written_rule_catches_follows_unit_place_and_exam(write: Write):
     assert routed(site, ItemKind.RESULT, unit="30") == ("accueil",)
 
 
+def test_deadlines_are_the_sites_then_those_it_does_not_replace(write: Write):
+    """A deadline of the same name stands in the place of the gateway's; a site without the file has the gateway's."""
+    folder = write()
+    site = load_site(folder)
+    names = ["critical-result", "letters", "abnormal-result", "result", "discharge-letter", "convocation"]
+    assert [d.name for d in site.deadlines] == names
+    own = site.deadline("critical-result")
+    assert own == Deadline(
+        "critical-result",
+        ("result",),
+        Clock.MINUTES,
+        20,
+        {"grade": ("critical",)},
+        ("cover", "cardiologie", "alarm"),
+        5,
+    )
+    (folder / "deadlines.toml").unlink()
+    assert load_site(folder).deadlines == DEFAULTS
+
+
 def test_no_rule_by_unit_takes_an_identity_question_from_the_desk(write: Write):
     """Identity questions go to the desk unless a written rule names their kind."""
     assert not any(ItemKind.IDENTITY in rule.kinds for rule in load_site(write()).rules)
@@ -203,6 +237,12 @@ def test_the_packaged_demonstration_site_is_good():
 
 
 MISTAKES = [
+    ("deadlines.toml", "minutes = 20", "", "[[deadline]]"),
+    ("deadlines.toml", "minutes = 20", "minutes = 20\ndays = 1", "[[deadline]]"),
+    ("deadlines.toml", "minutes = 20", "minutes = 0", "minutes"),
+    ("deadlines.toml", '["critical"]', '["critique"]', "when"),
+    ("deadlines.toml", '"cardiologie", "alarm"', '"nulle-part"', "ladder"),
+    ("deadlines.toml", '"cardiologie", "alarm"', '"alarm", "cardiologie"', "ladder"),
     ("site.toml", 'id = "essai"', 'id = "Essai"', 'id = "essai"'),
     ("site.toml", '"production"', '"prod"', "environment"),
     ("site.toml", 'facility = "HE"', "facility = 7", "facility"),
@@ -320,7 +360,7 @@ def test_production_lets_nobody_in_without_a_name(write: Write, table: str):
     assert load_site(folder).environment is Environment.TEST
 
 
-@pytest.mark.parametrize("file", GOOD)
+@pytest.mark.parametrize("file", sorted(GOOD.keys() - {"deadlines.toml"}))
 def test_a_missing_file_is_named(write: Write, file: str):
     """Each of the five files is expected."""
     folder = write()

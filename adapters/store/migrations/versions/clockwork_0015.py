@@ -1,0 +1,64 @@
+"""How time presses on work items: deadline, ladder, and when the clockwork is to look at each again.
+
+Items that stand already have no deadline; what people hold, and have put on hold, is seen by the clockwork.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from adapters.store.schema import ESCALATES, IN_HAND, ON_HOLD, Instant, Json
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+_INDEXES = {"escalates_at": ESCALATES, "held_until": ON_HOLD, "active_at": IN_HAND}
+_COLUMNS = ("held_until", "active_at", "deadline", "rungs", "escalates_at", "alarmed")
+
+
+def upgrade() -> None:
+    """Bring the schema here."""
+    op.add_column("work_item", sa.Column("held_until", Instant))
+    op.add_column("work_item", sa.Column("active_at", Instant))
+    op.add_column("work_item", sa.Column("deadline", sa.String(64), nullable=False, server_default=""))
+    op.add_column("work_item", sa.Column("rungs", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("work_item", sa.Column("escalates_at", Instant))
+    op.add_column("work_item", sa.Column("alarmed", sa.Boolean, nullable=False, server_default=sa.false()))
+    _copy_hands()
+    for column, where in _INDEXES.items():
+        name = op.f(f"ix_work_item_{column}")
+        op.create_index(name, "work_item", [column], sqlite_where=where, postgresql_where=where)
+
+
+def _copy_hands() -> None:
+    """Let what people hold, and have put on hold, be found by its time."""
+    instants = [sa.column(name, Instant) for name in ("held_until", "active_at")]
+    item: Any = sa.table("work_item", sa.column("id"), sa.column("state"), sa.column("hand", Json), *instants)
+    connection = op.get_bind()
+    after = ""
+    while True:
+        page = sa.select(item.c.id, item.c.hand).where(item.c.id > after, item.c.state.in_(("claimed", "on-hold")))
+        if not (found := connection.execute(page.order_by(item.c.id).limit(1_000)).all()):
+            return
+        update = sa.update(item).where(item.c.id == sa.bindparam("one"))
+        update = update.values(held_until=sa.bindparam("until"), active_at=sa.bindparam("active"))
+        hands = [{"one": i, "until": _instant(h, "until"), "active": _instant(h, "active_at")} for i, h in found]
+        connection.execute(update, hands)
+        after = found[-1].id
+
+
+def _instant(hand: dict[str, Any], name: str) -> Any:
+    told = hand.get(name)
+    return datetime.fromisoformat(told) if told else None
+
+
+def downgrade() -> None:
+    """Go back: no time presses on any item."""
+    for column in _INDEXES:
+        op.drop_index(op.f(f"ix_work_item_{column}"), table_name="work_item")
+    for column in _COLUMNS:
+        op.drop_column("work_item", column)
