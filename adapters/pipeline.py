@@ -7,8 +7,11 @@ from uuid import uuid4
 from adapters.assembly import Assembly
 from adapters.identity_operations import IdentityOperations
 from adapters.item_operations import ItemOperations
+from adapters.model_operations import ModelOperations
+from adapters.store.cohort import Cohort
 from adapters.store.identity_desk import IdentityDesk
 from adapters.store.item_desk import ItemDesk
+from adapters.store.models import Models
 from adapters.worker import Ended, Worker
 from gateway.identity import Person
 from gateway.pipeline import Decider
@@ -34,6 +37,12 @@ def identity_operations(parts: Assembly, principal: Principal) -> IdentityOperat
     parts.operations(principal)  # an empty database gets its schema
     desk = IdentityDesk(parts.database, parts.work)
     return IdentityOperations(principal, desk, parts.trail, decider(parts))
+
+
+def model_operations(parts: Assembly, principal: Principal) -> ModelOperations:
+    """Give what a principal may do with the matcher's models."""
+    parts.operations(principal)  # an empty database gets its schema
+    return ModelOperations(principal, Models(parts.database), Cohort(parts.database), parts.trail)
 
 
 def item_operations(parts: Assembly, principal: Principal) -> ItemOperations:

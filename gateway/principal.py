@@ -101,6 +101,8 @@ class Right(StrEnum):
     """Approve what somebody else proposed."""
     IDENTITY_UNDO = "identity:undo"
     """Undo a decision on identities, with a reason."""
+    IDENTITY_MODEL = "identity:model"
+    """Train the patient matcher on the stored identities, and say which model decides, with a reason."""
     AUDIT_READ = "audit:read"
     """Search the audit trail."""
     AUDIT_VERIFY = "audit:verify"

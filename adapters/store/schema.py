@@ -252,6 +252,31 @@ identity = Table(
     comment="One record per identification domain and identifier",
 )
 
+matching_model = Table(
+    "matching_model",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("trained_at", Instant, nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("pairs", BigInteger, nullable=False),
+    Column("matches", BigInteger, nullable=False),
+    Column("content", Json, nullable=False),
+    comment="Models of the matcher, learnt from stored identities, insert-only; number 0 is the shipped one",
+)
+
+matching_model_use = Table(
+    "matching_model_use",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("model", Integer, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    comment="Which model of the matcher is in force since when, insert-only; the last row holds",
+)
+
 identity_decision = Table(
     "identity_decision",
     metadata,

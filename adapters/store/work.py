@@ -35,6 +35,7 @@ from adapters.store.bulk import Together, next_numbers, within
 from adapters.store.database import Database
 from adapters.store.inbox import name_patients
 from adapters.store.keys import among, lock_all, on_keys, one_of, told
+from adapters.store.models import InForce
 from adapters.store.news import PUBLISHED
 from gateway import partition
 from gateway.directory import entry_key
@@ -182,6 +183,7 @@ class Work:
         self._database = database
         self._batch = batch
         self._torn = _Torn()
+        self._model = InForce()
 
     @contextmanager
     def claim(self) -> Iterator[Claim]:
@@ -273,6 +275,8 @@ class Work:
                 state.persons.load(row["person_id"], rows.person(row["golden"]))
         identities = [i for i, _ in state.identities.rows()]
         state.load_alike((key, i) for key, i in found.alike.pairs if state.identities.get(i))
+        if found.keys:
+            state.model = self._model.read(connection)
         tell_bulky(found.alike)
         for row in _rows(connection, _foci(dialect), keys=[*needs.foci, *question_keys(identities)]):
             focus = state.foci.get(row["id"]) or rows.focus(row)
