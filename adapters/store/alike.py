@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import structlog
-from sqlalchemy import Connection, TextClause, delete, func, select, text
+from sqlalchemy import Connection, Delete, TextClause, delete, func, select, text
 
 from adapters.store import rows, schema
+from adapters.store.asking import ask
 from adapters.store.audit import append_with
 from adapters.store.bulk import Together
 from adapters.store.database import Database
-from adapters.store.keys import among, told
+from adapters.store.keys import among, one_of, told
 from gateway.audit import AuditEvent
 from gateway.likeness import filed_keys
 from gateway.matching.blocking import Key
@@ -44,7 +45,7 @@ def find_alike(connection: Connection, keys: Collection[Key]) -> Alike:
     """Give the records that share one of these keys; without any the store is not asked."""
     if not keys:
         return Alike()
-    found = connection.execute(_finding(connection.dialect.name), {"keys": told(sorted(keys)), "most": BULKY}).all()
+    found = ask(connection, _finding(connection.dialect.name), {"keys": told(sorted(keys)), "most": BULKY})
     pairs = frozenset((row.key, row.identity_id) for row in found if row.identity_id)
     people = frozenset(row.person_id for row in found if row.person_id)
     return Alike(pairs, people, Counter(row.key[0] for row in found if row.size > BULKY))
@@ -76,9 +77,13 @@ def file_keys(together: Together, connection: Connection, state: State) -> None:
     """Let records whose traits changed be found under their keys of now."""
     filed = state.filed.changes()
     if changed := [identity for identity, each in filed if each.before]:
-        own = schema.blocking_key.c.identity_id
-        connection.execute(delete(schema.blocking_key).where(among(connection, own, changed)))
+        ask(connection, _forgetting(connection.dialect.name), {"keys": told(changed)})
     together.insert(schema.blocking_key, [{"hash": key, "identity_id": i} for i, each in filed for key in each.keys])
+
+
+@cache
+def _forgetting(dialect: str) -> Delete:
+    return delete(schema.blocking_key).where(one_of(dialect, schema.blocking_key.c.identity_id))
 
 
 SCAN_BATCH = 500

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from adapters.store.asking import ask
 from adapters.store.keys import among, told
 
 _DIALECT = PGDialect()  # type: ignore[no-untyped-call]
@@ -59,7 +60,7 @@ def next_numbers(connection: Connection, count: int, *tables: Table, taken: int 
 
     """
     if connection.dialect.name != "sqlite":
-        found = connection.execute(_nextval(tables), {"count": count}).all()
+        found = ask(connection, _nextval(tables), {"count": count})
         return [[row[place] for row in found] for place in range(len(tables))]
     last = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
     firsts = ((connection.execute(last, {"name": table.name}).scalar() or 0) + 1 + taken for table in tables)
@@ -134,7 +135,7 @@ class Together:
             for place, (write, given) in enumerate(self._writes):
                 told |= _parameters(write, place, given)
             statement = _in_one(tuple(write for write, _ in self._writes), bool(self._channel))
-            connection.execute(statement, told)
+            ask(connection, statement, told)
 
     def _add(self, table: Table, rows: Rows, act: _Act) -> None:
         if rows:

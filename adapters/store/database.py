@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.store import schema
+from adapters.store.asking import ask
 from gateway.errors import ConfigurationError, DurabilityUnverified, StorageUnavailable, StoreInUse
 
 BUSY_SECONDS = 10
@@ -107,7 +108,7 @@ class Database:
     def share_pipeline(self, connection: Connection) -> None:
         """Nobody else holds what is pending as a whole until this transaction ends."""
         if not self.sqlite:
-            connection.execute(select(func.pg_advisory_xact_lock_shared(_PIPELINE_LOCK)))
+            ask(connection, _SHARE_PIPELINE)
 
     def hold_pipeline(self, connection: Connection) -> None:
         """What is pending is this transaction's alone until it ends; SQLite has one writer anyway."""
@@ -223,6 +224,7 @@ class Database:
 _REVISION = table("alembic_version", column("version_num", String))
 _MIGRATION_LOCK = 0x3161
 _PIPELINE_LOCK = 0x91BE
+_SHARE_PIPELINE = select(func.pg_advisory_xact_lock_shared(_PIPELINE_LOCK))
 _SQLITE_DURABLE = {"synchronous": {"2", "3"}, "journal_mode": {"wal"}}
 _POSTGRESQL_DURABLE = {
     "fsync": {"on"},

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from adapters.store import schema
+from adapters.store.asking import ask
 from adapters.store.audit import append, append_with
 from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
@@ -275,7 +276,7 @@ def _known(
     first: dict[_Key, Recorded] = {}
     used: dict[tuple[str, str], int] = {}
     asked = {"keys": told(set(keys)), "used": told({key[:2] for key in keys if key[1]}), "since": since}
-    for row in connection.execute(_knowing(connection.dialect.name), asked):
+    for row in ask(connection, _knowing(connection.dialect.name), asked):
         if row.code is None:
             if row.message_id is not None:
                 used[row.source, row.control_id] = row.message_id

@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON
 
+from adapters.store.asking import ask
+
 
 def on_keys(
     dialect: str, statement: Select[Any], columns: tuple[Column[Any], ...], parameter: str = "keys"
@@ -73,7 +75,7 @@ def lock_all(connection: Connection, names: Iterable[tuple[str, ...]], shared: I
     """
     modes = {_lock(name): False for name in shared} | {_lock(name): True for name in names}
     locks = sorted(modes)
-    connection.execute(_LOCK_ALL, {"locks": locks, "alone": [modes[lock] for lock in locks]})
+    ask(connection, _LOCK_ALL, {"locks": locks, "alone": [modes[lock] for lock in locks]})
 
 
 def _lock(name: tuple[str, ...]) -> int:

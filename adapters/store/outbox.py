@@ -2,16 +2,19 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.sql.dml import ReturningDelete
 
 from adapters.store import schema
+from adapters.store.asking import ask
 from adapters.store.audit import append
 from adapters.store.database import Database
-from adapters.store.keys import among
+from adapters.store.keys import among, one_of, told
 from gateway.audit import AuditAction, AuditEvent
 from gateway.outbox import OutboxEntry
 
@@ -45,13 +48,10 @@ class StoredOutbox:
         if not entries:
             return
         now = datetime.now(UTC)
-        pending = schema.outbox_pending
         sequences = [entry.sequence for entry in entries]
         with self._database.write() as connection:
-            statement = (
-                delete(pending).where(among(connection, pending.c.sequence, sequences)).returning(pending.c.sequence)
-            )
-            taken = set(connection.execute(statement).scalars())
+            known = ask(connection, _confirming(connection.dialect.name), {"keys": told(sequences)})
+            taken = {sequence for (sequence,) in known}
             about = _about(connection, entries)
             append(connection, [_published(e, *about[e.item, e.version], now) for e in entries if e.sequence in taken])
 
@@ -84,6 +84,12 @@ class StoredOutbox:
             connection.execute(moved)
 
 
+@cache
+def _confirming(dialect: str) -> ReturningDelete[Any]:
+    sequence = schema.outbox_pending.c.sequence
+    return delete(schema.outbox_pending).where(one_of(dialect, sequence)).returning(sequence)
+
+
 def _about(connection: Connection, entries: Sequence[OutboxEntry]) -> dict[tuple[str, int], tuple[str, int | None]]:
     """Give whose item each version is of, and the message that it came of; None where a person made it."""
     item, step = schema.work_item, schema.work_item_history
@@ -91,6 +97,7 @@ def _about(connection: Connection, entries: Sequence[OutboxEntry]) -> dict[tuple
         select(step.c.item_id, step.c.version, step.c.message_id, step.c.deed, item.c.identity_id)
         .join(item, item.c.id == step.c.item_id)
         .where(among(connection, step.c.item_id, {entry.item for entry in entries}))
+        .where(among(connection, step.c.version, {entry.version for entry in entries}))
     )
     rows = connection.execute(statement)
     return {(r.item_id, r.version): (r.identity_id, None if r.deed else r.message_id) for r in rows}

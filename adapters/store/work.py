@@ -15,9 +15,11 @@ from sqlalchemy import (
     ARRAY,
     CompoundSelect,
     Connection,
+    Delete,
     Integer,
     Select,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -25,11 +27,13 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     union_all,
 )
 
 from adapters.store import rows, schema
 from adapters.store.alike import Alike, file_keys, find_alike, tell_bulky
+from adapters.store.asking import ask
 from adapters.store.audit import append_with
 from adapters.store.bulk import Together, next_numbers, within
 from adapters.store.database import Database
@@ -84,7 +88,7 @@ _UNHELD = ~schema.pending.c.held
 OVERDUE_FOCI = 100
 """Placeholders shown to a person by one transaction."""
 
-_OPEN = [s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDRAWN}]
+_ENDED = (ItemState.DONE, ItemState.WITHDRAWN)
 
 
 _record, _key, _item = schema.identity, schema.focus_key, schema.work_item
@@ -223,10 +227,8 @@ class Work:
         first = numbers_of(waiting[0].partitions)
         if self._torn.message == waiting[0].message_id and self._torn.times >= PATIENCE:
             _wait_for(connection, first)
-        each = func.unnest(cast(partition.wanted(waiting), ARRAY(Integer))).column_valued("each")
-        tried = select(each).where(func.pg_try_advisory_xact_lock(_PARTITION_LOCKS, each))
-        taken = connection.execute(tried.limit(max(SHARE, len(first)))).scalars()
-        held = sum(1 << number for number in taken)
+        tried = {"locks": _PARTITION_LOCKS, "wanted": partition.wanted(waiting), "most": max(SHARE, len(first))}
+        held = sum(1 << number for (number,) in ask(connection, _TRY_PARTITIONS, tried))
         waiting = _oldest(connection, LOOK_AHEAD)
         self._torn = self._torn.after(waiting, held)
         return list(islice(partition.due(waiting, held), self._batch))
@@ -325,9 +327,8 @@ class Work:
         changed = [focus for focus, _ in state.waits.changes()]
         if not changed:
             return
-        waiting = schema.waiting_fact
-        connection.execute(delete(waiting).where(among(connection, waiting.c.focus_id, changed)))
-        together.insert(waiting, [row for focus in changed for row in rows.waiting_rows(state.foci[focus])])
+        ask(connection, _forgetting(connection.dialect.name), {"keys": told(changed)})
+        together.insert(schema.waiting_fact, [row for focus in changed for row in rows.waiting_rows(state.foci[focus])])
 
     @staticmethod
     def _publish(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
@@ -335,7 +336,7 @@ class Work:
         if not entries:
             return
         if connection.dialect.name != "sqlite":
-            connection.execute(_outbox_turn())
+            ask(connection, _OUTBOX_TURN)
         (sequences,) = next_numbers(connection, len(entries), schema.outbox)
         together = Together()
         numbered = zip(sequences, entries, strict=True)
@@ -373,16 +374,28 @@ def _note_expected(together: Together, state: State) -> None:
     together.delete(schema.order_expected.c.focus_id, sorted(done))
 
 
+_OUTBOX_TURN = select(func.pg_advisory_xact_lock(_OUTBOX_LOCK))
+_TRY_PARTITIONS = text(
+    "SELECT each FROM unnest(CAST(:wanted AS int[])) AS each WHERE pg_try_advisory_xact_lock(:locks, each) LIMIT :most"
+)
+
+
 @cache
-def _outbox_turn() -> Select[Any]:
-    return select(func.pg_advisory_xact_lock(_OUTBOX_LOCK))
+def _forgetting(dialect: str) -> Delete:
+    return delete(schema.waiting_fact).where(one_of(dialect, schema.waiting_fact.c.focus_id))
 
 
 def _oldest(connection: Connection, limit: int) -> list[_Waiting]:
-    waiting = schema.pending.c
-    columns = (waiting.message_id, waiting.size, waiting.partitions)
-    statement = select(*columns).where(_UNHELD).order_by(waiting.message_id).limit(limit)
-    return [_Waiting(*row) for row in connection.execute(statement)]
+    return [_Waiting(*row) for row in ask(connection, _WAITING, {"limit": limit})]
+
+
+_pending = schema.pending.c
+_WAITING = (
+    select(_pending.message_id, _pending.size, _pending.partitions)
+    .where(_UNHELD)
+    .order_by(_pending.message_id)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 def _wait_for(connection: Connection, partitions: Sequence[int]) -> None:
@@ -394,9 +407,6 @@ def _wait_for(connection: Connection, partitions: Sequence[int]) -> None:
 def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMessage]:
     if not (wanted := list(numbers)):
         return []
-    message, body = schema.message, schema.message_body
-    whole = select(message, body.c.raw).join_from(message, body)
-    statement = whole.where(among(connection, message.c.id, wanted)).order_by(message.c.id)
     return [
         PendingMessage(
             m.id,
@@ -409,8 +419,15 @@ def _messages(connection: Connection, numbers: Iterable[int]) -> list[PendingMes
             refused=m.code not in POSITIVE,
             expects=m.expects,
         )
-        for m in connection.execute(statement)
+        for m in ask(connection, _stored(connection.dialect.name), {"keys": told(wanted)})
     ]
+
+
+@cache
+def _stored(dialect: str) -> Select[Any]:
+    message, body = schema.message, schema.message_body
+    whole = select(message, body.c.raw).join_from(message, body)
+    return whole.where(one_of(dialect, message.c.id)).order_by(message.c.id)
 
 
 def _rows(
@@ -419,8 +436,8 @@ def _rows(
     """Give what a statement finds by the keys told; without any it is not asked."""
     if not any(keys.values()):
         return []
-    found = connection.execute(statement, {name: told(each) for name, each in keys.items()})
-    return [dict(row) for row in found.mappings()]
+    found = ask(connection, statement, {name: told(each) for name, each in keys.items()})
+    return [row._asdict() for row in found]
 
 
 @cache
@@ -435,7 +452,7 @@ def _people(dialect: str) -> Select[Any]:
 def _items(dialect: str) -> CompoundSelect[Any]:
     """The items about objects, and those of people that are still open; one may come twice."""
     # The state is concatenated so that no planner takes an index by it: most items of a table that is small are open.
-    still_open = (_item.c.state + "").in_(_OPEN)
+    still_open = and_(*(_item.c.state + "" != state for state in _ENDED))
     by_object = one_of(dialect, _item.c.focus_id, bindparam("foci", type_=Text))
     by_patient = one_of(dialect, _item.c.identity_id, bindparam("identities", type_=Text))
     return union_all(select(_item).where(by_object), select(_item).where(by_patient, still_open))
@@ -473,7 +490,7 @@ def _found(connection: Connection, needs: Needs) -> _Found:
     patients are like.
     """
     given = {"identities": told(needs.identities), "ins": told(needs.ins), "foci": told(needs.foci)}
-    found = connection.execute(_finding(connection.dialect.name), given).all()
+    found = ask(connection, _finding(connection.dialect.name), given)
     keys = needs.search_keys({(row.authority, row.value) for row in found if row.authority})
     alike = find_alike(connection, keys)
     people = {(PERSON, person) for person in alike.people} | {(PERSON, row.person_id) for row in found}
@@ -512,9 +529,8 @@ def _foci(dialect: str) -> Select[Any]:
 
 def _load_directory(connection: Connection, state: State, needs: Needs) -> None:
     """Load the entries that are told, or asked for, which few batches do."""
-    found = connection.execute(_entries(connection.dialect.name), {"keys": told(needs.directory)})
-    for row in found.mappings():
-        entry = rows.entry(dict(row))
+    for row in _rows(connection, _entries(connection.dialect.name), keys=needs.directory):
+        entry = rows.entry(row)
         state.directory.load(entry_key(entry.kind, entry.key), entry)
 
 
