@@ -6,7 +6,8 @@ from datetime import datetime
 from starlette.routing import Route
 
 from adapters.assembly import Assembly
-from adapters.fhir import patients
+from adapters.audit_operations import AuditOperations
+from adapters.fhir import audit, patients
 from adapters.identity_operations import IdentityOperations
 from adapters.patient_operations import PatientOperations
 from adapters.pipeline import decider
@@ -34,3 +35,12 @@ def patient_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route
         return PatientOperations(principal, stored, parts.trail, parts.site, clock)
 
     return patients.create_routes(acts, parts.trail, parts.site, clock)
+
+
+def audit_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
+    """Give the addresses of the audit trail's answers."""
+
+    def acts(principal: Principal) -> AuditOperations:
+        return AuditOperations(principal, parts.trail, parts.site)
+
+    return audit.create_routes(acts, parts.trail, parts.site, clock)

@@ -16,7 +16,6 @@ from adapters.store.retention import Retention
 from adapters.store.search import ErrorGroup, MessageFilter, MessageSearch, Page
 from adapters.store.worklist import ItemView, Step, Worklist
 from gateway.audit import AuditAction, AuditEvent
-from gateway.audit_query import AuditQuery
 from gateway.errors import AccessRefused, ResourceNotFound
 from gateway.principal import Principal, Right
 from gateway.reception import Reception
@@ -407,14 +406,6 @@ class Operations(Audited):
         yield from retention.run(self._principal.id, now, dry_run=dry_run)
 
     # -- audit -----------------------------------------------------------------------------------------------------
-
-    def search_audit(self, query: AuditQuery) -> list[AuditEvent]:
-        """Give the audit events that match; the search itself is audited."""
-        self.require(Right.AUDIT_READ, AuditAction.AUDIT_SEARCHED)
-        found = self._trail.search(query)
-        patients = self._trail.identities(query.patient) if query.patient else []
-        self._record(AuditAction.AUDIT_SEARCHED, patients=patients, found=len(found))
-        return found
 
     def verify_audit(self) -> Verification:
         """Check the whole chain (audited)."""

@@ -362,7 +362,11 @@ class _Service:
     async def _http(self, group: WatchedCommit) -> AsyncIterator[str]:
         parts, settings = self._assembly, self._assembly.settings
         exchange = StoredExchange(group, self._recorded, parts.inbox, parts.worklist, parts.trail)
-        beside = [*online.desk_routes(parts, _now), *online.patient_routes(parts, _now)]
+        beside = [
+            *online.desk_routes(parts, _now),
+            *online.patient_routes(parts, _now),
+            *online.audit_routes(parts, _now),
+        ]
         app = create_app(exchange, parts.site, clock=_now, beside=beside)
         server = Server(observed(app, self._watch.ready, self._watch.exposition), settings.max_connections)
         try:

@@ -39,6 +39,7 @@ class AuditQuery:
         actions: exact actions, one of which it must be; None: whatever it is.
         principals: who may have acted; None: whoever did.
         entities: what it touched, as ``kind/id``, one of which it must name; None: whatever it touched.
+        holding: parts (``patients``, ``entities``, ``correlation``) one of which it must have; None: whatever it has.
         event: the event's own number; None: whichever.
         until_event: none with a higher number: what was written since is not looked at.
         oldest_first: the oldest that match are given, not the newest.
@@ -59,6 +60,7 @@ class AuditQuery:
     actions: tuple[str, ...] | None = None
     principals: tuple[str, ...] | None = None
     entities: tuple[str, ...] | None = None
+    holding: tuple[str, ...] | None = None
     event: int | None = None
     until_event: int | None = None
     oldest_first: bool = False
@@ -78,3 +80,17 @@ class AuditPage:
 
     events: Sequence[AuditEvent]
     after: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much matches.
+
+    Attributes:
+        events: events.
+        shares: events, each as often as it names patients asked for (any patient, where none is), at least once.
+
+    """
+
+    events: int
+    shares: int

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from adapters.audit_operations import audit_operations
 from adapters.cli.audit_key import key
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.period import instant
@@ -47,7 +48,7 @@ def search(since: str, until: str, *, as_json: bool, **asked: Any) -> None:
     with session() as current:
         zone = current.assembly.site.time_zone
         period: dict[str, Any] = {"since": instant(since, zone, "--since"), "until": instant(until, zone, "--until")}
-        found = current.operations.search_audit(AuditQuery(**asked, **period))
+        found = audit_operations(current.assembly, current.principal).search(AuditQuery(**asked, **period))
     if as_json:
         print_json([event_json(event) for event in found])
         return

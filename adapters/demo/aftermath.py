@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from adapters.assembly import Assembly
+from adapters.audit_operations import audit_operations
 from adapters.demo.patients import APPOINTMENT_OID
 from adapters.demo.scenario import Scenario
 from adapters.store.inbox import StoredMessage
@@ -50,13 +51,14 @@ def look(assembly: Assembly, principal: Principal, scenario: Scenario) -> Afterm
     operations = assembly.operations(principal)
     items = operations.list_worklist("", kind=None, states=(), limit=ENOUGH)
     queues = {s: tuple(v for v in items if v.item.secretariat == s) for s in assembly.site.secretariats}
-    story = operations.search_audit(AuditQuery(patient=scenario.expected.story, limit=ENOUGH))
+    answers = audit_operations(assembly, principal)
+    story = answers.search(AuditQuery(patient=scenario.expected.story, limit=ENOUGH))
     return Aftermath(
         summary=operations.summary(),
         messages=tuple(operations.list_messages(MessageFilter(), limit=ENOUGH).messages),
         queues=queues,
         live={number: _live(assembly, number, items) for number in scenario.expected.live},
-        decisions=tuple(operations.search_audit(AuditQuery(action="gateway:identity:", limit=ENOUGH))),
+        decisions=tuple(answers.search(AuditQuery(action="gateway:identity:", limit=ENOUGH))),
         story=tuple(story),
         verification=operations.verify_audit(),
         waiting=assembly.outbox.waiting(),

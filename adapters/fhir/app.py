@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from adapters.fhir import validation
 from adapters.fhir.exchange import Exchange
-from adapters.fhir.interaction import FhirResponse, asked_by_form, refusal, require_json
+from adapters.fhir.interaction import FhirResponse, asked_by_form, refusal, request_id, require_json
 from adapters.web.exchange import RETRY_SECONDS, Handler, read_body, route, tell
 from adapters.web.tokens import authenticate
 from gateway.errors import (
@@ -58,7 +58,6 @@ _HELD = "the change waits for the booking of its appointment"
 
 _log = structlog.get_logger("fhir")
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _MESSAGE = re.compile(r"[1-9][0-9]{0,17}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})"')
@@ -194,7 +193,7 @@ class _Interface:
         body = await read_body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
         error, business_id, about = await self._examine(request, act, principal, source, body)
-        control_id = _request_id(request) or business_id or str(uuid4())
+        control_id = request_id(request) or business_id or str(uuid4())
         reception = self._reception(f"Appointment:{act}", control_id, principal, source, body, error, about)
         if act == "update" and (tag := _ENTITY_TAG.fullmatch(request.headers.get("if-match", "").strip())):
             reception = replace(reception, expects=int(tag[1]))  # kept also of a refused one: a replay is held to it
@@ -247,7 +246,7 @@ class _Interface:
         body = await read_body(request, MAX_BODY)
         source = self.site.source_of_client(principal.id)
         error = ResourceUnsupported("this resource is not offered here")
-        control_id = _request_id(request) or str(uuid4())
+        control_id = request_id(request) or str(uuid4())
         await self.exchange.record(self._reception("Resource:unsupported", control_id, principal, source, body, error))
         return refusal(error)
 
@@ -303,12 +302,6 @@ def _unprocessed(ending: Outcome) -> Response:
 def _accepted(message: int, rule: str) -> Response:
     headers = {"Content-Location": f"/fhir/_status/{message}", "Retry-After": str(RETRY_SECONDS)}
     return FhirResponse(note("informational", rule), 202, headers)
-
-
-def _request_id(request: Request) -> str:
-    """Give X-Request-Id if it is of a form that can be kept; else nothing."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else ""
 
 
 def _version_of(stored: StoredAppointment) -> dict[str, str]:

@@ -1,22 +1,23 @@
 """The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
 from adapters.store import schema
-from adapters.store.audit_search import find, records_of
+from adapters.store.audit_search import count, find, records_of
 from adapters.store.bulk import Together, insert_rows, next_numbers
 from adapters.store.chain import UNREADABLE, entries, event_of, keys
 from adapters.store.database import Database
 from adapters.store.keys import among
 from gateway import audit, verification
 from gateway.audit import AuditEvent, Problem
-from gateway.audit_query import AuditPage, AuditQuery
+from gateway.audit_query import AuditPage, AuditQuery, Tally
 from gateway.checkpoint import KeyRing, Signed
 from gateway.errors import GatewayError
+from gateway.facts import Identifier, IdentifierKind
 from gateway.verification import Verification, Witness
 
 SEAL_BATCH = 2_000
@@ -185,10 +186,28 @@ class AuditTrail:
                 rule = "an event cannot be read as it was written: gateway audit verify names it"
                 raise AuditUnreadable(rule) from None
 
-    def identities(self, identifier: str) -> list[str]:
-        """Give the ids of all identity records of the people whom this identifier's value names."""
+    def last(self) -> int:
+        """Give the number of the last event written; 0 if there is none."""
         with self._database.read() as connection:
-            return records_of(connection, identifier)
+            return connection.execute(select(func.max(_events.c.id))).scalar() or 0
+
+    def count(self, query: AuditQuery) -> Tally | None:
+        """Count what matches; None where that would take too long."""
+        with self._database.read() as connection:
+            return count(connection, query)
+
+    def identifiers(self, identities: Collection[str]) -> dict[str, Identifier]:
+        """Give the identifier of each of these records, by id."""
+        record = schema.identity.c
+        statement = select(record.id, record.authority, record.value)
+        with self._database.read() as connection:
+            rows = connection.execute(statement.where(among(connection, record.id, identities)))
+            return {row.id: Identifier(row.authority, row.value, IdentifierKind.PATIENT) for row in rows}
+
+    def identities(self, identifier: str, authority: str = "") -> list[str]:
+        """Give the ids of all records of the people whom an identifier names, of any authority if none is said."""
+        with self._database.read() as connection:
+            return records_of(connection, identifier, authority)
 
 
 _SEALER_LOCK = 0x5EA1

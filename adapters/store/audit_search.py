@@ -14,7 +14,9 @@ from sqlalchemy import (
     Connection,
     Select,
     Text,
+    case,
     cast,
+    func,
     intersect,
     or_,
     select,
@@ -23,13 +25,16 @@ from sqlalchemy import (
 
 from adapters.store import schema
 from adapters.store.keys import among
-from gateway.audit_query import AuditQuery, Place
+from gateway.audit_query import AuditQuery, Place, Tally
 
 CHUNK = 5_000
 """Events that one statement looks at."""
 
 EXAMINED = 50_000
 """Events that one page looks at, at most, where no index knows what is asked for."""
+
+COUNTED = 200_000
+"""Events that a count looks at, at most."""
 
 _events, _touched, _item = schema.audit_event, schema.audit_patient, schema.work_item
 _Columns = ColumnCollection[str, ColumnElement[Any]]
@@ -48,11 +53,37 @@ def find(connection: Connection, query: AuditQuery) -> tuple[Sequence[Any], Plac
     return _walk(connection, query)
 
 
-def records_of(connection: Connection, identifier: str) -> list[str]:
-    """Give the ids of all records of the people whom an identifier's value names."""
+def count(connection: Connection, query: AuditQuery) -> Tally | None:
+    """Count what matches; None where more would have to be looked at than is bearable (COUNTED)."""
+    own = _found_by_index(connection, query)
+    source = select(_events.c.id, _events.c.action, _events.c.principal, _events.c.correlation)
+    source = source.add_columns(_events.c.patients, _events.c.entities).where(*_within(query, None))
+    if own is not None:
+        named = intersect(*own).cte("own").prefix_with("MATERIALIZED")
+        source = source.join(named, named.c.id == _events.c.id)
+    elif query.principal:
+        source = source.where(*_conditions(connection, _events.c, query))
+    looked_at = source.limit(COUNTED + 1).cte("looked_at").prefix_with("MATERIALIZED")
+    if connection.execute(select(func.count()).select_from(looked_at)).scalar_one() > COUNTED:
+        return None
+    matching = select(looked_at).where(*_conditions(connection, looked_at.c, query)).subquery()
+    named_in_each: ColumnElement[int] = func.json_array_length(matching.c.patients)
+    if query.identities is not None:
+        asked_for = among(connection, _touched.c.identity_id, query.identities)
+        each = select(func.count()).where(_touched.c.event_id == matching.c.id, asked_for)
+        named_in_each = each.scalar_subquery()
+    shares = func.coalesce(func.sum(case((named_in_each > 1, named_in_each), else_=1)), 0)
+    return Tally(*map(int, connection.execute(select(func.count(), shares).select_from(matching)).one()))
+
+
+def records_of(connection: Connection, value: str, authority: str = "") -> list[str]:
+    """Give the ids of all records of the people whom an identifier names, of whatever authority if none is said."""
     record = schema.identity
-    by_value = select(record.c.person_id).where(record.c.value == identifier)
-    people = union(by_value, select(record.c.person_id).where(record.c.ins_value == identifier))
+    own, ins = [record.c.value == value], [record.c.ins_value == value]
+    if authority:
+        own.append(record.c.authority == authority)
+        ins.append(record.c.ins_authority == authority)
+    people = union(select(record.c.person_id).where(*own), select(record.c.person_id).where(*ins))
     return list(connection.execute(select(record.c.id).where(record.c.person_id.in_(people))).scalars())
 
 
@@ -105,7 +136,7 @@ def _within(query: AuditQuery, after: Place | None) -> list[ColumnElement[bool]]
 
 def _is_in_order(query: AuditQuery) -> bool:
     """Whether an index has what is asked for in the order of its time: all of it, or what one actor did."""
-    looked_at = (query.action, query.actions, query.principals, query.entities)
+    looked_at = (query.action, query.actions, query.principals, query.entities, query.holding)
     return all(given in ("", None) for given in looked_at) and query.principal not in schema.OURSELVES
 
 
@@ -123,6 +154,8 @@ def _conditions(connection: Connection, columns: _Columns, query: AuditQuery) ->
         found.append(among(connection, columns["principal"], query.principals))
     if query.entities is not None:
         found.append(or_(*(_names(columns["entities"], entity) for entity in query.entities)))
+    if query.holding is not None:
+        found.append(or_(*(cast(columns[part], Text).not_in(("", "[]")) for part in query.holding)))
     return found
 
 

@@ -5,7 +5,8 @@ system that served as agents. By the French profile TdE 2.0.0 (ANS, tde-auditeve
 ``period.start``, one subtype and at most two agents. In both stand identifiers only: no patient's name, no free words.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -62,22 +63,31 @@ class Context:
     identifiers: Mapping[str, Identifier]
 
 
-def projected(event: AuditEvent, context: Context, view: View) -> list[dict[str, Any]]:
-    """Give an event's AuditEvents, in the order of its patients."""
-    if view is View.TDE:
-        return [_tde(event, context)]
-    return [_resource(event, context, logical_id, patients) for logical_id, patients in shares(event)]
+Share = tuple[str, tuple[str, ...]]
+"""One AuditEvent of an event: its logical id, and the patients in it."""
 
 
-def shares(event: AuditEvent) -> list[tuple[str, tuple[str, ...]]]:
-    """Give the logical ids of an event's AuditEvents by BALP, and the patient of each: none, or one."""
-    if len(event.patients) < 2:  # noqa: PLR2004 - one is not divided
+def shares(event: AuditEvent, view: View) -> list[Share]:
+    """Give what an event is divided into: by TdE one, by BALP one for each patient, in their order."""
+    if view is View.TDE or len(event.patients) < 2:  # noqa: PLR2004 - one is not divided
         return [(str(event.id), event.patients)]
     return [(f"{event.id}-{place}", (patient,)) for place, patient in enumerate(event.patients, 1)]
 
 
-def _tde(event: AuditEvent, context: Context) -> dict[str, Any]:
-    resource = _resource(event, context, str(event.id), event.patients)
+def logical(logical_id: str) -> int | None:
+    """Give the number of the event that a logical id is of; None where no event of ours can have it."""
+    found = _LOGICAL_ID.fullmatch(logical_id)
+    return int(found[1]) if found else None
+
+
+_LOGICAL_ID = re.compile(r"([1-9][0-9]{0,17})(-[1-9][0-9]{0,5})?", re.ASCII)
+
+
+def projected(event: AuditEvent, share: Share, context: Context, view: View) -> dict[str, Any]:
+    """Give one AuditEvent of an event."""
+    resource = _resource(event, share, context)
+    if view is View.BALP:
+        return resource
     return {
         **resource,
         "meta": {"profile": [TDE]},
@@ -86,7 +96,8 @@ def _tde(event: AuditEvent, context: Context) -> dict[str, Any]:
     }
 
 
-def _resource(event: AuditEvent, context: Context, logical_id: str, patients: Sequence[str]) -> dict[str, Any]:
+def _resource(event: AuditEvent, share: Share, context: Context) -> dict[str, Any]:
+    logical_id, patients = share
     known = codes(event.action)
     own = Code(OWN, str(event.action), text("audit", event.action))
     return {

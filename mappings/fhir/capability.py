@@ -3,6 +3,8 @@
 from typing import Any
 
 from mappings.fhir.appointment import PROFILES
+from mappings.fhir.audit_event import TDE
+from mappings.fhir.audit_search import PARAMETERS
 
 PUBLISHED = "2026-12-01"
 """Date of the last change of what is offered here."""
@@ -25,7 +27,7 @@ def capability(*, label: str, version: str) -> dict[str, Any]:
         "implementation": {"description": label},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
-        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT, _PATIENT]}],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT, _AUDIT_EVENT, _PATIENT]}],
     }
 
 
@@ -59,4 +61,15 @@ _PATIENT = {
         {"name": "ihe-pix", "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"},
         {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
     ],
+}
+
+_AUDIT_EVENT = {
+    "type": "AuditEvent",
+    "supportedProfile": [TDE],
+    "interaction": [{"code": code} for code in ("read", "search-type")],
+    "documentation": (
+        "ITI-81: date is mandatory. One AuditEvent for each patient of an act (IHE BALP's patterns) or one for the act "
+        "(_profile of TdE). Sorted by date, newest first unless _sort=date; _count up to 1000; GET, or POST _search."
+    ),
+    "searchParam": [{"name": name, "type": PARAMETERS[name]} for name in sorted(PARAMETERS)],
 }
