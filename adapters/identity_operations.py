@@ -8,7 +8,7 @@ from typing import TypedDict
 from adapters.audited import Audited
 from adapters.store.alike import Scanned
 from adapters.store.audit import AuditTrail
-from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Written
+from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Proposed, Written
 from gateway.audit import AuditAction, AuditEvent
 from gateway.decision import (
     Decision,
@@ -27,6 +27,8 @@ from gateway.identity import Identity, may_be_minor
 from gateway.identity_desk import Sitting, evidence_about, questions_after, questions_before
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
+from gateway.proposing import propose
+from gateway.state import State
 from gateway.undo import Undoing, undo_needs_second, undone
 from gateway.wording import reasoned
 from gateway.worklist import WorkItem
@@ -217,6 +219,19 @@ class IdentityOperations(Audited):
         """Let every stored record be found by its likeness; give how far that has come (audited, batch by batch)."""
         self.require(Right.OPERATE, AuditAction.IDENTITIES_FILED)
         return self._desk.scan(lambda filed: self._event(AuditAction.IDENTITIES_FILED, filed=filed))
+
+    def propose(self, after: str = "") -> Iterator[Proposed]:
+        """Ask whom stored records are like, beginning behind one; nobody is linked (audited, batch by batch).
+
+        Nothing is asked on a site that compares nobody (no ``[matching]``).
+        """
+        self.require(Right.OPERATE, AuditAction.IDENTITIES_COMPARED)
+        return iter(()) if self._decider.site.matching is None else self._desk.propose(self._proposed, after)
+
+    def _proposed(self, state: State, records: Sequence[str]) -> tuple[Changes, int]:
+        changes, asked = propose(self._decider, state, records, self._principal.id, datetime.now(UTC))
+        changes.audit.append(self._event(AuditAction.IDENTITIES_COMPARED, looked=len(records), asked=asked))
+        return changes, asked
 
     # -- deciding --------------------------------------------------------------------------------------------------
 

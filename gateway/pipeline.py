@@ -108,6 +108,7 @@ class Needs:
         directory: keys of every entry of the directory that is told, or asked for.
         patients: by authority and value of the identifier that finds them, the patients whose like is to be found,
             unless admissions vouches for the record that is stored.
+        anybody: their like is to be found though admissions vouches for them.
 
     """
 
@@ -116,10 +117,12 @@ class Needs:
     foci: frozenset[FocusKey]
     directory: frozenset[EntryKey] = frozenset()
     patients: Mapping[tuple[str, str], tuple[Patient, ...]] = field(default_factory=dict)
+    anybody: bool = False
 
     def search_keys(self, vouched: Collection[tuple[str, str]]) -> frozenset[Key]:
-        """Give the blocking keys of the patients, but those whose record admissions vouches for."""
-        those = (p for pair, patients in self.patients.items() if pair not in vouched for p in patients)
+        """Give the blocking keys of the patients, but those that admissions vouches for (unless anybody counts)."""
+        left_out = () if self.anybody else vouched
+        those = (p for pair, patients in self.patients.items() if pair not in left_out for p in patients)
         return frozenset(key for patient in those for key in search_keys(patient))
 
 

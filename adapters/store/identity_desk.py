@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, Text, cast, exists, literal, select, tuple_
@@ -24,6 +24,9 @@ from gateway.worklist import ItemKind, ItemState, WorkItem
 
 MOST_RECORDS = 500
 """Records that one decision may touch: more is no person."""
+
+PROPOSED_BATCH = 100
+"""Stored records about which questions are asked by one transaction, while nothing is processed."""
 
 MOST_ITEMS = 1_000
 """Items named at most as told to others already."""
@@ -67,6 +70,22 @@ class Written:
     changes: Changes
 
 
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """How far the stored records have been looked at.
+
+    Attributes:
+        looked: records looked at.
+        asked: questions that were asked.
+        last: id of the last record looked at.
+
+    """
+
+    looked: int
+    asked: int
+    last: str
+
+
 class IdentityDesk:
     """Decisions on the identities of one database.
 
@@ -106,6 +125,32 @@ class IdentityDesk:
     def scan(self, told_of: Callable[[int], AuditEvent]) -> Iterator[Scanned]:
         """File every stored record under its blocking keys of now; give how far it has come after each batch."""
         return scan(self._database, told_of)
+
+    def propose(
+        self, decide: Callable[[State, Sequence[str]], tuple[Changes, int]], after: str = ""
+    ) -> Iterator[Proposed]:
+        """Let questions be asked about the stored records, in the order of their ids, in batches; give how far it is.
+
+        Args:
+            decide: what is written for a batch, and how many questions that asks.
+            after: id of the record behind which to begin.
+
+        """
+        done = Proposed(0, 0, after)
+        while True:
+            with self._database.write() as connection:
+                self._database.hold_pipeline(connection)
+                wanted = select(_record).where(_record.c.id > done.last).order_by(_record.c.id).limit(PROPOSED_BATCH)
+                batch = [rows.identity(dict(row)) for row in connection.execute(wanted).mappings()]
+                if not batch:
+                    return
+                patients = {(one.key.authority, one.key.value): (one.patient,) for one in batch}
+                needed = Needs(frozenset(patients), _ins_of(batch), frozenset(), patients=patients, anybody=True)
+                state = self._work.load(connection, needed)
+                changes, asked = decide(state, [one.id for one in batch])
+                self._work.flush(connection, state, changes, datetime.now(UTC))
+            done = Proposed(done.looked + len(batch), done.asked + asked, batch[-1].id)
+            yield done
 
     def questions(
         self,
@@ -192,6 +237,10 @@ def _asked(focus: Focus) -> Question | None:
 
 def _by_id(connection: Connection, table: Table, ids: Collection[str]) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(table).where(among(connection, table.c.id, ids))).mappings()]
+
+
+def _ins_of(records: Sequence[Identity]) -> frozenset[tuple[str, str]]:
+    return frozenset((one.ins.authority, one.ins.value) for one in records if one.ins)
 
 
 def _records(decision: Decision) -> list[str]:

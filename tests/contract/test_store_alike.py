@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from uuid import uuid4
@@ -15,7 +16,7 @@ from stores import NOW, Store, asked, at_once, body, empty, reception, store_at
 
 from adapters.identity_operations import IdentityOperations
 from adapters.identity_view import evidence_shown
-from adapters.store import alike, schema
+from adapters.store import alike, identity_desk, schema
 from adapters.store import work as work_module
 from adapters.store.alike import BULKY, find_alike
 from adapters.store.audit import AuditQuery
@@ -283,11 +284,53 @@ def test_what_was_stored_before_is_filed_by_a_scan(store, monkeypatch):
     assert (again.looked, again.filed) == (5, 0)
 
 
+def test_a_scan_asks_about_what_was_stored_before_and_links_nobody(store, monkeypatch):
+    """Once for each pair, of the department's record; again, or begun anew in the middle, nothing is asked twice."""
+    monkeypatch.setattr(identity_desk, "PROPOSED_BATCH", 2)
+    people = [("FABULAIRE", "8001"), ("KERMARREC", "8002"), ("TOURNESOL", "8003")]
+    for n, (family, number) in enumerate(people):
+        traits = {"family": family, "born": f"19{3 * n + 40}0{n + 2}1{n}"}
+        store.process(admitted(f"A{n}", number, **traits), of_laboratory(f"L{n}", f"L{number}", **traits))
+    assert {q["doubt"] for q in questions(store)} == {Doubt.UNKNOWN}
+    before = persons(store)
+    deciding = Decider(site(automatic=True), store.installation, body, lambda: str(uuid4()))
+    operator = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset({Right.OPERATE}))
+    own = IdentityOperations(operator, IdentityDesk(store.database, store.work), store.trail, deciding)
+    deque(own.scan(), 0)
+    first = next(own.propose())
+    *_, done = own.propose(first.last)
+    assert (first.looked + done.looked, first.asked + done.asked) == (6, 3)
+    asked_of = [q for q in questions(store) if q["doubt"] != Doubt.UNKNOWN]
+    ids = {row.id: row.value for row in store.rows(select(schema.identity.c.id, schema.identity.c.value))}
+    assert {ids[q["other"]] for q in asked_of} == {number for _, number in people}
+    assert not any(q["answered"] for q in asked_of)
+    assert persons(store) == before
+    counts = [store.count(table) for table in (schema.focus, schema.work_item, schema.outbox)]
+    *_, again = own.propose()
+    assert (again.looked, again.asked) == (6, 0)
+    assert [store.count(table) for table in (schema.focus, schema.work_item, schema.outbox)] == counts
+    events = store.trail.search(AuditQuery(action=AuditAction.IDENTITIES_COMPARED))
+    assert sum(int(event.detail["asked"]) for event in events) == 3
+
+
+def test_a_scan_asks_admissions_own_doubles_once(store):
+    """Two numbers of one person in the référentiel, stored before anybody compared: one question about them."""
+    store.process(admitted("A", "8001"), admitted("B", "8002"))
+    deciding = Decider(site(), store.installation, body, lambda: str(uuid4()))
+    operator = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset({Right.OPERATE}))
+    own = IdentityOperations(operator, IdentityDesk(store.database, store.work), store.trail, deciding)
+    deque(own.scan(), 0)
+    *_, done = own.propose()
+    assert (done.asked, [q["doubt"] for q in questions(store)]) == (1, [Doubt.POSSIBLE_DOUBLE])
+
+
 def test_who_may_not_operate_does_not_scan(store):
     """The refusal is in the trail."""
     with pytest.raises(AccessRefused):
         desk(store, Right.IDENTITY_READ).scan()
-    assert [e.action for e in store.trail.search(AuditQuery())] == [AuditAction.ACCESS_REFUSED]
+    with pytest.raises(AccessRefused):
+        desk(store, Right.IDENTITY_READ).propose()
+    assert [e.action for e in store.trail.search(AuditQuery())] == [AuditAction.ACCESS_REFUSED] * 2
 
 
 def test_the_desk_is_shown_why_it_is_asked(store):
