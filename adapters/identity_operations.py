@@ -25,6 +25,7 @@ from gateway.evidence import Evidence
 from gateway.focus import Doubt
 from gateway.identity import Identity, may_be_minor
 from gateway.identity_desk import Sitting, evidence_about, questions_after, questions_before
+from gateway.notes import Note
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
 from gateway.proposing import propose
@@ -161,6 +162,31 @@ class IdentityOperations(Audited):
         patients = [q.record.id for q in found]
         self._record(
             AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), revealed=bool(reveal), reason=reveal
+        )
+        return found
+
+    def list_records(
+        self, about: Note, limit: int, reveal: str, *, after: tuple[int, str] | None = None
+    ) -> list[Identity]:
+        """Give records of which something is notable, what was told last first (audited).
+
+        Args:
+            about: what is notable.
+            limit: so many at most.
+            reveal: why values are shown; empty: they are not.
+            after: message and id of the record behind which to begin.
+
+        """
+        self._may_read(reveal, AuditAction.IDENTITY_LISTED)
+        found = self._desk.notable(about, limit, after)
+        patients = [record.id for record in found]
+        self._record(
+            AuditAction.IDENTITY_LISTED,
+            patients=patients,
+            about=about,
+            found=len(found),
+            revealed=bool(reveal),
+            reason=reveal,
         )
         return found
 

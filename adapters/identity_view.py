@@ -11,6 +11,7 @@ from gateway.differences import INS, STATUS, Line
 from gateway.evidence import Evidence
 from gateway.focus import Doubt
 from gateway.identity import Identity
+from gateway.notes import noted
 from mappings.texts import text
 
 KINDS: dict[str, tuple[Doubt, ...]] = {
@@ -66,7 +67,17 @@ def record_shown(record: Identity, *, reveal: bool) -> dict[str, Any]:
         "vouched_for": record.authoritative,
         "frozen": record.frozen,
         "retired": record.retired,
+        "notes": list(noted(record)),
+        "identifier_change": record.change,
     }
+
+
+def provenance_shown(record: Identity) -> list[dict[str, Any]]:
+    """Give where the traits of a record came from: no value of any."""
+    return [
+        {"source": t.source, "message": t.message, "at": t.at, "traits": list(t.traits)}
+        for t in sorted(record.provenance, key=lambda t: t.message)
+    ]
 
 
 def lines_shown(lines: Iterable[Line], *, reveal: bool) -> list[dict[str, Any]]:

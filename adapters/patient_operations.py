@@ -107,6 +107,8 @@ class PatientOperations(Audited):
             return [k for i, k in sorted(named.items()) if not asked.ids or i in asked.ids]
         if asked.ids:
             return self._patients.persons(asked.ids)
+        if asked.sought.birth_date and (asked.sought.family or asked.sought.given):
+            return self._patients.born(asked.sought.birth_date, asked.sought)
         raise SearchTooBroad("an identifier, or a day of birth and the beginning of a name (EXI SI 01), is expected")
 
     def match(self, described: Patient, *, certain: bool, count: int) -> list[Likely]:

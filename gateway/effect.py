@@ -73,7 +73,7 @@ def apply(act: Act, fact: Fact, ordinal: int) -> Identity | None:
         case PatientReported():
             if fact.change is not None:
                 act.count(fact.change)
-            return reconcile(act, fact.patient, correction=fact.correction)
+            return reconcile(act, fact.patient, correction=fact.correction, change=fact.change)
         case PatientMerged() | PatientsLinked():
             return merge(act, fact) if isinstance(fact, PatientMerged) else link(act, fact)
         case StayMoved():

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import date
 
-from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
+from gateway.facts import Identifier, IdentifierChange, IdentifierKind, IdentityStatus, Patient, Traits
+from gateway.provenance import Trace
 from gateway.told import Told
 
 UNKNOWN_BIRTH_PLACE = "99999"
@@ -74,6 +75,8 @@ class Identity:
         rulings: what people decided of it and of others, as it is in force.
         frozen: it may be two people's (« collision : gel »): people decided that we join, print and send nothing of it.
         requests: what admissions was asked to do with it.
+        change: what the last message that was meant to change its identifiers did (A47); None if there was none.
+        provenance: where its traits came from; empty of what was stored before that was kept.
 
     """
 
@@ -88,6 +91,8 @@ class Identity:
     rulings: tuple[Ruling, ...] = ()
     frozen: bool = False
     requests: tuple[Request, ...] = ()
+    change: IdentifierChange | None = None
+    provenance: tuple[Trace, ...] = ()
 
     @property
     def ins(self) -> Identifier | None:

@@ -11,7 +11,7 @@ from gateway.act import Act
 from gateway.asking import answer, ask, ask_about_family, ask_about_ins, open_question, put_question
 from gateway.audit import AuditAction
 from gateway.discrepancy import note, review
-from gateway.facts import NO_PROOF, Identifier, IdentifierKind, Patient
+from gateway.facts import NO_PROOF, Identifier, IdentifierChange, IdentifierKind, Patient
 from gateway.focus import BY_LIKENESS, Doubt, Question
 from gateway.identity import (
     STATUS_ORDER,
@@ -25,23 +25,30 @@ from gateway.identity import (
     unqualified,
 )
 from gateway.naming import PROVISIONAL_AUTHORITY, primary_identifier, vouches
+from gateway.provenance import Trace, traced
 from gateway.recognition import Newcomer, recognise
 from gateway.request import end_flag_requests
 from gateway.told import NEVER
 
 
-def reconcile(act: Act, patient: Patient, *, correction: bool = False) -> Identity:
+def reconcile(
+    act: Act, patient: Patient, *, correction: bool = False, change: IdentifierChange | None = None
+) -> Identity:
     """Give the identity that the message's facts belong to, made or changed as the rules say.
 
     Args:
         act: the message taking effect.
         patient: the patient as it shows them.
         correction: the message is meant to change traits (A31, A08, A47).
+        change: what it is meant to do to the identifiers (A47).
 
     """
     key = primary_identifier(act, patient)
     vouched = vouches(act, key)
     identity = _found_or_made(act, patient, key, vouched=vouched, correction=correction)
+    if change is not None and identity.change is not change and identity.told.message == act.message:
+        identity = replace(identity, change=change)
+        act.state.put_identity(identity)
     if vouched:
         review(act, identity.person)
     else:
@@ -171,10 +178,16 @@ def create(
     new = act.new_id()
     told = NEVER.then(act.source.id, act.message, act.told_at)
     own = key or Identifier(PROVISIONAL_AUTHORITY, new)
-    identity = Identity(new, own, person, told, vouched, patient, origin=origin)
+    traces = _traced(act, (), Patient(), patient)
+    identity = Identity(new, own, person, told, vouched, patient, origin=origin, provenance=traces)
     act.state.put_identity(identity)
     act.record(AuditAction.IDENTITY_CREATED, patients=(identity.id,), vouched=vouched, status=patient.status)
     return identity
+
+
+def _traced(act: Act, known: Sequence[Trace], held: Patient, told: Patient) -> tuple[Trace, ...]:
+    """Give where the traits of a record come from once the message has taken effect on it."""
+    return traced(known, held.traits, told.traits, act.source.id, act.message, act.told_at or act.now)
 
 
 # -- a key that is known -----------------------------------------------------------------------------------------------
@@ -239,6 +252,7 @@ def _completed(patient: Patient, held: Patient) -> Patient:
         traits=traits,
         attributes=held.attributes | patient.attributes,
         deceased=held.deceased or patient.deceased,
+        ins_left_out=held.ins_left_out or patient.ins_left_out,
     )
     return _with_circumstances(told, patient, held)
 
@@ -247,7 +261,8 @@ def _admitted_after_all(act: Act, patient: Patient, record: Identity, contradict
     """What departments sent before the admission: confirmed if it agrees, set aside as a collision if it does not."""
     told = record.told.then(act.source.id, act.message, act.told_at)
     if not contradicted:
-        confirmed = replace(record, patient=patient, authoritative=True, told=told)
+        traces = _traced(act, record.provenance, record.patient, patient)
+        confirmed = replace(record, patient=patient, authoritative=True, told=told, provenance=traces)
         act.state.put_identity(confirmed)
         act.record(AuditAction.IDENTITY_CONFIRMED, patients=(record.id,))
         answer(act, record.person)
@@ -298,7 +313,8 @@ def _recognised(act: Act, patient: Patient, record: Identity) -> Identity:
     if record.authoritative or learnt == held:
         _matched(act, record)
         return record
-    learned = replace(record, patient=learnt)
+    traces = _traced(act, record.provenance, held, learnt)
+    learned = replace(record, patient=learnt, provenance=traces)
     act.state.put_identity(learned)
     act.record(AuditAction.IDENTITY_UPDATED, patients=(record.id,), corrected="")
     return learned
@@ -320,7 +336,9 @@ def _matched(act: Act, record: Identity) -> None:
 
 
 def _update(act: Act, patient: Patient, record: Identity, changed: tuple[str, ...]) -> Identity:
-    updated = replace(record, patient=patient, told=record.told.then(act.source.id, act.message, act.told_at))
+    told = record.told.then(act.source.id, act.message, act.told_at)
+    traces = _traced(act, record.provenance, record.patient, patient)
+    updated = replace(record, patient=patient, told=told, provenance=traces)
     act.state.put_identity(updated)
     if patient == record.patient:
         _matched(act, record)

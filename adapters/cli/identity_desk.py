@@ -1,5 +1,6 @@
 """`gateway identity`: what the identity desk (cellule d'identitovigilance) sees."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapters.identity_view import (
     decision_shown,
     evidence_shown,
     lines_shown,
+    provenance_shown,
     question_shown,
     record_shown,
 )
@@ -25,6 +27,7 @@ from adapters.store.identity_desk import OpenQuestion
 from gateway.decision import Decision, DecisionKind, Standing
 from gateway.evidence import Evidence
 from gateway.focus import Doubt
+from gateway.notes import Note
 from mappings.texts import text
 
 _DECISIONS: dict[str, tuple[tuple[Standing, DecisionKind | None], ...]] = {
@@ -37,19 +40,28 @@ _DECISIONS: dict[str, tuple[tuple[Standing, DecisionKind | None], ...]] = {
 
 @click.command("list")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Only these; proposed: decisions for a second person.")
+@click.option("--about", type=click.Choice([note.value for note in Note]), help="Records, by what is notable of them.")
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, MOST_LOOKED_AT))
 @reveal_option
 @json_option
-def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
+def list_(kind: str | None, about: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
     """List open questions, oldest first, then what admissions is still to do, what is frozen, and what is proposed.
 
-    Stale: open for longer than the site's `desk_days`; a request that old is overdue.
+    Stale: open for longer than the site's `desk_days`; a request that old is overdue. With --about, records are listed
+    instead, what was told last first: homonyms, twins, imputed dates, an INS of who is not qualifiée, an A47 that came,
+    and merges that admissions was asked for.
 
     \b
     Examples:
       gateway identity list
       gateway identity list --kind collisions --json
+      gateway identity list --about ins-unqualified
     """
+    if about is not None:
+        if kind is not None:
+            raise click.UsageError("--about lists records, --kind questions: one of the two is expected")
+        _list_records(Note(about), limit, reveal, as_json=as_json)
+        return
     doubts = KINDS[kind] if kind else tuple(Doubt)
     with session() as current:
         operations = identity_operations(current.assembly, current.principal)
@@ -63,6 +75,31 @@ def list_(kind: str | None, limit: int, reveal: str, *, as_json: bool) -> None:
     columns = ("question", "identité", "contre", "traits", "patient", "attend", "âge")
     print_table(columns, [_row(q, reveal=bool(reveal)) for q in questions], current.assembly.site.time_zone)
     print_decisions(decisions, current.assembly.site.time_zone, late=late)
+
+
+def _list_records(about: Note, limit: int, reveal: str, *, as_json: bool) -> None:
+    with session() as current:
+        found = identity_operations(current.assembly, current.principal).list_records(about, limit, reveal)
+    shown = [record_shown(record, reveal=bool(reveal)) for record in found]
+    if as_json:
+        print_json({"about": about, "records": shown})
+        return
+    print_table(("identité", "domaine", "statut", "patient", "à noter"), [_noted_row(each) for each in shown])
+
+
+def _noted_row(shown: dict[str, Any]) -> dict[str, object]:
+    told = ("birth_family_name", "first_given_name", "birth_date")
+    return {
+        "identité": shown["identity"],
+        "domaine": shown["authority"],
+        "statut": shown["identity_status"],
+        "patient": " ".join(shown[name] for name in told if shown[name]),
+        "à noter": _notes(shown["notes"]),
+    }
+
+
+def _notes(notes: Sequence[Note]) -> str:
+    return ", ".join(text("note", note) for note in notes)
 
 
 def _decisions(kind: str | None, operations: Any, limit: int) -> list[Decision]:
@@ -111,11 +148,16 @@ def show(identity: str, reveal: str, *, as_json: bool) -> None:
                     for d in found.decisions
                 ],
                 "evidence": evidence_shown(found.evidence) if found.evidence else None,
+                "provenance": provenance_shown(found.record),
             }
         )
         return
-    for name, value in record.items():
+    for name, value in {**record, "notes": _notes(record["notes"])}.items():
         click.echo(f"{text('trait', name):20} {said(value, current.assembly.site.time_zone)}")
+    for trace in provenance_shown(found.record):
+        traits = ", ".join(text("trait", trait) for trait in trace["traits"])
+        at = said(trace["at"], current.assembly.site.time_zone)
+        click.echo(f"provenance : {trace['source']}, message {trace['message']}, {at} : {traits}")
     for other in others:
         click.echo(f"même personne : {other['identity']} ({other['authority']})")
     if found.evidence:

@@ -18,6 +18,7 @@ from gateway.decision import REQUESTS, Circle, Decision, DecisionKind, Standing
 from gateway.errors import LimitExceeded
 from gateway.focus import Discrepancies, Focus, Question
 from gateway.identity import Identity
+from gateway.notes import Note
 from gateway.pipeline import Changes, Needs
 from gateway.state import State
 from gateway.worklist import ItemKind, ItemState, WorkItem
@@ -182,6 +183,21 @@ class IdentityDesk:
         once = {item.focus: item for item in reversed(items)}
         asked = ((item, foci[item.focus]) for item in items if once[item.focus] is item)
         return [OpenQuestion(i, found, records[f.identity]) for i, f in asked if (found := _asked(f)) is not None]
+
+    def notable(self, note: Note, limit: int, after: tuple[int, str] | None = None) -> list[Identity]:
+        """Give records of which something is notable, what was told last first, after a record's message and id."""
+        place = (_record.c.told_message, _record.c.id)
+        statement = (
+            select(_record)
+            .where(schema.NOTABLE, _record.c.notes.contains(f" {note} "))
+            .order_by(*(column.desc() for column in place))
+            .limit(limit)
+        )
+        if after is not None:
+            told, record = (literal(value, column.type) for value, column in zip(after, place, strict=True))
+            statement = statement.where(tuple_(*place) < tuple_(told, record))
+        with self._database.read() as connection:
+            return [rows.identity(dict(row)) for row in connection.execute(statement).mappings()]
 
     def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int, after: int = 0) -> list[Decision]:
         """Give decisions that stand so, after a number; of requests and freezes, those that still hold."""

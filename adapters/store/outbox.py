@@ -122,7 +122,7 @@ def _entry(row: Any) -> OutboxEntry:
         message_id=row.message_id,
         secretariat=row.secretariat,
         order_key=row.order_key,
-        item=row.item_id,
+        item=row.item_id or row.subject,
         version=row.version,
         body=bytes(row.body),
         created_at=row.created_at,

@@ -9,10 +9,17 @@ from adapters.store import rows, schema
 from adapters.store.database import Database
 from adapters.store.keys import among
 from adapters.store.work import Work
+from gateway.errors import SearchTooBroad
 from gateway.facts import Identifier, Patient
-from gateway.patients import KnownPatient, Likely, known_patient, likely
+from gateway.patients import KnownPatient, Likely, Sought, known_patient, likely
 from gateway.pipeline import Needs
 from gateway.site import Environment
+
+MOST_BORN = 10_000
+"""Persons born on one day that are looked through."""
+
+MOST_FOUND = 200
+"""Patients that a search may find."""
 
 _record, _person = schema.identity, schema.person
 
@@ -47,6 +54,23 @@ class Patients:
         """Give the persons with these ids; one whose records are all another's by now is none."""
         with self._database.read() as connection:
             return _whole(connection, ids)
+
+    def born(self, on: str, sought: Sought) -> list[KnownPatient]:
+        """Give who was born on a day, ISO, and is as sought; not the provisional records of doubts.
+
+        Raises:
+            SearchTooBroad: they are too many to be looked through.
+
+        """
+        born = and_(_record.c.birth_date == on, ~_record.c.retired, _record.c.origin_value.is_(None))
+        ids = select(_record.c.person_id).where(born).distinct().limit(MOST_BORN + 1)
+        golden = select(_person.c.golden).where(_person.c.id.in_(ids.scalar_subquery()))
+        with self._database.read() as connection:
+            stored = connection.execute(golden).scalars().all()
+            found = [person for person in map(rows.person, stored) if sought.finds(person.traits)]
+            if len(stored) > MOST_BORN or len(found) > MOST_FOUND:
+                raise SearchTooBroad(f"more than {MOST_FOUND} patients fit: more of the names is expected")
+            return _whole(connection, [person.id for person in found])
 
     def like(self, described: Patient, on: date, environment: Environment) -> list[Likely]:
         """Give who is like a patient, the surest first, by the matcher's weights in force."""

@@ -1,7 +1,7 @@
 """Rows into the core's values, and back."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from gateway.facts import (
     DocumentReported,
     EntryKind,
     Identifier,
+    IdentifierChange,
     IdentifierKind,
     OrderReported,
     Patient,
@@ -24,6 +25,8 @@ from gateway.facts import (
 )
 from gateway.focus import Discrepancies, Focus, FocusKind, Held, Noted, Question
 from gateway.identity import Identity, Person, Request, Ruling
+from gateway.notes import Note, noted
+from gateway.provenance import Trace
 from gateway.told import Told
 from gateway.worklist import CALM, UNTOUCHED, Escalation, Former, Hand, ItemKind, ItemState, WorkItem
 
@@ -46,6 +49,7 @@ _FACTS = {
 _HELD = tuple[Held, ...]
 _RULINGS = tuple[Ruling, ...]
 _REQUESTS = tuple[Request, ...]
+_PROVENANCE = tuple[Trace, ...]
 
 
 @cache
@@ -72,8 +76,18 @@ def identity_row(identity: Identity) -> Row:
         "rulings": _adapter(_RULINGS).dump_python(identity.rulings, mode="json") if identity.rulings else [],
         "frozen": identity.frozen,
         "requests": _adapter(_REQUESTS).dump_python(identity.requests, mode="json") if identity.requests else [],
+        "birth_date": identity.patient.traits.birth_date[:10],
+        "notes": notes_text(noted(identity)),
+        "identifier_change": identity.change,
+        "provenance": _adapter(_PROVENANCE).dump_python(identity.provenance, mode="json"),
         **_told_row(identity.told),
     }
+
+
+def notes_text(notes: Iterable[Note]) -> str:
+    """Give what is notable of a record as it is stored: each word between spaces."""
+    words = " ".join(notes)
+    return f" {words} " if words else ""
 
 
 def _told_row(told: Told) -> Row:
@@ -100,6 +114,8 @@ def identity(row: Found) -> Identity:
         rulings=_adapter(_RULINGS).validate_python(row["rulings"]) if row["rulings"] else (),
         frozen=row["frozen"],
         requests=_adapter(_REQUESTS).validate_python(row["requests"]) if row["requests"] else (),
+        change=IdentifierChange(row["identifier_change"]) if row["identifier_change"] else None,
+        provenance=_adapter(_PROVENANCE).validate_python(row["provenance"]) if row["provenance"] else (),
     )
 
 

@@ -224,6 +224,9 @@ person = Table(
     comment="Golden records, made anew whenever a member changes",
 )
 
+NOTABLE: ColumnElement[Any] = literal_column("notes <> ''")
+"""What the partial index of identities holds, written out like those of outcomes."""
+
 identity = Table(
     "identity",
     metadata,
@@ -244,7 +247,13 @@ identity = Table(
     Column("rulings", Json, nullable=False, server_default="[]"),
     Column("frozen", Boolean, nullable=False, server_default=false()),
     Column("requests", Json, nullable=False, server_default="[]"),
+    Column("birth_date", String(10), nullable=False, server_default=""),
+    Column("notes", Text, nullable=False, server_default=""),
+    Column("identifier_change", String(16)),
+    Column("provenance", Json, nullable=False, server_default="[]"),
     UniqueConstraint("authority", "value"),
+    Index(None, "birth_date"),
+    Index(None, "told_message", "id", sqlite_where=NOTABLE, postgresql_where=NOTABLE),
     Index(None, "person_id"),
     Index(None, "value"),
     Index(None, "ins_value", "ins_authority"),
@@ -453,7 +462,8 @@ outbox = Table(
     Column("message_id", String(36), nullable=False, unique=True),
     Column("secretariat", String(64), nullable=False),
     Column("order_key", String(36), nullable=False),
-    Column("item_id", ForeignKey("work_item.id"), nullable=False),
+    Column("item_id", ForeignKey("work_item.id")),
+    Column("subject", String(36)),
     Column("version", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),

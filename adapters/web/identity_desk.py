@@ -29,6 +29,7 @@ from adapters.identity_view import (
     evidence_shown,
     lines_shown,
     outcome_shown,
+    provenance_shown,
     question_shown,
     record_shown,
 )
@@ -40,6 +41,8 @@ from gateway.audit import AuditAction
 from gateway.decision import OF_TWO, Decision, DecisionKind, Standing
 from gateway.errors import DecidedMeanwhile, FieldMissing, GatewayError, ResourceNotFound, SenderError
 from gateway.focus import Doubt
+from gateway.identity import Identity
+from gateway.notes import Note
 from gateway.principal import Principal
 from gateway.site import Site
 from gateway.wording import REASON_LENGTH
@@ -122,6 +125,7 @@ def create_routes(
     return [
         _route("/identity/openapi.json", GET=desk.describe),
         _route("/identity/questions", GET=desk.questions),
+        _route("/identity/records", GET=desk.records),
         _route("/identity/records/{identity}", GET=desk.record),
         _route("/identity/comparisons", POST=desk.compare),
         _route("/identity/decisions", GET=desk.decisions, POST=desk.decide),
@@ -186,6 +190,22 @@ class _Desk:
         more = {"kind": kind, "limit": limit, "after": _cursor(last.created_at, last.id)} if last else {}
         return _json({"questions": shown, "next": _next("/identity/questions", more)})
 
+    async def records(self, request: Request) -> Response:
+        """Answer a page of the records of which something is notable, what was told last first."""
+        acts = await self._acts(request, AuditAction.IDENTITY_LISTED)
+        _, limit, after = _chosen(request, {"about", "limit", "after"})
+        about = _one_of(Note, request.query_params.get("about", ""), "about")
+        reveal, place = _reveal(request), _record_place(after)
+
+        def read() -> list[Identity]:
+            return acts.list_records(about, limit + 1, reveal, after=place)
+
+        found = await run_in_threadpool(read)
+        shown = [record_shown(record, reveal=bool(reveal)) for record in found[:limit]]
+        last = found[limit - 1] if len(found) > limit else None
+        more = {"about": about, "limit": limit, "after": f"{last.told.message}.{last.id}"} if last else {}
+        return _json({"records": shown, "next": _next("/identity/records", more)})
+
     async def record(self, request: Request) -> Response:
         """Answer one record, the others of its person, and what was decided of them."""
         acts = await self._acts(request, AuditAction.IDENTITY_SHOWN)
@@ -199,6 +219,7 @@ class _Desk:
                 {**self._shown(d, reveal=seen), "followed": d.number in found.followed} for d in found.decisions
             ],
             "evidence": evidence_shown(found.evidence) if found.evidence else None,
+            "provenance": provenance_shown(found.record),
         }
         return _json(shown, version=found.version)
 
@@ -368,6 +389,15 @@ def _place(cursor: str) -> tuple[datetime, str] | None:
     if place.tzinfo is None or not _IDENTITY.fullmatch(item):
         raise SenderError("what an answer's next names is expected", path="after")
     return place, item
+
+
+def _record_place(cursor: str) -> tuple[int, str] | None:
+    if not cursor:
+        return None
+    message, _, record = cursor.partition(".")
+    if not _NUMBER.fullmatch(message) or not _IDENTITY.fullmatch(record):
+        raise SenderError("what an answer's next names is expected", path="after")
+    return int(message), record
 
 
 def _reveal(request: Request) -> str:

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from adapters.identity_view import QUESTION_LISTS
 from gateway.decision import DecisionKind, Standing
 from gateway.differences import Grade
-from gateway.facts import IdentityStatus, Traits
+from gateway.facts import IdentifierChange, IdentityStatus, Traits
 from gateway.focus import Doubt
+from gateway.notes import Note
 
 _TEXT = {"type": "string"}
 _MAYBE_TEXT = {"type": ["string", "null"]}
@@ -83,6 +84,16 @@ def _paths() -> dict[str, Any]:
         "/identity/openapi.json": {"get": _open()},
         "/identity/questions": {
             "get": _act("A page of the open questions, oldest first", "Questions", _READS, _kind(), *page, _REVEAL)
+        },
+        "/identity/records": {
+            "get": _act(
+                "A page of the records of which something is notable, what was told last first",
+                "Records",
+                _READS,
+                {**_in("about", "query", {"enum": sorted(Note)}), "required": True},
+                *page,
+                _REVEAL,
+            )
         },
         "/identity/records/{identity}": {
             "get": _act(
@@ -196,6 +207,8 @@ _BARE_RECORD = {
     "vouched_for": _TRUTH,
     "frozen": _TRUTH,
     "retired": _TRUTH,
+    "notes": {"type": "array", "items": {"enum": sorted(Note)}},
+    "identifier_change": {"enum": [*sorted(IdentifierChange), None], "description": "what the last A47 did"},
 }
 _DECISION = {
     "decision": {"type": ["integer", "null"], "description": "null: a preview"},
@@ -255,7 +268,17 @@ _SCHEMAS: dict[str, Any] = {
         },
     },
     "BareRecord": _object(**_BARE_RECORD),
-    "Record": _object(**_BARE_RECORD, family=_list("BareRecord"), decisions=_list("OwnDecision"), evidence=_EVIDENCE),
+    "Record": _object(
+        **_BARE_RECORD,
+        family=_list("BareRecord"),
+        decisions=_list("OwnDecision"),
+        evidence=_EVIDENCE,
+        provenance={
+            "type": "array",
+            "items": _object(source=_TEXT, message={"type": "integer"}, at=_WHEN, traits=_TEXTS),
+        },
+    ),
+    "Records": _object(records=_list("BareRecord"), next=_MAYBE_TEXT),
     "Question": _object(
         doubt={"enum": sorted(Doubt)},
         label=_TEXT,

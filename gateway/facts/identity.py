@@ -110,6 +110,7 @@ class Patient:
         national_record: status of the national record, DMP, as sent (ZFA-1).
         contact: where and how the patient is reached.
         representatives: who speaks for a minor or a protected adult (NK1-7 = R); None: not told.
+        ins_left_out: it came with an INS that was left out, for the identity is not qualifiée (PAM.FR 2.11, 6.6.15).
 
     """
 
@@ -127,6 +128,7 @@ class Patient:
     national_record: str = ""
     contact: Contact = NO_CONTACT
     representatives: tuple[Representative, ...] | None = None
+    ins_left_out: bool = False
 
     def of_kind(self, kind: IdentifierKind) -> tuple[Identifier, ...]:
         """The identifiers of one kind, in the sender's order."""

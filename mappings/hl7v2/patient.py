@@ -129,6 +129,7 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
         _deceased(pid),
         contact=contact_of(pid, 11, 13),
         representatives=_representatives(reading, pid),
+        ins_left_out=bool(ins) and status is not IdentityStatus.QUALIFIEE,
         **_circumstances(reading, pid, zfd, zfa),
     )
     if ins and not patient.of_kind(IdentifierKind.PATIENT) and qualified_ins(patient) is None:

@@ -102,3 +102,16 @@ def test_the_further_decisions_are_typed_like_the_others(gateway):
     assert gateway("decide", "request-flag", adm, "--flag", "HOMA", "--reason", "a namesake", "--yes")[0] == 0
     requests = json.loads(gateway("list", "--kind", "requests", "--json")[1])["decisions"]
     assert [(d["kind"], d["subject"], d["overdue"]) for d in requests] == [("request-flag", "HOMA", False)]
+
+
+def test_a_record_says_where_its_traits_came_from_and_is_listed_for_what_is_notable(gateway):
+    """Source, message and time of each trait; a list of records is in French, and is not one of questions."""
+    (question,) = asked(gateway)
+    shown = json.loads(gateway("show", question["other"], "--json")[1])
+    (trace,) = shown["provenance"]
+    assert (trace["source"], trace["message"]) == ("admissions", 1)
+    assert {"birth_family_name", "birth_date"} <= set(trace["traits"])
+    assert "provenance : admissions, message 1, " in gateway("show", question["other"])[1]
+    assert json.loads(gateway("list", "--about", "twins", "--json")[1]) == {"about": "twins", "records": []}
+    assert gateway("list", "--about", "twins", "--kind", "unknown")[0] == 2
+    assert "à noter" in gateway("list", "--about", "homonyms")[1]

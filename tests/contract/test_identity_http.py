@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jsonschema import Draft202012Validator
-from messages import patient_told, result
+from messages import merge, patient_told, result
 from sites import demo_site
 from sqlalchemy import select
 from starlette.applications import Starlette
@@ -443,3 +443,52 @@ async def test_trouble_and_faults_tell_nothing(desk, monkeypatch):
                 answer = await desk.call("GET", "/identity/questions")
             assert (answer.status_code, CANARY in answer.text + str(logs)) == (status, False)
             assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def insless(control_id, ipp, *, event="A47", when=0):
+    """Admissions removes an INS (PAM.FR 2.11 §4.4)."""
+    raw = patient_told(control_id, ipp, event=event, when=when).replace(b"ADT_A05", b"ADT_A30")
+    gone = b'&ISO^PI~""^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS|'
+    mrg = b"MRG|258032934515608^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS\r"
+    return raw.replace(b"&ISO^PI|", gone, 1).rstrip(b"\r") + b"|" * 24 + b"VALI\r" + mrg
+
+
+async def test_records_are_listed_for_what_is_notable_what_was_told_last_first(desk):
+    """Twins, imputed dates, an INS without VALI, homonyms, an A47: by pages, masked, and audited."""
+    store = desk.store
+    ins = b"&ISO^PI~258032934515608^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS|"
+    store.process(
+        *(patient_told(f"C{n}", f"80{n}", born="19580101") for n in range(3)),
+        patient_told("C4", "8104").rstrip(b"\r") + b"|" * 24 + b"HOMA\r",
+        patient_told("C5", "8105").replace(b"&ISO^PI|", ins),
+        insless("C6", "8106", when=6),
+    )
+    first = (await desk.call("GET", "/identity/records?about=imputed-dates&limit=2")).json()
+    then = (await desk.call("GET", first["next"])).json()
+    told = [*first["records"], *then["records"]]
+    assert (len(told), then["next"]) == (3, None)
+    assert all(r["birth_date"] == "***" and r["notes"] == ["imputed-dates"] for r in told)
+    for about in ("homonyms", "ins-unqualified", "identifiers-changed"):
+        (record,) = (await desk.call("GET", f"/identity/records?about={about}", **REVEAL)).json()["records"]
+        assert about in record["notes"]
+        assert (record["identifier_change"] == "ins-removed") is (about == "identifiers-changed")
+    for about in ("twins", "merges-to-follow"):
+        assert (await desk.call("GET", f"/identity/records?about={about}")).json()["records"] == []
+    for wrong in ("", "?about=nothing", "?about=twins&after=x", "?about=twins&kind=alike"):
+        assert (await desk.call("GET", f"/identity/records{wrong}")).status_code == 400
+    listed = [e for e in store.trail.search(AuditQuery(limit=100)) if e.action == AuditAction.IDENTITY_LISTED]
+    assert [e.detail["about"] for e in listed][:2] == ["imputed-dates"] * 2
+
+
+async def test_a_request_to_merge_is_followed_among_the_records_until_admissions_has_done_it(desk):
+    """Both numbers are on the list of merges to follow, and neither once the A40 has come."""
+    store = desk.store
+    store.process(patient_told("C1", "8001"), patient_told("C2", "8002"))
+    record = schema.identity.c
+    one, other = (r.id for r in store.rows(select(record.id)))
+    asked = {"kind": "request-merge", "identity": one, "other": other, "reason": "one and the same"}
+    assert (await desk.call("POST", "/identity/decisions", asked)).status_code == 201
+    followed = (await desk.call("GET", "/identity/records?about=merges-to-follow")).json()["records"]
+    assert {r["identity"] for r in followed} == {one, other}
+    store.process(merge("C3", "8002", "8001", when=5), merge("C4", "8001", "8002", when=6))
+    assert (await desk.call("GET", "/identity/records?about=merges-to-follow")).json()["records"] == []

@@ -218,6 +218,27 @@ async def test_a_patient_is_read_and_found_by_identifier(store, http):
     issue(await http.get("/fhir/Patient/nobody", headers=signed()), 404)
 
 
+async def test_a_day_of_birth_and_the_first_letters_of_a_name_find_a_patient(store, http):
+    """EXI SI 01 and 03: birth or used name, any given name, without accents and hyphens; by pages, in one order."""
+    told = [("8001", "MARTIN-DUPUIS", "ANNE"), ("8002", "MARTINEZ", "ANNE-LISE"), ("8003", "DURAND", "LISE")]
+    store.process(*(patient_told(f"C{n}", n, family=family, given=given) for n, family, given in told))
+    store.process(patient_told("C9", "8009", family="MARTIN", born="19580322"))
+
+    async def found(**asked):
+        page = bundle(await http.get("/fhir/Patient", params={"birthdate": "1958-03-21", **asked}, headers=signed()))
+        return page["total"], [e["resource"]["identifier"][0]["value"] for e in page.get("entry", [])]
+
+    assert sorted((await found(family="mart"))[1]) == ["8001", "8002"]
+    assert (await found(family="Martin Du"))[1] == ["8001"]
+    assert (await found(family="martindupuis"))[1] == ["8001"]
+    assert sorted((await found(given="lis"))[1]) == ["8002", "8003"]
+    assert (await found(family="mar", given="lise"))[1] == ["8002"]
+    assert (await found(family="mar", gender="male")) == (0, [])
+    pages = [await found(family="mart", _count="1", _offset=str(n)) for n in range(3)]
+    assert [total for total, _ in pages] == [2, 2, 2]
+    assert sorted(number for _, numbers in pages for number in numbers) == ["8001", "8002"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -11,7 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from messages import appointment, patient_told
+from messages import appointment, message, patient_told, pid, result
 from sqlalchemy import event, insert, select, text, update
 from stores import NOW, store_at
 
@@ -66,6 +66,35 @@ def test_bodies_that_an_earlier_program_kept_are_carried_over(database_url):
             connection.execute(text(MESSAGE_BEFORE), [{"raw": raw} for raw in raws])
         store.database.migrate()
         assert [store.inbox.raw(m.id) for m in store.listed()] == raws
+
+
+def test_what_is_notable_of_identities_stored_before_is_noted_and_the_outbox_is_carried_over(database_url):
+    """The migration notes what the program would, and the outbox keeps its entries and its numbers."""
+    with store_at(database_url) as store:
+        store.database.migrate()
+        twin = pid("8002", given="LISE") + "|" * 17 + "1"
+        told = [
+            patient_told("C1", "8001", born="19581231"),
+            message("ADT^A28^ADT_A05", "C2", "EVN||20260302080000", twin, application="ADM", version="2.5^FRA^2.11"),
+            patient_told("C3", "8003").rstrip(b"\r") + b"|" * 24 + b"HOMA\r",
+            patient_told("C4", "8004").replace(
+                b"&ISO^PI|", b"&ISO^PI~258032934515608^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS|"
+            ),
+            result("C6", "8001", "O1", when=4),
+        ]
+        store.process(*told)
+        record, outbox = schema.identity.c, schema.outbox
+        columns = select(record.value, record.notes, record.birth_date).order_by(record.value)
+        before, entries = store.rows(columns), store.outbox.unconfirmed(100)
+        noted = [notes for value, notes, _ in before if value.startswith("800")]
+        assert noted == [" imputed-dates ", " twins ", " homonyms ", " ins-unqualified "]
+        revise(store, command.downgrade, "0012")
+        store.database.migrate()
+        assert store.rows(columns) == before
+        assert store.outbox.unconfirmed(100) == [e for e in entries if e.secretariat != "identity"]
+        store.process(result("C7", "8002", "O2", when=5))
+        assert store.outbox.unconfirmed(100)[-1].sequence > entries[-1].sequence
+        assert store.rows(select(outbox.c.subject).where(outbox.c.item_id.is_not(None)).distinct()) == [(None,)]
 
 
 def test_a_schema_that_went_back_and_forth_keeps_bodies_and_what_waits(database_url):

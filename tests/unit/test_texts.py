@@ -28,6 +28,7 @@ from gateway.handling import Deed
 from gateway.identity import contradictions
 from gateway.matching.guards import Guard
 from gateway.matching.model import Model
+from gateway.notes import Note
 from gateway.pipeline import SHOWN
 from gateway.told import Told
 from gateway.worklist import MADE_BY_HAND, ItemKind, ItemState
@@ -149,3 +150,8 @@ def test_every_word_of_the_matcher_has_its_text():
     assert keys("level") == {level for levels in shipped.values() for level in levels}
     assert keys("guard") == set(Guard)
     assert keys("hindrance") == set(Hindrance)
+
+
+def test_everything_notable_of_a_record_has_its_text():
+    """What a record is listed for is said in French, and nothing else is."""
+    assert keys("note") == set(Note)
