@@ -41,7 +41,8 @@ format: install ## let ruff lay out and repair the code
 	$(VENV)/bin/ruff check --fix .
 
 prove: install ## break it at every step, and in a storm: the whole of what `make test` samples (half an hour)
-	$(VENV)/bin/python -m pytest -q --prove tests/e2e/test_crash_matrix.py tests/e2e/test_storm.py
+	$(VENV)/bin/python -m pytest -q --prove tests/e2e/test_crash_matrix.py tests/e2e/test_storm.py \
+	  tests/properties/test_audit_tampering.py
 
 fuzz: install ## feed the reader, the answers, the translation and MLLP with mutations for SECONDS (300), led by coverage
 	$(UV) pip install --quiet --python $(VENV)/bin/python 'atheris>=3,<4'

@@ -98,10 +98,10 @@ class Keys:
             raise ConfigurationError("the file of the private key is expected", path=SETTING)
         return self.file
 
-    def held(self) -> str | None:
-        """Give the id of the key in the file; None where there is no file that can be read."""
+    def held(self) -> Signer | None:
+        """Give the key in the file; None where there is no file that can be read."""
         with suppress(ConfigurationError):
-            return read_signer(self.file).key if self.file is not None else None
+            return read_signer(self.file) if self.file is not None else None
         return None
 
     def signer(self, now: datetime) -> Signer | None:

@@ -22,7 +22,6 @@ from gateway.reception import Reception
 from gateway.retention import Purge
 from gateway.sight import Sight, nobody, sight
 from gateway.site import Secretariat
-from gateway.verification import Verification
 from gateway.worklist import ItemKind, ItemState
 
 T = TypeVar("T")
@@ -406,13 +405,6 @@ class Operations(Audited):
         yield from retention.run(self._principal.id, now, dry_run=dry_run)
 
     # -- audit -----------------------------------------------------------------------------------------------------
-
-    def verify_audit(self) -> Verification:
-        """Check the whole chain (audited)."""
-        self.require(Right.AUDIT_VERIFY, AuditAction.AUDIT_VERIFIED)
-        verification = self._trail.verify()
-        self._record(AuditAction.AUDIT_VERIFIED, ok=verification.ok, sealed=verification.sealed)
-        return verification
 
 
 def _without_words(step: Step, shown: ItemView) -> Step:

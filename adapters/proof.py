@@ -5,7 +5,6 @@ from pathlib import Path
 from adapters.assembly import Assembly
 from adapters.notary import Keys, Notary
 from adapters.proof_operations import ProofOperations
-from adapters.sinks import Courier, Sink, file_sink, http_sink, syslog_sink
 from adapters.store.checkpoints import CheckpointStore
 from gateway.principal import Principal
 
@@ -35,17 +34,3 @@ def notary(parts: Assembly) -> Notary:
     settings = parts.settings
     store = CheckpointStore(parts.database)
     return Notary(store, keys(parts), settings.audit_checkpoint_events, settings.audit_checkpoint_seconds)
-
-
-def courier(parts: Assembly) -> Courier:
-    """Give what takes checkpoints to the places outside that the settings name."""
-    settings = parts.settings
-    sinks: dict[str, Sink] = {}
-    if settings.audit_sink_file:
-        sinks["file"] = file_sink(Path(settings.audit_sink_file))
-    if settings.audit_sink_syslog:
-        host, _, port = settings.audit_sink_syslog.rpartition(":")
-        sinks["syslog"] = syslog_sink(host, int(port), settings.audit_sink_syslog_ca, parts.site.id)
-    if settings.audit_sink_http:
-        sinks["http"] = http_sink(settings.audit_sink_http)
-    return Courier(parts.database, CheckpointStore(parts.database), sinks)

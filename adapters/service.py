@@ -18,7 +18,7 @@ from typing import Any, ParamSpec
 
 import structlog
 
-from adapters import configuring, online, pipeline, proof
+from adapters import configuring, online, pipeline, proof, sinks
 from adapters.appointments import StoredExchange
 from adapters.assembly import Assembly
 from adapters.bus.embedded import EmbeddedPublisher
@@ -263,7 +263,7 @@ class _Service:
             stopping = threading.Event()
             yield _Part("sealer", _in_own_thread(run_sealer, self._assembly.trail, stopping), stopping.set)
         if self._role.does(Role.RELAY):
-            for name, runs in (("notary", proof.notary(self._assembly)), ("courier", proof.courier(self._assembly))):
+            for name, runs in (("notary", proof.notary(self._assembly)), ("courier", sinks.courier(self._assembly))):
                 stopping = threading.Event()
                 yield _Part(name, _in_own_thread(runs.run, stopping), stopping.set)
 

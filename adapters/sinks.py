@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import structlog
 
+from adapters.assembly import Assembly
 from adapters.store.checkpoints import CheckpointStore
 from adapters.store.database import Database, SessionLock
 from gateway.checkpoint import Signed
@@ -168,3 +169,17 @@ class Courier:
             return False
         self._failures[name] = 0
         return True
+
+
+def courier(parts: Assembly) -> Courier:
+    """Give what takes checkpoints to the places outside that the settings name."""
+    settings = parts.settings
+    sinks: dict[str, Sink] = {}
+    if settings.audit_sink_file:
+        sinks["file"] = file_sink(Path(settings.audit_sink_file))
+    if settings.audit_sink_syslog:
+        host, _, port = settings.audit_sink_syslog.rpartition(":")
+        sinks["syslog"] = syslog_sink(host, int(port), settings.audit_sink_syslog_ca, parts.site.id)
+    if settings.audit_sink_http:
+        sinks["http"] = http_sink(settings.audit_sink_http)
+    return Courier(parts.database, CheckpointStore(parts.database), sinks)

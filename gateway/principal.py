@@ -107,6 +107,8 @@ class Right(StrEnum):
     """Search the audit trail."""
     AUDIT_VERIFY = "audit:verify"
     """Verify the audit chain, and see its public keys."""
+    AUDIT_EXPORT = "audit:export"
+    """Export the audit trail, and prove that an event is in it."""
     AUDIT_KEY = "audit:key"
     """Make and replace the key that signs the audit trail's checkpoints."""
     OPERATE = "operate"

@@ -194,11 +194,12 @@ class Witness:
             return Problem.OTHER_LOG
         if told.number != (before.checkpoint.number if before else 0) + 1:
             return Problem.CHECKPOINT_MISSING
+        if not self._ring.has_signed(signed):
+            return Problem.CHECKPOINT_UNSIGNED
         follows = (before.hash, before.checkpoint.last + 1) if before else (NOTHING, 1)
         other = self._by_number.get(told.number)
-        if follows != (told.previous, told.first) or (other is not None and other.form != signed.form):
-            return Problem.CHECKPOINT_CHANGED
-        return None if self._ring.has_signed(signed) else Problem.CHECKPOINT_UNSIGNED
+        same = follows == (told.previous, told.first) and (other is None or other.form == signed.form)
+        return None if same else Problem.CHECKPOINT_CHANGED
 
     def _flush(self) -> None:
         self._tree.extend(self._buffer)
@@ -300,6 +301,19 @@ def _follows(link: Link, before: str) -> bool:
 def _form(link: Link) -> bytes:
     form = link.form if link.again is None or link.event is None else link.again(link.event)
     return form or b""
+
+
+def exact(chain: Iterable[Link | Signed]) -> Iterator[Link | Signed]:
+    """Give a chain whose forms are those of the events' values, also where they are not what was sealed."""
+    before = GENESIS
+    for entry in chain:
+        if isinstance(entry, Link):
+            own = sha256(entry.form or b"").hexdigest()
+            same = sha256((before + own).encode()).hexdigest() == entry.digest
+            before = entry.digest
+            yield entry if same or entry.form is None else entry._replace(form=_form(entry), again=None)
+        else:
+            yield entry
 
 
 # -- what was done -----------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """`gateway audit`."""
 
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from adapters.audit_operations import audit_operations
 from adapters.cli.audit_key import key
+from adapters.cli.audit_proof import export, prove, verify
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.period import instant
 from adapters.cli.session import session
@@ -17,10 +17,11 @@ from mappings.texts import text
 
 @click.group()
 def audit() -> None:
-    """Search and verify the audit trail."""
+    """Search the audit trail, and prove it."""
 
 
-audit.add_command(key)
+for _command in (verify, export, prove, key):
+    audit.add_command(_command)
 
 
 @audit.command()
@@ -87,34 +88,3 @@ def event_json(event: AuditEvent) -> dict[str, Any]:
         "correlation": event.correlation,
         "detail": dict(event.detail),
     }
-
-
-@audit.command()
-@json_option
-@click.pass_context
-def verify(ctx: click.Context, *, as_json: bool) -> None:
-    """Check the whole chain; exit 1 and name the first bad record where it does not hold.
-
-    \b
-    Examples:
-      gateway audit verify
-      gateway audit verify --json
-    """
-    with session() as current:
-        verification = current.operations.verify_audit()
-    bad = verification.first_bad
-    if as_json:
-        print_json(
-            {
-                "ok": verification.ok,
-                "events": verification.events,
-                "sealed": verification.sealed,
-                "first_bad": asdict(bad) if bad else None,
-            }
-        )
-    elif bad is None:
-        click.echo(f"chaîne intacte : {verification.sealed} événements scellés")
-    else:
-        click.echo(f"chaîne rompue au maillon {bad.sequence}, événement {bad.event or '?'} : {bad.problem}")
-    if not verification.ok:
-        ctx.exit(1)

@@ -68,7 +68,8 @@ def _row(statement: KeyStatement, until: datetime | None, *, here: bool) -> dict
 
 @key.command()
 @click.argument("wanted", metavar="[KEY]", default="")
-def public(wanted: str) -> None:
+@json_option
+def public(wanted: str, *, as_json: bool) -> None:
     """Print a public key as PEM: the last one, or that whose id begins with KEY.
 
     Give it away once, on paper or by another way than the log: whoever has it can verify an export. Needs the right
@@ -79,8 +80,11 @@ def public(wanted: str) -> None:
       gateway audit key public > audit-key.pem
     """
     with _proving() as (_, operations):
-        statement = operations.public_key(wanted)
-    click.echo(public_pem(bytes.fromhex(statement.public)), nl=False)
+        shown = operations.public_key(wanted)
+    if as_json:
+        print_json(_row(shown.statement, shown.until, here=shown.signs_here))
+    else:
+        click.echo(public_pem(bytes.fromhex(shown.statement.public)), nl=False)
 
 
 @key.command()

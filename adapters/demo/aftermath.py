@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters import proof
 from adapters.assembly import Assembly
 from adapters.audit_operations import audit_operations
 from adapters.demo.patients import APPOINTMENT_OID
@@ -60,7 +61,7 @@ def look(assembly: Assembly, principal: Principal, scenario: Scenario) -> Afterm
         live={number: _live(assembly, number, items) for number in scenario.expected.live},
         decisions=tuple(answers.search(AuditQuery(action="gateway:identity:", limit=ENOUGH))),
         story=tuple(story),
-        verification=operations.verify_audit(),
+        verification=proof.operations(assembly, principal).verify(),
         waiting=assembly.outbox.waiting(),
     )
 

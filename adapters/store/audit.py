@@ -1,7 +1,9 @@
 """The audit trail in the store: appended with each act, sealed into a chain, searched and verified."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
@@ -14,11 +16,12 @@ from adapters.store.database import Database
 from adapters.store.keys import among
 from gateway import audit, verification
 from gateway.audit import AuditEvent, Problem
+from gateway.audit_export import Header
 from gateway.audit_query import AuditPage, AuditQuery, Tally
-from gateway.checkpoint import KeyRing, Signed
+from gateway.checkpoint import KeyRing, KeyStatement, Signed
 from gateway.errors import GatewayError
 from gateway.facts import Identifier, IdentifierKind
-from gateway.verification import Verification, Witness
+from gateway.verification import Link, Verification, Witness, exact
 
 SEAL_BATCH = 2_000
 """Events sealed by one transaction."""
@@ -160,6 +163,16 @@ class AuditTrail:
             without = _first_without_seal(connection)
             problem = Problem.EVENT_REMOVED if without is None else Problem.SEAL_MISSING
             return replace(found, first_bad=replace(bad, event=without, problem=problem))
+
+    @contextmanager
+    def exporting(self) -> Iterator[tuple[Header, list[KeyStatement], Iterator[Link | Signed]]]:
+        """Seal what is written, then give the log as it stands: what an export says of itself, keys, and the chain."""
+        self.seal()
+        with self._database.read() as connection:
+            log = connection.execute(select(schema.installation.c.id)).scalar_one()
+            sealed = connection.execute(select(func.max(schema.audit_seal.c.sequence))).scalar() or 0
+            with closing(entries(connection)) as chain:
+                yield Header(log, datetime.now(UTC), sealed), keys(connection), exact(chain)
 
     def search(self, query: AuditQuery) -> list[AuditEvent]:
         """Give the events that match, oldest first: the newest of them, unless the oldest are asked for.

@@ -12,7 +12,7 @@ from adapters.store.keys import among
 from gateway import audit
 from gateway.audit import AuditAction, AuditEvent
 from gateway.checkpoint import KeyStatement, Signed, key_of, signed_of
-from gateway.verification import Entry, Link
+from gateway.verification import Link
 
 PAGE = 5_000
 """Links read at a time."""
@@ -53,7 +53,7 @@ def _links(dialect: str) -> TextClause:
 _LINKS = {dialect: _links(dialect) for dialect in _TEXT}
 
 
-def entries(connection: Connection) -> Generator[Entry, None, None]:
+def entries(connection: Connection) -> Generator[Link | Signed, None, None]:
     """Give the log: its links by sequence, and each checkpoint behind the last link that it covers."""
     checkpoints = _all_checkpoints(connection)
     coming = next(checkpoints, None)
@@ -143,6 +143,14 @@ def _forms(connection: Connection, numbers: Sequence[int]) -> dict[int, bytes]:
             return {numbers[0]: b""}
         middle = len(numbers) // 2
         return _forms(connection, numbers[:middle]) | _forms(connection, numbers[middle:])
+
+
+def sealed_form(connection: Connection, event: int) -> tuple[int, bytes]:
+    """Give an event's place in the chain and its canonical form; empty where it has no seal or cannot be read."""
+    place = connection.execute(
+        select(schema.audit_seal.c.sequence).where(schema.audit_seal.c.event_id == event)
+    ).scalar()
+    return (0, b"") if place is None else (place, _forms(connection, [event]).get(event, b""))
 
 
 def _indexed(connection: Connection, numbers: Sequence[int]) -> dict[int, set[str]]:

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from adapters.store import schema
 from adapters.store.audit import append
-from adapters.store.chain import checkpoints, signed_in
+from adapters.store.chain import checkpoints, sealed_form, signed_in
 from adapters.store.chain import keys as all_keys
 from adapters.store.database import Database
-from gateway.audit import AuditEvent
+from gateway.audit import GENESIS, AuditEvent
 from gateway.checkpoint import NOTHING, Checkpoint, KeyStatement, Signed
-from gateway.errors import StateConflict
+from gateway.errors import ResourceNotFound, StateConflict
+from gateway.inclusion import Inclusion
 from gateway.merkle import Tree
 
 MOST_LEAVES = 65_536
@@ -183,24 +184,28 @@ class CheckpointStore:
 
     # -- proving ---------------------------------------------------------------------------------------------------
 
-    def covering(self, event: int) -> tuple[int, Signed | None, list[bytes]]:
-        """Give an event's place in the chain, the checkpoint over it, and the digests of all seals under that.
+    def inclusion(self, event: int) -> Inclusion:
+        """Give where an event stands in the log, and the checkpoint over it.
 
-        Returns:
-            The sequence, 0 where the event has no seal; None where no checkpoint covers it yet.
+        Raises:
+            ResourceNotFound: there is no such event, or it has no seal yet.
+            StateConflict: no checkpoint covers it yet.
 
         """
         with self._database.read() as connection:
-            place = connection.execute(select(_seals.c.sequence).where(_seals.c.event_id == event)).scalar() or 0
+            place, form = sealed_form(connection, event)
+            if not form:
+                raise ResourceNotFound("the number of a sealed audit event that can be read is expected")
             wanted = select(_checkpoints.c.content).where(_checkpoints.c.last >= place).order_by(_checkpoints.c.last)
-            content = connection.execute(wanted.limit(1)).scalar() if place else None
+            content = connection.execute(wanted.limit(1)).scalar()
             if content is None:
-                return place, None, []
+                raise StateConflict("no checkpoint covers this event yet")
             signed = signed_in(content)
             first, last = signed.checkpoint.first, signed.checkpoint.last
-            under = select(_seals.c.digest).where(_seals.c.sequence.between(first - 1, last))
-            digests = connection.execute(under.order_by(_seals.c.sequence)).scalars()
-            return place, signed, [bytes.fromhex(digest) for digest in digests]
+            under = select(_seals.c.sequence, _seals.c.digest).where(_seals.c.sequence.between(first - 1, last))
+            digests = {row.sequence: row.digest for row in connection.execute(under)}
+        leaves = [bytes.fromhex(digests[sequence]) for sequence in sorted(digests) if sequence >= first]
+        return Inclusion(place, form, digests.get(place - 1, GENESIS), signed, leaves)
 
 
 def _last(connection: Connection) -> Signed | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from facts import ANNE, MORNING, appointment, book, document, ipp, patient, result, visit
 
-from gateway.audit import AuditAction
+from gateway.audit import AuditAction, Problem
 from gateway.decision import DecisionKind, Flag, Standing
 from gateway.demand import ASKED, DIFFERS, demand
 from gateway.differences import Grade
@@ -31,6 +31,7 @@ from gateway.matching.model import Model
 from gateway.notes import Note
 from gateway.pipeline import SHOWN
 from gateway.told import Told
+from gateway.verification import Blind
 from gateway.worklist import MADE_BY_HAND, ItemKind, ItemState
 from mappings.hl7v2.tables import COMPLETIONS
 from mappings.texts import keys, text
@@ -97,6 +98,8 @@ def test_no_title_is_left_over():
         ("priority", Priority),
         ("remark", Remark),
         ("deed", Deed),
+        ("audit-problem", Problem),
+        ("audit-unchecked", Blind),
     ],
 )
 def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):

@@ -1,0 +1,176 @@
+"""An export of the audit log: what an auditor takes away, and verifies without the gateway that wrote it.
+
+Lines of canonical JSON: a header, the public keys, then the chain in order, each checkpoint behind the last link that
+it covers. A link's event stands in it as it was sealed, byte for byte.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.audit import Break, Problem
+from gateway.canonical_json import encoded
+from gateway.checkpoint import KeyRing, KeyStatement, Signed, Verify, instant, key_of, signed_of
+from gateway.errors import ConfigurationError
+from gateway.verification import Entry, Link, Read, Verification, Witness, verify
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an export says of itself.
+
+    Attributes:
+        log: id of the installation whose log it is.
+        at: aware instant up to which it is whole.
+        events: how many events it holds.
+
+    """
+
+    log: str
+    at: datetime
+    events: int
+
+    @property
+    def line(self) -> bytes:
+        """The export's first line."""
+        told = {"at": instant(self.at), "events": self.events, "format": FORMAT, "log": self.log}
+        return encoded({"export": told})
+
+
+def line_of(entry: Link | Signed) -> bytes:
+    """Give the line of a link (null: its event is gone; empty: it cannot be read), or of a checkpoint."""
+    if isinstance(entry, Signed):
+        return entry.line
+    form = b"null" if entry.form is None else entry.form or b'""'
+    return b'{"digest":"%b","event":%b,"sequence":%d}' % (entry.digest.encode(), form, entry.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands before the chain."""
+
+    header: Header
+    keys: list[KeyStatement]
+
+
+def head_of(lines: Iterable[bytes]) -> Head:
+    """Give what stands before the chain.
+
+    Raises:
+        ConfigurationError: this is no export.
+
+    """
+    given = iter(lines)
+    header, keys = _header(next(given, b"")), []
+    for line in given:
+        if not line.startswith(b'{"endorsement":'):
+            break
+        try:
+            keys.append(key_of(json.loads(line)))
+        except ValueError:
+            raise ConfigurationError("a key of the audit trail is expected", path="--export") from None
+    return Head(header, keys)
+
+
+def _header(line: bytes) -> Header:
+    try:
+        told = json.loads(line)["export"]
+        header = Header(told["log"], datetime.fromisoformat(told["at"]), told["events"])
+        good = told["format"] == FORMAT and header.line == line.rstrip(b"\n")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        good = False
+    if not good:
+        rule = f"an export of the audit trail by gateway audit export, of format {FORMAT}, is expected"
+        raise ConfigurationError(rule, path="--export")
+    return header
+
+
+def entries_of(lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Give the chain of an export's lines, and its checkpoints; None for a line that cannot be read."""
+    for line in lines:
+        if line.startswith(_LINK):
+            yield _link(line.rstrip(b"\n"))
+        elif line.startswith(b'{"checkpoint":'):
+            yield _checkpoint(line)
+        elif not line.startswith((b'{"export":', b'{"endorsement":')):
+            yield None
+
+
+_LINK = b'{"digest":"'
+_DIGEST = slice(len(_LINK), len(_LINK) + 64)
+_EVENT, _SEQUENCE = b'","event":', b',"sequence":'
+_FORM = _DIGEST.stop + len(_EVENT)
+
+
+def _link(line: bytes) -> Link | None:
+    """Give a link by the places of its members: to read it as JSON would take longer than to verify it."""
+    cut = line.rfind(_SEQUENCE)
+    number = line[cut + len(_SEQUENCE) : -1]
+    if line[_DIGEST.stop : _FORM] != _EVENT or not number.isdigit() or line[-1:] != b"}":
+        return None
+    form = line[_FORM:cut]
+    return Link(int(number), None, line[_DIGEST].decode("ascii", "replace"), None if form == b"null" else form)
+
+
+def _checkpoint(line: bytes) -> Signed | None:
+    try:
+        return signed_of(json.loads(line))
+    except ValueError:
+        return None
+
+
+def verify_export(
+    read: Read,
+    head: Head,
+    check: Verify,
+    trusted: set[str] | None = None,
+    outside: Sequence[Signed] = (),
+    progress: Callable[[int], None] = lambda _: None,
+) -> Verification:
+    """Verify an export by itself.
+
+    Args:
+        read: gives its entries, as often as asked.
+        head: what stands before them.
+        check: checks signatures.
+        trusted: hex public keys that the reader has from elsewhere; None: those that the export tells.
+        outside: checkpoints that somebody else kept.
+        progress: told now and then how many links were walked.
+
+    """
+    header = head.header
+    witness = Witness(KeyRing(head.keys, check, trusted), outside, log=header.log, as_of=header.at)
+    found = verify(read, witness, header.events, progress=progress)
+    bad = found.first_bad
+    return replace(found, first_bad=_told(bad, read, header)) if bad else found
+
+
+def _told(bad: Break, read: Read, header: Header) -> Break:
+    """Give a break in the words of an export, where a seal and its event are one line, with the event's number."""
+    if bad.problem is Problem.SEAL_MISSING:
+        more = next((entry for entry in read() if isinstance(entry, Link) and entry.sequence >= bad.sequence), None)
+        if more is None:
+            return Break(bad.sequence, None, Problem.TAIL_CUT, header.events)
+        inserted = more.sequence == bad.sequence
+        bad = replace(bad, problem=Problem.EVENT_INSERTED if inserted else Problem.EVENT_REMOVED)
+    if bad.problem is Problem.TAIL_CUT:
+        return replace(bad, until=max(bad.until or 0, header.events))
+    if bad.problem in _WITH_EVENT:
+        here = (entry for entry in read() if isinstance(entry, Link) and entry.sequence == bad.sequence)
+        return replace(bad, event=next(map(_number, here), None))
+    return bad
+
+
+_WITH_EVENT = frozenset({Problem.EVENT_CHANGED, Problem.EVENT_INSERTED, Problem.EVENTS_REORDERED})
+
+
+def _number(link: Link) -> int | None:
+    try:
+        told: Any = json.loads(link.form or b"")
+        return int(told["id"])
+    except (ValueError, TypeError, KeyError):
+        return None
