@@ -1,8 +1,9 @@
 """What may be asked of the audit trail: each answer needs a right, and is itself an act that the trail keeps."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from adapters.assembly import Assembly
@@ -10,10 +11,13 @@ from adapters.audited import Audited
 from adapters.store.audit import AuditTrail
 from gateway.audit import AuditAction, AuditEvent
 from gateway.audit_query import AuditPage, AuditQuery, Place
+from gateway.audit_report import Case, Dealing, Limits, Masked, anomalies, dealings, masked
 from gateway.errors import ResourceNotFound
+from gateway.facts import Identifier
 from gateway.principal import Principal, Right
 from gateway.site import Site
-from mappings.fhir.audit_event import Context, Share, View, projected, shares
+from mappings.audit_story import profession_of
+from mappings.fhir.audit_event import Context, Share, View, principal_of, projected, shares
 from mappings.fhir.audit_search import AuditSearch, Cursor
 
 
@@ -33,6 +37,20 @@ class Found:
     identities: tuple[str, ...] | None
     total: int | None
     cursor: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """Who dealt with what.
+
+    Attributes:
+        dealings: in the order in which each began.
+        patients: record id -> identifier, of the records concerned.
+
+    """
+
+    dealings: list[Dealing]
+    patients: dict[str, Identifier]
 
 
 class AuditOperations(Audited):
@@ -55,6 +73,75 @@ class AuditOperations(Audited):
         found = self._trail.search(query)
         patients = self._trail.identities(query.patient) if query.patient else []
         self._record(AuditAction.AUDIT_SEARCHED, patients=patients, found=len(found))
+        return found
+
+    def write(self, query: AuditQuery) -> list[AuditEvent]:
+        """Give the events that match, oldest first, to be written down for others (audited as a report)."""
+        self.require(Right.AUDIT_REPORT, AuditAction.AUDIT_REPORTED)
+        found = self._trail.search(query)
+        patients = self._trail.identities(query.patient) if query.patient else []
+        self._record(AuditAction.AUDIT_REPORTED, patients=patients, report="search", found=len(found))
+        return found
+
+    # -- reports ---------------------------------------------------------------------------------------------------
+
+    def breach(self, patient: str, principal: str, since: datetime, until: datetime | None) -> Breach:
+        """Give who dealt with a patient's data, or with whose data somebody dealt (RGPD 33; audited).
+
+        Args:
+            patient: an identifier's value; empty: whoever is concerned.
+            principal: whose dealings; empty: everybody's.
+            since: from this instant on.
+            until: before this instant; None: up to now.
+
+        Raises:
+            ResourceNotFound: nobody has this identifier.
+
+        """
+        self.require(Right.AUDIT_REPORT, AuditAction.AUDIT_REPORTED)
+        records = frozenset(self._trail.identities(patient)) if patient else None
+        if records == frozenset():
+            raise ResourceNotFound("no patient has this identifier", path="--patient")
+        query = AuditQuery(patient=patient, principal=principal, since=since, until=until)
+        found = dealings(self._trail.each(query), records)
+        concerned = {record for each in found for record in each.patients}
+        self._record(AuditAction.AUDIT_REPORTED, patients=sorted(concerned), report="breach", found=len(found))
+        return Breach(found, self._trail.identifiers(concerned))
+
+    def anomalies(self, since: datetime, until: datetime | None, limits: Limits) -> list[Case]:
+        """Give what is worth a look in a period, in order of time (audited)."""
+        self.require(Right.AUDIT_REPORT, AuditAction.AUDIT_REPORTED)
+        sources = {source.id for source in self._site.sources}
+        people = [name for name in self._trail.actors() if name not in sources]
+        found = [
+            case for name in people for case in anomalies(self._acts(name, since, until), self._serves(name), limits)
+        ]
+        self._record(AuditAction.AUDIT_REPORTED, report="anomalies", found=len(found))
+        return sorted(found, key=lambda case: (case.first, case.events))
+
+    def _acts(self, principal: str, since: datetime, until: datetime | None) -> Iterator[AuditEvent]:
+        return self._trail.each(AuditQuery(principal=principal, action="user:", since=since, until=until))
+
+    def _serves(self, principal: str) -> frozenset[str] | None:
+        """Give the secretariats that somebody works for; None where the site says nothing, or that they read all."""
+        known = principal_of(self._site, principal)
+        return known.secretariats if known and known.secretariats else None
+
+    def disclose(self, patient: str, since: datetime | None, until: datetime | None) -> list[Masked]:
+        """Give what a patient may be told of who dealt with their data: by day and profession (audited).
+
+        Raises:
+            ResourceNotFound: nobody has this identifier.
+
+        """
+        self.require(Right.AUDIT_DISCLOSE, AuditAction.AUDIT_DISCLOSED)
+        records = tuple(self._trail.identities(patient))
+        if not records:
+            raise ResourceNotFound("no patient has this identifier", path="--patient")
+        events = list(self._trail.each(AuditQuery(identities=records, since=since, until=until)))
+        professions = {e.principal: profession_of(e.principal, self._site) for e in events}
+        found = masked(events, professions, self._site.time_zone)
+        self._record(AuditAction.AUDIT_DISCLOSED, patients=records, found=len(found))
         return found
 
     # -- FHIR (ITI-81) ---------------------------------------------------------------------------------------------

@@ -107,6 +107,8 @@ class AuditAction(StrEnum):
     MODELS_LISTED = "user:identity-models:listed"
     MODEL_SHOWN = "user:identity-model:shown"
     AUDIT_SEARCHED = "user:audit:searched"
+    AUDIT_REPORTED = "user:audit:reported"
+    AUDIT_DISCLOSED = "user:audit:disclosed"
     AUDIT_VERIFIED = "user:audit:verified"
     AUDIT_EXPORTED = "user:audit:exported"
     AUDIT_PROVEN = "user:audit:proven"

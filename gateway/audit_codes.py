@@ -91,7 +91,20 @@ _VERBS = {
     **dict.fromkeys(("purged", "discarded"), "D"),
     **dict.fromkeys(("started", "stopped", "run", "published", "replayed", "refused"), "E"),
     **dict.fromkeys(("recognised-duplicate", "ignored", "processed", "quarantined", "overdue"), "E"),
-    **dict.fromkeys(("migrated", "filed", "verified", "exported", "proven", "asked-to-be-returned", "returned"), "E"),
+    **dict.fromkeys(
+        (
+            "migrated",
+            "filed",
+            "verified",
+            "exported",
+            "proven",
+            "reported",
+            "disclosed",
+            "asked-to-be-returned",
+            "returned",
+        ),
+        "E",
+    ),
 }
 """What was done; anything else changes what is there."""
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "orders": "List what was ordered and has no result yet.",
     "identity": "Decide who is who: open questions, records side by side, decisions that can be undone.",
     "bus": "Look at the bus: its topology, and what its consumers could not take.",
-    "audit": "Search the audit trail, and prove it.",
+    "audit": "Search and tell the audit trail, report on it, and prove it.",
     "retention": "Purge what has been kept for its time.",
     "routing": "Say why an item is where it is, and what other rules would do.",
     "config": "Look at the configuration.",

@@ -1,57 +1,57 @@
 """`gateway audit`."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from adapters.audit_operations import audit_operations
+from adapters.cli.audit_filter import about_options, asked_query
 from adapters.cli.audit_key import key
 from adapters.cli.audit_proof import export, prove, verify
-from adapters.cli.output import NUMBER, json_option, print_json, print_table
-from adapters.cli.period import instant
+from adapters.cli.audit_report import report
+from adapters.cli.audit_story import story
+from adapters.cli.form import Form, emit, form_options
+from adapters.cli.output import print_table
 from adapters.cli.session import session
 from gateway.audit import AuditEvent
-from gateway.audit_query import AuditQuery
 from mappings.texts import text
 
 
 @click.group()
 def audit() -> None:
-    """Search the audit trail, and prove it."""
+    """Search and tell the audit trail, report on it, and prove it."""
 
 
-for _command in (verify, export, prove, key):
+for _command in (story, report, verify, export, prove, key):
     audit.add_command(_command)
 
 
 @audit.command()
-@click.option("--patient", default="", help="An identifier's value: IPP, INS or a department's number.")
-@click.option("--principal", default="", help="Who acted, e.g. account:martin, gateway or a source.")
-@click.option("--action", default="", help="An action or its beginning, e.g. user: or gateway:identity.")
-@click.option("--message", type=NUMBER, help="Number of a received message.")
-@click.option("--item", default="", metavar="ID", help="A work item.")
-@click.option("--correlation", default="", help="MSH-10 or X-Request-Id of a message, or a bus message's id.")
-@click.option("--since", default="", metavar="TIME", help="From then on: 30m, 2h, 3d ago, or ISO.")
-@click.option("--until", default="", metavar="TIME", help="Before then.")
+@about_options
 @click.option(
     "--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000), help="At most so many, the newest."
 )
-@json_option
-def search(since: str, until: str, *, as_json: bool, **asked: Any) -> None:
+@form_options
+def search(limit: int, form: Form, output: Path | None, **asked: Any) -> None:
     """Show audit events, oldest first; a patient's story follows merges. The search is itself audited.
+
+    To write them down as CSV or NDJSON needs the right `audit:report`.
 
     \b
     Examples:
       gateway audit search --patient 8001234567
       gateway audit search --message 12
       gateway audit search --action user: --since 2h --json
+      gateway audit search --principal account:martin --since 30d --format csv -o martin.csv
     """
     with session() as current:
-        zone = current.assembly.site.time_zone
-        period: dict[str, Any] = {"since": instant(since, zone, "--since"), "until": instant(until, zone, "--until")}
-        found = audit_operations(current.assembly, current.principal).search(AuditQuery(**asked, **period))
-    if as_json:
-        print_json([event_json(event) for event in found])
+        site = current.assembly.site
+        query = asked_query(asked, site.time_zone, limit)
+        answers = audit_operations(current.assembly, current.principal)
+        found = answers.write(query) if form.written else answers.search(query)
+    if form is not Form.TABLE:
+        emit([event_json(event) for event in found], form, output)
         return
     rows = [
         {
@@ -65,7 +65,7 @@ def search(since: str, until: str, *, as_json: bool, **asked: Any) -> None:
         }
         for event in found
     ]
-    print_table(("n°", "quand", "qui", "quoi", "message", "sur", "précisions"), rows, zone)
+    print_table(("n°", "quand", "qui", "quoi", "message", "sur", "précisions"), rows, site.time_zone)
 
 
 def _detail(event: AuditEvent) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select
 
 from adapters.store import schema
-from adapters.store.audit_search import count, find, records_of
+from adapters.store.audit_search import actors, count, find, records_of
 from adapters.store.bulk import Together, insert_rows, next_numbers
 from adapters.store.chain import UNREADABLE, entries, event_of, keys
 from adapters.store.database import Database
@@ -17,7 +17,7 @@ from adapters.store.keys import among
 from gateway import audit, verification
 from gateway.audit import AuditEvent, Problem
 from gateway.audit_export import Header
-from gateway.audit_query import AuditPage, AuditQuery, Tally
+from gateway.audit_query import AuditPage, AuditQuery, Place, Tally
 from gateway.checkpoint import KeyRing, KeyStatement, Signed
 from gateway.errors import GatewayError
 from gateway.facts import Identifier, IdentifierKind
@@ -25,6 +25,9 @@ from gateway.verification import Link, Verification, Witness, exact
 
 SEAL_BATCH = 2_000
 """Events sealed by one transaction."""
+
+READ = 5_000
+"""Events read at a time where all that match are wanted."""
 
 _events = schema.audit_event
 
@@ -198,6 +201,20 @@ class AuditTrail:
             except UNREADABLE:
                 rule = "an event cannot be read as it was written: gateway audit verify names it"
                 raise AuditUnreadable(rule) from None
+
+    def each(self, query: AuditQuery) -> Iterator[AuditEvent]:
+        """Give all events that match, oldest first, a page at a time; each page is a read of its own."""
+        after: Place | None = None
+        while True:
+            page = self.page(replace(query, oldest_first=True, after=after, limit=READ))
+            yield from page.events
+            if (after := page.after) is None:
+                return
+
+    def actors(self) -> list[str]:
+        """Name everybody who has left an event, but the gateway itself."""
+        with self._database.read() as connection:
+            return actors(connection)
 
     def last(self) -> int:
         """Give the number of the last event written; 0 if there is none."""

@@ -76,6 +76,16 @@ def count(connection: Connection, query: AuditQuery) -> Tally | None:
     return Tally(*map(int, connection.execute(select(func.count(), shares).select_from(matching)).one()))
 
 
+def actors(connection: Connection) -> list[str]:
+    """Name everybody who has left an event, but the gateway itself: from one to the next in the index."""
+    actor = _events.c.principal
+    first = select(func.min(actor).label("principal")).where(schema.SOMEBODY)
+    known = first.cte("known", recursive=True)
+    following = select(func.min(actor)).where(actor > known.c.principal, schema.SOMEBODY)
+    known = known.union_all(select(following.scalar_subquery()).where(known.c.principal.is_not(None)))
+    return list(connection.execute(select(known.c.principal).where(known.c.principal.is_not(None))).scalars())
+
+
 def records_of(connection: Connection, value: str, authority: str = "") -> list[str]:
     """Give the ids of all records of the people whom an identifier names, of whatever authority if none is said."""
     record = schema.identity
