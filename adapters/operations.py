@@ -143,7 +143,7 @@ class Operations(Audited):
         right = Right.MESSAGES_REVEAL if reveal else Right.MESSAGES_READ
         self.require(right, AuditAction.MESSAGE_SHOWN)
         stored, items = self._inbox.show(number), self._worklist.of_message(number)
-        patients = [view.item.identity for view in items]
+        patients = [*(view.item.identity for view in items), *self._trail.touched_by(number)]
         self._record(AuditAction.MESSAGE_SHOWN, patients=patients, message=number, revealed=bool(reveal), reason=reveal)
         raw = None if stored.purged else self._inbox.raw(number)
         shown = map(self._seen, items) if reveal else (replace(view, person=nobody(view.person)) for view in items)

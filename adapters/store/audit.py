@@ -226,6 +226,14 @@ class AuditTrail:
         with self._database.read() as connection:
             return count(connection, query)
 
+    def touched_by(self, message: int) -> list[str]:
+        """Give the ids of the records that a message touched."""
+        touched = schema.audit_patient
+        statement = select(touched.c.identity_id).join(_events, _events.c.id == touched.c.event_id)
+        with self._database.read() as connection:
+            found = connection.execute(statement.where(_events.c.message_id == message).distinct())
+            return sorted(found.scalars())
+
     def identifiers(self, identities: Collection[str]) -> dict[str, Identifier]:
         """Give the identifier of each of these records, by id."""
         record = schema.identity.c
