@@ -132,6 +132,8 @@ class Anomaly(StrEnum):
 
     REVEALED = "revealed"
     """Values were shown for a reason that was given: the reason is to be read."""
+    GLASS_BROKEN = "glass-broken"
+    """All of an item was shown to somebody who may not see it otherwise: the reason is to be read."""
     REFUSED = "refused"
     """Access was refused again and again."""
     OUT_OF_HOURS = "out-of-hours"
@@ -206,6 +208,7 @@ def anomalies(events: Iterable[AuditEvent], serves: frozenset[str] | None, limit
     looks = [e for e in acts if e.patients and deal(e) is Deal.SAW]
     found = [
         *(_case(Anomaly.REVEALED, [e]) for e in acts if e.detail.get("revealed") is True),
+        *(_case(Anomaly.GLASS_BROKEN, [e]) for e in acts if e.action == AuditAction.GLASS_BROKEN),
         *(_case(Anomaly.DISCLOSED, [e]) for e in acts if e.action in _DISCLOSING),
         *(_case(Anomaly.OUT_OF_SERVICE, [e]) for e in acts if serves is not None and _elsewhere(e, serves)),
         *_within_an_hour(Anomaly.REFUSED, [e for e in acts if e.action == AuditAction.ACCESS_REFUSED], limits),
