@@ -16,8 +16,8 @@ from mappings.site_description import Difference, described, differences
 TOLD = 2_000
 """Characters of a change that its audit event tells; all of it is kept with the configuration."""
 
-RENEWED = ("rules", "secretariats[")
-"""What a service that runs takes up; anything else that is set otherwise needs a restart."""
+RENEWED = ("].label", "].services", "].units")
+"""What of a secretariat a service takes up while it runs, beside the rules; all else needs a restart."""
 
 
 def record(database: Database, site: Site, principal: str) -> bool:
@@ -50,8 +50,8 @@ def renewed(folder: Path, running: Site) -> Site:
 
 
 def _is_renewed(changed: Difference) -> bool:
-    """Rules, and what secretariats serve; a queue that comes or goes is declared as a service starts."""
-    return changed.path.startswith(RENEWED) and not changed.path.endswith("].id")
+    of_secretariat = changed.path.startswith("secretariats[") and changed.path.endswith(RENEWED)
+    return of_secretariat or changed.path.startswith("rules")
 
 
 def _told(changed: list[Difference]) -> str:

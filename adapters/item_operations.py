@@ -11,6 +11,7 @@ from adapters.store.worklist import ItemView
 from gateway import handling
 from gateway.act import Act
 from gateway.audit import AuditAction
+from gateway.clockwork import timed_again
 from gateway.errors import (
     AccessRefused,
     PreconditionFailed,
@@ -196,8 +197,12 @@ class ItemOperations(Audited):
         return self._do(item, act)
 
     def reopen(self, item: str, reason: str, *, expects: int | None = None) -> ItemView:
-        """Open again what was done."""
-        return self._do(item, _Deed(Deed.REOPEN, lambda i, *_: handling.reopened(i), worded(reason), expects))
+        """Open again what was done; it is due anew."""
+
+        def again(seen: WorkItem, now: datetime, _: Seen) -> WorkItem:
+            return timed_again(self._decider.site, handling.reopened(seen), now)
+
+        return self._do(item, _Deed(Deed.REOPEN, again, worded(reason), expects))
 
     def undo(self, item: str, reason: str = "", *, expects: int | None = None) -> ItemView:
         """Let an item be as it was before one's own last act on it, which is not undone itself."""

@@ -1,18 +1,23 @@
 """What processes messages, put together from a gateway's parts."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 from adapters.assembly import Assembly
+from adapters.clockwork import CLOCKWORK_LOCK, Counted, Timekeeper
 from adapters.identity_operations import IdentityOperations
 from adapters.item_operations import ItemOperations
 from adapters.model_operations import ModelOperations
+from adapters.store.clock import ItemClock
 from adapters.store.cohort import Cohort
+from adapters.store.database import SessionLock
 from adapters.store.identity_desk import IdentityDesk
 from adapters.store.item_desk import ItemDesk
 from adapters.store.models import Models
 from adapters.worker import Ended, Worker
+from gateway.clockwork import Clockwork
 from gateway.identity import Person
 from gateway.pipeline import Decider
 from gateway.principal import Principal
@@ -30,6 +35,14 @@ def worker(parts: Assembly, published: Callable[[], None], ended: Ended = lambda
 def decider(parts: Assembly) -> Decider:
     """Give what decides batches."""
     return Decider(parts.site, parts.database.installation(), partial(render, parts.site), lambda: str(uuid4()))
+
+
+def timekeeper(parts: Assembly, published: Callable[[], None], counted: Counted = lambda *_: None) -> Timekeeper:
+    """Give what turns the clock of items."""
+    minutes = parts.settings.claim_lease_minutes
+    clockwork = Clockwork(decider(parts), timedelta(minutes=minutes) if minutes else None)
+    lock = SessionLock(parts.database, CLOCKWORK_LOCK)
+    return Timekeeper(ItemClock(parts.database, parts.work), clockwork, lock, published, counted)
 
 
 def identity_operations(parts: Assembly, principal: Principal) -> IdentityOperations:

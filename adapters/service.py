@@ -234,6 +234,9 @@ class _Service:
             part = _Part("worker", _in_own_thread(worker.run, stopping), partial(_end_work, worker, stopping))
             self._watch.probes.worker = part.runs
             yield part
+            ends = threading.Event()
+            keeper = pipeline.timekeeper(self._assembly, self._published, self._watch.meter.stepped)
+            yield _Part("clockwork", _in_own_thread(keeper.run, ends), ends.set)
         if self._worker_processes:
             self._processes = WorkerProcesses(self._worker_processes)
             yield _Part("workers", self._processes.run(), self._processes.stop)

@@ -128,6 +128,12 @@ class Settings(BaseModel):
     retention_outbox_days: int = Field(
         default=30, ge=0, le=36_500, description="days that published bus messages are kept; 0: for ever"
     )
+    claim_lease_minutes: int = Field(
+        default=480,
+        ge=0,
+        le=100_000,
+        description="an item is free again when its holder does nothing for so long; 0: never",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
     )

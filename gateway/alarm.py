@@ -36,6 +36,8 @@ class AlarmName(StrEnum):
     """An application acknowledgment waits too long for an address of its source's own; the subject is the source."""
     CHECKPOINT_BEHIND = "checkpoint_behind"
     """A checkpoint waits for a sink (the subject), or sealed events for a checkpoint, for too many seconds."""
+    UNANSWERED = "unanswered"
+    """Items have been late up to the end of their ladder, and nobody answers; the subject is the secretariat."""
     INTAKE_REFUSING = "intake_refusing"
     """Nothing is taken in: the backlog or the disk is at its limit."""
 

@@ -10,7 +10,7 @@ from gateway.facts import Priority
 from gateway.focus import Focus
 from gateway.routing import DEFAULT_RULE, Route, route
 from gateway.site import Site
-from gateway.worklist import URGENCY, Escalation, Hand, ItemKind, ItemState, WorkItem
+from gateway.worklist import ESCALATED, URGENCY, Escalation, Hand, ItemKind, ItemState, WorkItem
 
 WAS_DONE = "-after-done"
 """Suffix of the title of an item that was done (a letter sent, a result read) before its object was withdrawn."""
@@ -36,15 +36,23 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     was_on = destination(act.site, old).secretariats if old is not None else ()
     existing = {item.routed_to: item for item in act.state.items_about(after.id)}
     stays = dict.fromkeys(where.secretariats if wanted.needed else ())
+    told_late = {name: item for name, item in existing.items() if _was_told_late(item) and name not in stays}
+    if wanted.needed:
+        stays |= dict.fromkeys(told_late)
     for item in existing.values():
         if item.routed_to not in stays:
             _take_away(act, item, old, wanted)
     for secretariat in stays:
         if secretariat in existing:
-            comes_back = secretariat not in was_on
+            comes_back = secretariat not in was_on and secretariat not in told_late
             _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new or comes_back)
         else:
             _create(act, secretariat, after, wanted, where)
+
+
+def _was_told_late(item: WorkItem) -> bool:
+    """Whether a secretariat has it because another had not answered in time, whatever the rules say."""
+    return item.rule == ESCALATED and item.state is not ItemState.WITHDRAWN
 
 
 def destination(site: Site, wanted: Demand) -> Route:
@@ -97,7 +105,8 @@ def _create(act: Act, secretariat: str, focus: Focus, wanted: Demand, where: Rou
 def _update(act: Act, item: WorkItem, focus: Focus, wanted: Demand, where: Route, *, reads_new: bool) -> None:
     opens = item.state is ItemState.WITHDRAWN or (reads_new and item.state is ItemState.DONE)
     state = ItemState.NEW if opens else item.state
-    rule, label = _reason(wanted, where, item.routed_to)
+    by_rule = item.routed_to in where.secretariats
+    rule, label = _reason(wanted, where, item.routed_to) if by_rule else (item.rule, item.reason)
     hand = _read_anew(item.hand, opens=opens) if opens or reads_new else item.hand
     changed = replace(
         item,

@@ -30,6 +30,16 @@ class Deed(StrEnum):
     REOPEN = "reopen"
     UNDO = "undo"
     ADD = "add"
+    WAKE = "wake"
+    """Time is up for which it was on hold."""
+    EXPIRE = "expire"
+    """Who held it has done nothing with it for too long."""
+    ESCALATE = "escalate"
+    """It is late, and the next on its ladder is told."""
+
+
+BY_TIME = frozenset({Deed.WAKE, Deed.EXPIRE, Deed.ESCALATE})
+"""What nobody does, but time."""
 
 
 def claimed(item: WorkItem, by: str, now: datetime) -> WorkItem:

@@ -48,7 +48,7 @@ from gateway.focus import (
     question_key,
     result_keys,
 )
-from gateway.handling import Deed
+from gateway.handling import BY_TIME, Deed
 from gateway.identity import Person
 from gateway.likeness import search_keys
 from gateway.matching.blocking import Key
@@ -405,7 +405,7 @@ def _step(act: Act, before: WorkItem | None, item: WorkItem) -> Retold:
     changed: tuple[str, ...] = ()
     if before is not None:
         changed = tuple(n for n in SHOWN if getattr(before, n) != getattr(item, n)) or ("content",)
-    undoable = act.deed not in {"", Deed.UNDO}
+    undoable = act.deed not in {"", Deed.UNDO, *BY_TIME}
     former = before.former if before is not None and undoable else None
     return Retold(item, item.source_message, act.principal, changed, act.deed, act.note, former)
 

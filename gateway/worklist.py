@@ -35,6 +35,10 @@ BY_HAND = "by-hand"
 """What stands for the rule of an item that was made by hand."""
 
 
+ESCALATED = "escalated"
+"""What stands for the rule of an item that a secretariat has because another has not answered in time."""
+
+
 class ItemState(StrEnum):
     """Where an item stands."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from adapters.store.worklist import ItemView
 from gateway.identity import Person
 from gateway.routing import DEFAULT_RULE
-from gateway.worklist import BY_HAND, MADE_BY_HAND, ItemKind, Signature, WorkItem
+from gateway.worklist import BY_HAND, ESCALATED, MADE_BY_HAND, ItemKind, Signature, WorkItem
 from mappings.texts import text
 
 
@@ -61,8 +61,8 @@ def _signature(signature: Signature | None) -> dict[str, Any] | None:
 
 def reason(item: WorkItem) -> str:
     """Give, in the reader's words, why an item is where it is."""
-    if item.rule == BY_HAND:
-        return text("reason", BY_HAND)
+    if item.rule in {BY_HAND, ESCALATED}:
+        return text("reason", item.rule)
     if item.rule != DEFAULT_RULE:
         return item.reason
     return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")

@@ -34,6 +34,7 @@ PeerT = TypeVar("PeerT")
 
 
 ANSWERS, ENDED, DEPARTURES, MISSING = "answers", "ended", "departures", "missing"
+TIMED = "timed"
 ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
 SUM = "sum"
 """Names of tallies; a time's labels end with its bucket's upper bound, or with ``sum`` for all seconds together."""
@@ -133,6 +134,11 @@ class Meter:
                 if at is not None:
                     self._time(END_TO_END, "", END_TO_END_BUCKETS, max(0.0, (now - at).total_seconds()))
 
+    def stepped(self, step: str, secretariat: str) -> None:
+        """Count what time did to an item of a secretariat's queue."""
+        with self._turn:
+            self._tallies[TIMED, f"{secretariat}|{step}"] += 1
+
     def _time(self, name: str, labels: str, buckets: Sequence[float], seconds: float) -> None:
         place = bisect_left(buckets, seconds)
         bound: str = floatToGoString(buckets[place] if place < len(buckets) else inf)  # type: ignore[no-untyped-call]
@@ -160,26 +166,43 @@ class Meter:
         return source if source in self._sources else ""
 
 
+_COUNTED = (
+    (
+        ANSWERS,
+        "gateway_answers",
+        "Receptions answered, by source, transport and acknowledgment code (trouble is AE)",
+        ["source", "transport", "answer"],
+    ),
+    (
+        DEPARTURES,
+        "gateway_profile_departures",
+        "Messages that depart from their source's profile, by its rules; one counts under each",
+        ["source", "profile", "rule"],
+    ),
+    (
+        MISSING,
+        "gateway_sequence_missing",
+        "Messages that never came, by the sequence numbers (MSH-13) of those that did",
+        ["source"],
+    ),
+    (
+        TIMED,
+        "gateway_items_timed",
+        "What time did to items: taken up (wake), freed (expire), told as late (escalate)",
+        ["secretariat", "step"],
+    ),
+)
+"""Tallies whose own labels are the metric's: tally, metric, what it says, labels."""
+
+
 def counters(tallies: Mapping[tuple[str, str], float]) -> Iterator[Metric]:
     """Give the counters and histograms that tallies make."""
-    said = "Receptions answered, by source, transport and acknowledgment code (trouble is AE)"
-    answers = CounterMetricFamily("gateway_answers", said, labels=["source", "transport", "answer"])
-    for (name, labels), amount in sorted(tallies.items()):
-        if name == ANSWERS:
-            answers.add_metric(labels.split("|"), amount)
-    yield answers
-    said = "Messages that depart from their source's profile, by its rules; one counts under each"
-    departures = CounterMetricFamily("gateway_profile_departures", said, labels=["source", "profile", "rule"])
-    for (name, labels), amount in sorted(tallies.items()):
-        if name == DEPARTURES:
-            departures.add_metric(labels.split("|"), amount)
-    yield departures
-    said = "Messages that never came, by the sequence numbers (MSH-13) of those that did"
-    missing = CounterMetricFamily("gateway_sequence_missing", said, labels=["source"])
-    for (name, source), amount in sorted(tallies.items()):
-        if name == MISSING:
-            missing.add_metric([source], amount)
-    yield missing
+    for tally, metric, said, labels in _COUNTED:
+        family = CounterMetricFamily(metric, said, labels=labels)
+        for (name, values), amount in sorted(tallies.items()):
+            if name == tally:
+                family.add_metric(values.split("|"), amount)
+        yield family
     ended = CounterMetricFamily("gateway_messages_ended", "Messages that ended, by state", labels=["state"])
     for state in _ENDED:
         ended.add_metric([state], tallies.get((ENDED, state), 0.0))

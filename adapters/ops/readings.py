@@ -70,6 +70,7 @@ class Readings:
             *self._of_bus(vitals, now, monotonic),
             *self._of_replies(vitals, now, monotonic),
             *self._of_checkpoints(vitals, now, monotonic),
+            *self._of_items(vitals),
             *_reading(AlarmName.DISK_LOW, free_bytes, self.limits.disk_free, low=True),
             Reading(AlarmKey(AlarmName.INTAKE_REFUSING), _refusing(vitals.serving), Limit.at_most(1)),
         ]
@@ -111,6 +112,13 @@ class Readings:
             self._away_since = None if broker else self._away_since or now
         away = self._ages.age(AlarmKey(AlarmName.BROKER_AWAY), self._away_since, now, monotonic)
         yield from _reading(AlarmName.BROKER_AWAY, None if broker is None else away, self.limits.broker_away)
+
+    def _of_items(self, vitals: Vitals) -> Iterator[Reading]:
+        """Each secretariat's items at the end of their ladder; one is too many."""
+        for secretariat in dict.fromkeys((*self.site.secretariats, *vitals.late)):
+            late = vitals.late.get(secretariat)
+            key = AlarmKey(AlarmName.UNANSWERED, secretariat)
+            yield Reading(key, late.alarmed if late else 0, Limit.at_most(1))
 
     def _of_checkpoints(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
         """Each sink that lacks a checkpoint, and what no checkpoint covers, once there has been one."""

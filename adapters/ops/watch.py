@@ -289,6 +289,10 @@ class Watch:
         yield from gauges("gateway_replies", said, "source", counts)
         said = "Since each source last sent something"
         yield from gauges("gateway_source_last_seen_seconds", said, "source", seen)
+        said = "Open items of each secretariat that were late, so that somebody was told, counted up to 10000 in all"
+        late = {secretariat: vitals.late.get(secretariat) for secretariat in self._site.secretariats}
+        escalated = {secretariat: float(found.escalated) if found else 0.0 for secretariat, found in late.items()}
+        yield from gauges("gateway_items_escalated", said, "secretariat", escalated)
         yield self._of_alarms({(alarm.key.name, alarm.key.subject) for alarm in vitals.alarms})
 
     @staticmethod
@@ -306,8 +310,10 @@ class Watch:
         family = GaugeMetricFamily("gateway_alarm", "Whether an alarm is under way", labels=["name", "subject"])
         silent = {(AlarmName.SOURCE_SILENT, s.id) for s in self._site.sources if s.silence_minutes is not None}
         replies = {(AlarmName.REPLIES, s.id) for s in self._site.sources if s.reply_to is not None}
-        others = {(name, "") for name in AlarmName if name not in {AlarmName.SOURCE_SILENT, AlarmName.REPLIES}}
-        for name, subject in sorted(silent | replies | others | risen):
+        unanswered = {(AlarmName.UNANSWERED, secretariat) for secretariat in self._site.secretariats}
+        of_subjects = {AlarmName.SOURCE_SILENT, AlarmName.REPLIES, AlarmName.UNANSWERED}
+        others = {(name, "") for name in AlarmName if name not in of_subjects}
+        for name, subject in sorted(silent | replies | unanswered | others | risen):
             family.add_metric([name, subject], float((name, subject) in risen))
         return family
 

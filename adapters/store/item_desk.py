@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from adapters.store import rows, schema
 from adapters.store.database import Database
@@ -68,7 +68,7 @@ class ItemDesk:
         with self._database.write() as connection:
             self._database.share_pipeline(connection)
             self._hold(connection, items, identities)
-            state = self._load(connection, items, identities)
+            state = load_items(connection, among(connection, _item.c.id, items), identities)
             changes = decide(Seen(state, _last_steps(connection, items)))
             self._work.flush(connection, state, changes, now)
 
@@ -98,18 +98,19 @@ class ItemDesk:
         people = {row.person_id for row in found} | set(connection.execute(further).scalars())
         return {(PERSON, person) for person in people} | {(OBJECT, row.focus_id) for row in found}
 
-    @staticmethod
-    def _load(connection: Connection, items: Collection[str], identities: Collection[str]) -> State:
-        state, wanted = State(), set(identities)
-        for row in connection.execute(select(_item).where(among(connection, _item.c.id, items))).mappings():
-            item = rows.item(dict(row))
-            state.load_item(item)
-            wanted.add(item.identity)
-        known = select(_record, _person.c.golden).join(_person, _person.c.id == _record.c.person_id)
-        for row in connection.execute(known.where(among(connection, _record.c.id, wanted))).mappings():
-            state.load_identity(rows.identity(dict(row)))
-            state.persons.load(row["person_id"], rows.person(row["golden"]))
-        return state
+
+def load_items(connection: Connection, where: ColumnElement[bool], identities: Collection[str] = ()) -> State:
+    """Give the items under a condition with their records and people, and those of further records."""
+    state, wanted = State(), set(identities)
+    for row in connection.execute(select(_item).where(where)).mappings():
+        item = rows.item(dict(row))
+        state.load_item(item)
+        wanted.add(item.identity)
+    known = select(_record, _person.c.golden).join(_person, _person.c.id == _record.c.person_id)
+    for row in connection.execute(known.where(among(connection, _record.c.id, wanted))).mappings():
+        state.load_identity(rows.identity(dict(row)))
+        state.persons.load(row["person_id"], rows.person(row["golden"]))
+    return state
 
 
 def _last_steps(connection: Connection, items: Collection[str]) -> dict[str, LastStep]:

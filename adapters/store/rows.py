@@ -258,7 +258,7 @@ def item_row(item: WorkItem) -> Row:
         "deadline": item.escalation.deadline,
         "rungs": item.escalation.rungs,
         "escalates_at": item.escalation.next_at,
-        "alarmed": item.escalation.alarmed,
+        "alarmed": item.escalation.alarmed and not item.answered,
     }
 
 

@@ -394,6 +394,9 @@ ON_HOLD: ColumnElement[Any] = literal_column("state = 'on-hold'")
 IN_HAND: ColumnElement[Any] = literal_column("state = 'claimed'")
 """What the clockwork looks at, each by a partial index."""
 
+LATE: ColumnElement[Any] = literal_column("rungs > 0 AND state IN ('new', 'claimed', 'on-hold')")
+"""What the partial index of items that were late holds."""
+
 work_item = Table(
     "work_item",
     metadata,
@@ -431,6 +434,7 @@ work_item = Table(
     Index(None, "escalates_at", sqlite_where=ESCALATES, postgresql_where=ESCALATES),
     Index(None, "held_until", sqlite_where=ON_HOLD, postgresql_where=ON_HOLD),
     Index(None, "active_at", sqlite_where=IN_HAND, postgresql_where=IN_HAND),
+    Index(None, "secretariat", "alarmed", sqlite_where=LATE, postgresql_where=LATE),
     comment="Work items, each on exactly one queue",
 )
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Insert, Table, case, delete, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -106,6 +106,20 @@ class RepliesDue:
 
 
 @dataclass(frozen=True, slots=True)
+class LateItems:
+    """Open items of a secretariat that were late, counted up to COUNTED in all.
+
+    Attributes:
+        escalated: of which somebody was told.
+        alarmed: of which the alarm is raised.
+
+    """
+
+    escalated: int
+    alarmed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """How the gateway is, at one instant.
 
@@ -123,6 +137,7 @@ class Vitals:
         alarms: those under way.
         tallies: name and labels -> what all processes have counted and timed.
         replies: source -> what its own address is still to be told.
+        late: secretariat -> its items that were late.
 
     """
 
@@ -139,6 +154,7 @@ class Vitals:
     tallies: Tallies = field(default_factory=dict)
     replies: Mapping[str, RepliesDue] = field(default_factory=dict)
     checkpoints: Checkpointing = field(default_factory=Checkpointing)
+    late: Mapping[str, LateItems] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +195,7 @@ class WatchStore:
                 checkpoints=checkpointing(connection),
                 tallies={(row.name, row.labels): row.amount for row in connection.execute(select(schema.tally))},
                 replies=_replies(connection),
+                late=_late(connection),
             )
 
     def traffic(self, now: datetime, slots: int) -> dict[str, int]:
@@ -322,6 +339,14 @@ def _count(connection: Connection, table: Table, condition: ColumnElement[bool] 
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
     some = select(literal(1).label("one")).select_from(table).where(condition).limit(COUNTED).subquery("counted")
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _late(connection: Connection) -> dict[str, LateItems]:
+    item = schema.work_item.c
+    some = select(item.secretariat, item.alarmed).where(schema.LATE).limit(COUNTED).subquery("late")
+    alarmed = func.sum(case((some.c.alarmed, 1), else_=0))
+    counts = select(some.c.secretariat, func.count(), alarmed).group_by(some.c.secretariat)
+    return {secretariat: LateItems(count, int(told)) for secretariat, count, told in connection.execute(counts)}
 
 
 def _first_at(

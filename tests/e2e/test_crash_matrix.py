@@ -65,7 +65,7 @@ BATCH = (
 )
 """One recv, one group commit, one batch: messages that end in every way there is."""
 
-ASIDE = re.compile(r"(?:^|> )(?:Watch|run_retention|Worker\._look|_tell_audit|SessionLock)\b|end of ")
+ASIDE = re.compile(r"(?:^|> )(?:Watch|run_retention|Worker\._look|Timekeeper|_tell_audit|SessionLock)\b|end of ")
 """Other activities of the process, with transactions of their own, and the end of a peer's bytes."""
 
 

@@ -95,7 +95,7 @@ def test_each_sink_that_lacks_a_checkpoint_is_behind_by_itself():
 def test_a_limit_of_0_turns_an_alarm_off():
     """What is turned off is not read."""
     found = values(Readings(SITE, AlarmLimits(0, 0, 0, 0, 0, 0, 0, 0, 0)), WELL, 0)
-    assert set(found) == {"source_silent", "intake_refusing"}
+    assert set(found) == {"source_silent", "unanswered", "intake_refusing"}
 
 
 def test_every_alarm_has_a_reading():

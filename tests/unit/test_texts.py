@@ -32,7 +32,7 @@ from gateway.notes import Note
 from gateway.pipeline import SHOWN
 from gateway.told import Told
 from gateway.verification import Blind
-from gateway.worklist import MADE_BY_HAND, ItemKind, ItemState
+from gateway.worklist import BY_HAND, ESCALATED, MADE_BY_HAND, ItemKind, ItemState
 from mappings.hl7v2.tables import COMPLETIONS
 from mappings.texts import keys, text
 
@@ -109,8 +109,8 @@ def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
 
 
 def test_every_reason_of_ours_has_a_text():
-    """Why an item is on a default queue, the identity desk's, that of whom the desk asks, or was made by hand."""
-    assert keys("reason") == {"default", "default-identity", "by-hand", ASKED, DIFFERS}
+    """Why an item is on a default queue, the identity desk's, that of whom the desk asks, or by hand or lateness."""
+    assert keys("reason") == {"default", "default-identity", BY_HAND, ESCALATED, ASKED, DIFFERS}
 
 
 def test_everything_that_changes_of_an_item_has_a_text():

@@ -9,14 +9,19 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.store.schema import ESCALATES, IN_HAND, ON_HOLD, Instant, Json
+from adapters.store.schema import ESCALATES, IN_HAND, LATE, ON_HOLD, Instant, Json
 
 revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-_INDEXES = {"escalates_at": ESCALATES, "held_until": ON_HOLD, "active_at": IN_HAND}
+_INDEXES = {
+    ("escalates_at",): ESCALATES,
+    ("held_until",): ON_HOLD,
+    ("active_at",): IN_HAND,
+    ("secretariat", "alarmed"): LATE,
+}
 _COLUMNS = ("held_until", "active_at", "deadline", "rungs", "escalates_at", "alarmed")
 
 
@@ -29,9 +34,9 @@ def upgrade() -> None:
     op.add_column("work_item", sa.Column("escalates_at", Instant))
     op.add_column("work_item", sa.Column("alarmed", sa.Boolean, nullable=False, server_default=sa.false()))
     _copy_hands()
-    for column, where in _INDEXES.items():
-        name = op.f(f"ix_work_item_{column}")
-        op.create_index(name, "work_item", [column], sqlite_where=where, postgresql_where=where)
+    for columns, where in _INDEXES.items():
+        name = op.f(f"ix_work_item_{'_'.join(columns)}")
+        op.create_index(name, "work_item", list(columns), sqlite_where=where, postgresql_where=where)
 
 
 def _copy_hands() -> None:
@@ -58,7 +63,7 @@ def _instant(hand: dict[str, Any], name: str) -> Any:
 
 def downgrade() -> None:
     """Go back: no time presses on any item."""
-    for column in _INDEXES:
-        op.drop_index(op.f(f"ix_work_item_{column}"), table_name="work_item")
+    for columns in _INDEXES:
+        op.drop_index(op.f(f"ix_work_item_{'_'.join(columns)}"), table_name="work_item")
     for column in _COLUMNS:
         op.drop_column("work_item", column)
