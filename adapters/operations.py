@@ -9,7 +9,9 @@ from typing import TypeVar
 from adapters.audited import Audited
 from adapters.bus.dead_letters import DeadLetter, DeadLetters
 from adapters.store.audit import AuditTrail
+from adapters.store.database import Database
 from adapters.store.desk import LeftOut, MessageDesk, Sifted
+from adapters.store.figures import QueueFigures, queue_figures
 from adapters.store.inbox import Inbox, StoredMessage
 from adapters.store.orders import ExpectedOrder, ExpectedOrders
 from adapters.store.retention import Retention
@@ -307,6 +309,16 @@ class Operations(Audited):
         if how is Sight.ADMINISTRATIVE:
             return replace(each, order=order)
         return replace(each, order=replace(order, requester=""), identity="", person=nobody(each.person))
+
+    def show_figures(
+        self, database: Database, secretariats: Sequence[str], *, since: datetime, now: datetime
+    ) -> list[QueueFigures]:
+        """Give how the queues fare that the principal may read, in numbers (audited)."""
+        own = self._readable("", AuditAction.FIGURES_SHOWN)
+        named = [s for s in secretariats if own is None or s in own]
+        found = queue_figures(database, named, since=since, now=now)
+        self._record(AuditAction.FIGURES_SHOWN, queues=len(found))
+        return found
 
     def follow_worklist(self, secretariat: str) -> None:
         """Return when the principal may follow a secretariat's items (audited)."""

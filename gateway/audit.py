@@ -65,6 +65,7 @@ class AuditAction(StrEnum):
     MESSAGE_ASSIGNED = "user:message:assigned"
     MESSAGE_RESOLVED = "user:message:resolved"
     EXPECTED_RESULTS_LISTED = "user:expected-result:listed"
+    FIGURES_SHOWN = "user:figures:shown"
     WORKLIST_LISTED = "user:worklist:listed"
     ITEM_SHOWN = "user:item:shown"
     GLASS_BROKEN = "user:item:shown-by-break-glass"

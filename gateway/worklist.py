@@ -198,6 +198,10 @@ class WorkItem:
         hand = self.hand
         return self.kind is ItemKind.RESULT and bool(hand.reading or (hand.receipt and not self.critical))
 
+    def overdue(self, at: datetime) -> bool:
+        """Whether its time has passed at an aware instant and nobody answers."""
+        return self.due is not None and self.due <= at and not self.answered
+
     @property
     def escalated(self) -> bool:
         """Whether its time has passed and somebody was told."""

@@ -1,5 +1,6 @@
 """How an item and its patient are said: in a line for a person, as JSON for a program."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from adapters.store.worklist import ItemView
@@ -43,6 +44,7 @@ def item_json(view: ItemView) -> dict[str, Any]:
         "source_message": None if item.kind in MADE_BY_HAND else item.source_message,
         "due": item.due,
         "deadline": item.escalation.deadline or None,
+        "overdue": item.overdue(datetime.now(UTC)),
         "escalated": item.escalation.rungs if item.escalated else 0,
         "holder": item.hand.holder or None,
         "on_hold_until": item.hand.until,
@@ -53,6 +55,13 @@ def item_json(view: ItemView) -> dict[str, Any]:
         "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
+
+
+def lateness(item: WorkItem) -> str:
+    """Give, in the reader's words, whether an item's time has passed, and whether somebody was told."""
+    if not item.overdue(datetime.now(UTC)):
+        return ""
+    return text("late", "escalated" if item.escalated else "overdue")
 
 
 def _signature(signature: Signature | None) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import click
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
 from adapters.cli import item_acts
-from adapters.cli.item_lines import item_json, person_line, reason, title_line
+from adapters.cli.item_lines import item_json, lateness, person_line, reason, title_line
 from adapters.cli.output import json_option, json_text, print_json, print_table, said
 from adapters.cli.reason import break_glass_option
 from adapters.cli.session import session
@@ -64,7 +64,19 @@ def list_(
     if as_json:
         print_json([item_json(view) for view in views])
         return
-    columns = ("corbeille", "priorité", "genre", "état", "tenue par", "objet", "patient", "échéance", "depuis", "id")
+    columns = (
+        "corbeille",
+        "priorité",
+        "genre",
+        "état",
+        "tenue par",
+        "objet",
+        "patient",
+        "échéance",
+        "retard",
+        "depuis",
+        "id",
+    )
     print_table(columns, [_row(view) for view in views], current.assembly.site.time_zone)
 
 
@@ -83,6 +95,7 @@ def _row(view: ItemView) -> dict[str, object]:
         "objet": title_line(item),
         "patient": person_line(view.person),
         "échéance": item.due,
+        "retard": lateness(item),
         "tenue par": item.hand.holder,
         "depuis": item.created_at,
         "id": item.id,
@@ -127,6 +140,9 @@ def show(item: str, break_glass: str, *, as_json: bool) -> None:
     click.echo(f"{title_line(view.item)} ({view.item.detail})" if view.item.detail else title_line(view.item))
     click.echo(person_line(view.person))
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
+    if view.item.due:
+        late = lateness(view.item)
+        click.echo(f"à faire avant le {said(view.item.due, zone)}{f' : {late}' if late else ''}")
     for remark in view.item.remarks:
         click.echo(f"! {text('remark', remark)}")
     for signature, said_of in (

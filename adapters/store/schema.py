@@ -394,6 +394,9 @@ ON_HOLD: ColumnElement[Any] = literal_column("state = 'on-hold'")
 IN_HAND: ColumnElement[Any] = literal_column("state = 'claimed'")
 """What the clockwork looks at, each by a partial index."""
 
+DEED: ColumnElement[Any] = literal_column("deed <> ''")
+"""What the partial index of steps holds that no message made: what people do, and time."""
+
 LATE: ColumnElement[Any] = literal_column("rungs > 0 AND state IN ('new', 'claimed', 'on-hold')")
 """What the partial index of items that were late holds."""
 
@@ -456,6 +459,7 @@ work_item_history = Table(
     Column("changed", Json, nullable=False, server_default="[]"),
     Column("former", Json),
     Index(None, "message_id"),
+    Index(None, "secretariat", "deed", "at", sqlite_where=DEED, postgresql_where=DEED),
     comment="Every version of every item",
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.store.schema import ESCALATES, IN_HAND, LATE, ON_HOLD, Instant, Json
+from adapters.store.schema import DEED, ESCALATES, IN_HAND, LATE, ON_HOLD, Instant, Json
 
 revision = "0015"
 down_revision = "0014"
@@ -22,6 +22,8 @@ _INDEXES = {
     ("active_at",): IN_HAND,
     ("secretariat", "alarmed"): LATE,
 }
+_ACT = ["secretariat", "deed", "at"]
+_ACTS = f"ix_work_item_history_{'_'.join(_ACT)}"
 _COLUMNS = ("held_until", "active_at", "deadline", "rungs", "escalates_at", "alarmed")
 
 
@@ -37,6 +39,7 @@ def upgrade() -> None:
     for columns, where in _INDEXES.items():
         name = op.f(f"ix_work_item_{'_'.join(columns)}")
         op.create_index(name, "work_item", list(columns), sqlite_where=where, postgresql_where=where)
+    op.create_index(op.f(_ACTS), "work_item_history", _ACT, sqlite_where=DEED, postgresql_where=DEED)
 
 
 def _copy_hands() -> None:
@@ -63,6 +66,7 @@ def _instant(hand: dict[str, Any], name: str) -> Any:
 
 def downgrade() -> None:
     """Go back: no time presses on any item."""
+    op.drop_index(op.f(_ACTS), table_name="work_item_history")
     for columns in _INDEXES:
         op.drop_index(op.f(f"ix_work_item_{'_'.join(columns)}"), table_name="work_item")
     for column in _COLUMNS:
