@@ -36,23 +36,31 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     was_on = destination(act.site, old).secretariats if old is not None else ()
     existing = {item.routed_to: item for item in act.state.items_about(after.id)}
     stays = dict.fromkeys(where.secretariats if wanted.needed else ())
-    told_late = {name: item for name, item in existing.items() if _was_told_late(item) and name not in stays}
+    concerned = {name for name, item in existing.items() if name not in stays and _concerns(item, reads_new=reads_new)}
     if wanted.needed:
-        stays |= dict.fromkeys(told_late)
+        stays |= dict.fromkeys(concerned)
     for item in existing.values():
         if item.routed_to not in stays:
             _take_away(act, item, old, wanted)
     for secretariat in stays:
         if secretariat in existing:
-            comes_back = secretariat not in was_on and secretariat not in told_late
+            comes_back = secretariat not in was_on and secretariat not in concerned
             _update(act, existing[secretariat], after, wanted, where, reads_new=reads_new or comes_back)
         else:
             _create(act, secretariat, after, wanted, where)
 
 
-def _was_told_late(item: WorkItem) -> bool:
-    """Whether a secretariat has it because another had not answered in time, whatever the rules say."""
-    return item.rule == ESCALATED and item.state is not ItemState.WITHDRAWN
+def _concerns(item: WorkItem, *, reads_new: bool) -> bool:
+    """Whether a secretariat keeps an item wherever the rules send its object by now.
+
+    It was told because another had not answered in time; or somebody there acted by a result that is another one now,
+    and has not seen that yet.
+    """
+    if item.rule == ESCALATED:
+        return item.state is not ItemState.WITHDRAWN
+    hand = item.hand
+    acted = bool(item.state is ItemState.DONE or hand.receipt or hand.reading)
+    return item.kind is ItemKind.RESULT and ((reads_new and acted) or (item.open and bool(hand.saw)))
 
 
 def destination(site: Site, wanted: Demand) -> Route:
@@ -146,7 +154,9 @@ def _timed(act: Act, item: WorkItem, wanted: Demand, before: WorkItem | None = N
 
 def _read_anew(hand: Hand, *, opens: bool) -> Hand:
     """What was acknowledged is not what stands there now; who has claimed the item keeps it."""
-    return Hand(passed=hand.passed) if opens else replace(hand, receipt=None, reading=None)
+    if opens:
+        return Hand(passed=hand.passed, saw=hand.seen_by)
+    return replace(hand, receipt=None, reading=None, saw=hand.seen_by)
 
 
 def _take_away(act: Act, item: WorkItem, old: Demand | None, wanted: Demand) -> None:

@@ -91,7 +91,8 @@ def done(item: WorkItem, by: str) -> WorkItem:
         raise StateConflict("an identity question is answered by a decision of the identity desk")
     if item.critical and item.hand.reading is None:
         raise StateConflict("a critical result is done once a physician has acknowledged it")
-    return replace(laid_down(item), state=ItemState.DONE)
+    lying = laid_down(item)
+    return replace(lying, state=ItemState.DONE, hand=replace(_seen(lying.hand, by), closer=by))
 
 
 def acknowledged(item: WorkItem, by: str, now: datetime) -> WorkItem:
@@ -104,7 +105,7 @@ def acknowledged(item: WorkItem, by: str, now: datetime) -> WorkItem:
     _require_result(item)
     if item.hand.receipt is not None:
         raise StateConflict(f"receipt was acknowledged by {item.hand.receipt.by}")
-    return _active(replace(item, hand=replace(item.hand, receipt=Signature(by, now))), by, now)
+    return _active(replace(item, hand=replace(_seen(item.hand, by), receipt=Signature(by, now))), by, now)
 
 
 def read_clinically(item: WorkItem, by: str, now: datetime, *, clinical: bool) -> WorkItem:
@@ -121,7 +122,7 @@ def read_clinically(item: WorkItem, by: str, now: datetime, *, clinical: bool) -
     if item.hand.reading is not None:
         raise StateConflict(f"the result was acknowledged by {item.hand.reading.by}")
     signature = Signature(by, now)
-    hand = replace(item.hand, reading=signature, receipt=item.hand.receipt or signature)
+    hand = replace(_seen(item.hand, by), reading=signature, receipt=item.hand.receipt or signature)
     return _active(replace(item, hand=hand), by, now)
 
 
@@ -173,7 +174,7 @@ def reopened(item: WorkItem) -> WorkItem:
     """
     if item.state is not ItemState.DONE:
         raise StateConflict("only what is done is opened again")
-    return replace(item, state=ItemState.NEW, hand=Hand(passed=item.hand.passed))
+    return replace(item, state=ItemState.NEW, hand=Hand(passed=item.hand.passed, saw=item.hand.saw))
 
 
 def undone(item: WorkItem, by: str, last_by: str, former: Former | None) -> WorkItem:
@@ -203,6 +204,11 @@ def undone(item: WorkItem, by: str, last_by: str, former: Former | None) -> Work
         hand=former.hand,
         escalation=former.escalation,
     )
+
+
+def _seen(hand: Hand, by: str) -> Hand:
+    """Give what people have made of an item once somebody has seen what stands there now."""
+    return replace(hand, saw=tuple(who for who in hand.saw if who != by))
 
 
 def _active(item: WorkItem, by: str, now: datetime) -> WorkItem:

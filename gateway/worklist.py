@@ -68,6 +68,8 @@ class Hand:
         receipt: who acknowledged that it was received (a secretary may).
         reading: who acknowledged it clinically (a physician only).
         passed: the queues that it was forwarded from, in order.
+        closer: who was done with it.
+        saw: who held, acknowledged or was done with what stood there before a correction, and has not seen that.
 
     """
 
@@ -77,6 +79,14 @@ class Hand:
     receipt: Signature | None = None
     reading: Signature | None = None
     passed: tuple[str, ...] = ()
+    closer: str = ""
+    saw: tuple[str, ...] = ()
+
+    @property
+    def seen_by(self) -> tuple[str, ...]:
+        """Whoever has seen what stands there, or stood there before, each once."""
+        signed = (signature.by for signature in (self.receipt, self.reading) if signature is not None)
+        return tuple(dict.fromkeys(who for who in (*self.saw, self.holder, *signed, self.closer) if who))
 
 
 UNTOUCHED = Hand()

@@ -50,6 +50,7 @@ def item_json(view: ItemView) -> dict[str, Any]:
         "on_hold_until": item.hand.until,
         "receipt": _signature(item.hand.receipt),
         "clinical_acknowledgment": _signature(item.hand.reading),
+        "saw_before_correction": list(item.hand.saw),
         "forwarded_from": list(item.hand.passed),
         "version": item.version,
         "created_at": item.created_at,

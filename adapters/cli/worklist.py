@@ -145,6 +145,8 @@ def show(item: str, break_glass: str, *, as_json: bool) -> None:
         click.echo(f"à faire avant le {said(view.item.due, zone)}{f' : {late}' if late else ''}")
     for remark in view.item.remarks:
         click.echo(f"! {text('remark', remark)}")
+    if view.item.hand.saw:
+        click.echo(f"! {text('late', 'saw')} : {', '.join(view.item.hand.saw)}")
     for signature, said_of in (
         (view.item.hand.receipt, "acknowledge"),
         (view.item.hand.reading, "acknowledge-clinically"),

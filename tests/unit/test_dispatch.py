@@ -23,11 +23,13 @@ from facts import (
 
 from gateway.dispatch import WAS_DONE, more_urgent
 from gateway.facts import Abnormality, AppointmentStatus, DocumentAct, Priority, ResultStatus, VisitState
+from gateway.handling import acknowledged, claimed, done, read_clinically
 from gateway.routing import Rule
 from gateway.site import Site
 from gateway.worklist import ItemKind, ItemState
 
 ANNE_1 = patient(ipp("1"))
+NADIA, OMAR = "account:nadia", "account:omar"
 RESULT, CONVOCATION, LETTER, STAY = (
     ItemKind.RESULT,
     ItemKind.CONVOCATION,
@@ -395,3 +397,56 @@ def test_every_step_of_an_item_is_published_and_kept():
     ]
     assert [s.item.version for c in steps for s in c.history] == [1, 2, 3, 4]
     assert [e.version for c in steps for e in c.outbox] == [1, 2, 3, 4]
+
+
+# -- who had read it ---------------------------------------------------------------------------------------------------
+
+
+def corrected(gateway: Gateway, value: str, minute: int, **changes) -> None:
+    gateway.send(result(ANNE_1, ResultStatus.CORRECTED, value=value, **changes), source=LAB, minute=minute)
+
+
+@pytest.mark.parametrize("act", ["held", "received", "read", "done"])
+def test_a_correction_names_whoever_saw_the_first_result(act: str):
+    """Whatever they did with it, they are named until they have seen the new one; the others never are."""
+    gateway = known()
+    gateway.send(result(ANNE_1, ResultStatus.FINAL, value="4.1"), source=LAB, minute=1)
+    item = gateway.only(RESULT)
+    acts = {
+        "held": claimed(item, NADIA, gateway.now),
+        "received": acknowledged(item, NADIA, gateway.now),
+        "read": read_clinically(item, NADIA, gateway.now, clinical=True),
+        "done": done(item, NADIA),
+    }
+    gateway.store.items[item.id] = acts[act]
+    corrected(gateway, "7.1", 2)
+    after = gateway.only(RESULT)
+    assert (after.hand.saw, after.hand.receipt, after.hand.reading) == ((NADIA,), None, None)
+    corrected(gateway, "7.2", 3)
+    assert gateway.only(RESULT).hand.saw == (NADIA,)
+    assert acknowledged(gateway.only(RESULT), OMAR, gateway.now).hand.saw == (NADIA,)
+    assert acknowledged(gateway.only(RESULT), NADIA, gateway.now).hand.saw == ()
+
+
+def test_a_correction_reaches_a_secretariat_that_acted_by_the_first_though_it_goes_elsewhere():
+    """Cardiology was done with it, pneumology has it by now: both get what was corrected."""
+    gateway = known()
+    gateway.send(result(ANNE_1, ResultStatus.FINAL, value="4.1", ordering_unit="3010"), source=LAB, minute=1)
+    gateway.store.items[gateway.only(RESULT).id] = done(gateway.only(RESULT), NADIA)
+    corrected(gateway, "7.1", 2, ordering_unit="3020")
+    found = {i.secretariat: (i.state, i.hand.saw, i.title) for i in gateway.items(RESULT)}
+    assert found == {
+        "cardiologie": (ItemState.NEW, (NADIA,), "result.corrected"),
+        "pneumologie": (ItemState.NEW, (), "result.corrected"),
+    }
+    versions = {i.id: i.version for i in gateway.store.items.values()}
+    corrected(gateway, "7.1", 3, ordering_unit="3020")
+    assert {i.id: i.version for i in gateway.store.items.values()} == versions
+
+
+def test_who_had_only_a_look_at_a_queue_it_left_gets_no_copy():
+    """Nobody acted by it there: it is withdrawn from there, and the new queue alone has it."""
+    gateway = known()
+    gateway.send(result(ANNE_1, ResultStatus.FINAL, value="4.1", ordering_unit="3010"), source=LAB, minute=1)
+    corrected(gateway, "7.1", 2, ordering_unit="3020")
+    assert [i.secretariat for i in gateway.items(RESULT)] == ["pneumologie"]
