@@ -133,9 +133,9 @@ class Worker:
         return shown
 
     def show_overdue(self) -> int:
-        """Let a person see what has waited for its object for too long, a bounded number; give how many objects."""
+        """Let a person see what has waited for its object, or result, too long: a bounded number, which it gives."""
         now = datetime.now(UTC)
-        due = self._work.overdue(now - self._site.held_limit)
+        due = self._work.overdue(now - self._site.held_limit, now - self._site.expected_limit)
         if not due.foci:
             return 0
         with self._work.alone(()) as connection:

@@ -159,6 +159,24 @@ def _of_result(fact: ResultReported, source: str) -> Demand:
     )
 
 
+MISSING_RESULT = "result.missing"
+"""Title of an order of which no result has come in time."""
+
+
+def _of_order(fact: OrderReported, source: str) -> Demand:
+    """Give what an order asks for of which no result has come in time: that a person sees it."""
+    code = next(iter(fact.codes), "")
+    return Demand(
+        Subject(ItemKind.RESULT, source, fact.ordering_unit, code=code, priority=fact.priority),
+        ItemKind.RESULT,
+        fact.expects,
+        fact.priority,
+        MISSING_RESULT,
+        fact.label,
+        (fact.codes,),
+    )
+
+
 _DOCUMENT_TITLES = {
     DocumentAct.REPLACE: "correspondence.replaced",
     DocumentAct.WITHDRAW: "correspondence.withdrawn",
@@ -286,11 +304,13 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
 
 
 def demand(focus: Focus) -> Demand | None:
-    """Give what the object asks for; None while it is a placeholder in its time, an order, or noted by hand."""
+    """Give what the object asks for; None while it is a placeholder or an order in its time, or noted by hand."""
     match focus.fact:
         case None:
             return _of_what_waits(focus)
-        case OrderReported() | Noted():
+        case OrderReported() as order:
+            return _of_order(order, focus.told.source) if focus.overdue else None
+        case Noted():
             return None
     return _with_event(_DEMANDS[type(focus.fact)](focus.fact, focus.told.source))
 

@@ -109,7 +109,7 @@ def _answering(act: Act, result: ResultReported, identity: Identity) -> ResultRe
         ask_about_filing(act, identity, order.identity)
         return result
     if not asked.resulted:
-        act.state.put_focus(replace(order, fact=replace(asked, resulted=True)), ())
+        _result_came(act, order, asked)
     return replace(
         result,
         ordering_unit=result.ordering_unit or asked.ordering_unit,
@@ -146,7 +146,14 @@ def _note_answered(act: Act, order: OrderReported, identity: Identity) -> None:
         return
     for known in act.state.foci_with(FocusKind.ORDER, order.keys):
         if isinstance(known.fact, OrderReported) and not known.fact.resulted and _is_of(act, known, identity):
-            act.state.put_focus(replace(known, fact=replace(known.fact, resulted=True)), ())
+            _result_came(act, known, known.fact)
+
+
+def _result_came(act: Act, known: Focus, order: OrderReported) -> None:
+    """An order expects no result any more, and nobody is to see that it had not come."""
+    after = replace(known, fact=replace(order, resulted=True))
+    act.state.put_focus(after, ())
+    dispatch(act, known, after)
 
 
 def _is_of(act: Act, focus: Focus, identity: Identity) -> bool:
@@ -517,6 +524,7 @@ def _place(act: Act, fact: ObjectFact, known: Focus | None, identity: Identity, 
         message=act.message,
         told=told.then(act.source.id, act.message, act.told_at),
         updated_at=act.now,
+        overdue=known is not None and known.kind is FocusKind.ORDER and known.overdue,
     )
     act.objects.setdefault(f"{kind}/{placed.id}", known is None or known.fact is None)
     _settle(act, known, placed, keys)

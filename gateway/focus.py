@@ -24,7 +24,7 @@ class FocusKind(StrEnum):
 
     APPOINTMENT = "appointment"
     ORDER = "order"
-    """Nobody's work: it tells who asked for the result that comes back."""
+    """It tells who asked for the result that comes back; nobody's work, unless none comes."""
     RESULT = "result"
     DOCUMENT = "document"
     VISIT = "visit"
@@ -199,7 +199,7 @@ class Focus:
         told: who told it last, and when.
         held: facts that wait for the object.
         updated_at: aware instant of the last change.
-        overdue: what waits has waited too long, and a person is to see it.
+        overdue: what waits has waited too long, or an order for its result, and a person is to see it.
 
     """
 

@@ -41,6 +41,7 @@ from gateway.facts import (
 from gateway.focus import (
     Focus,
     FocusKind,
+    Held,
     ObjectFact,
     discrepancy_key,
     keys_of,
@@ -319,20 +320,27 @@ class Decider:
         state.mark()
 
     def show_overdue(self, state: State, now: datetime) -> Changes:
-        """Let a person see what has waited for its object for longer than the site allows, each once."""
+        """Let a person see what has waited longer than the site allows for its object, or its result; each once."""
         changes = Changes()
         for _, focus in state.foci.rows():
-            waits = focus.fact is None and focus.held and not focus.overdue
-            if waits and focus.waits_since() < now - self.site.held_limit:
-                self._show(focus, state, now, changes)
+            if focus.overdue:
+                continue
+            match focus.fact:
+                case None if focus.held and focus.waits_since() < now - self.site.held_limit:
+                    last = focus.held[-1]
+                    self._show(focus, self._act(last.source, last.message, state, now, last), changes)
+                case OrderReported(asked_at=asked) as order if order.expects:
+                    if (asked or focus.updated_at) < now - self.site.expected_limit:
+                        self._show(focus, self._act(focus.told.source, focus.message, state, now), changes)
         return changes
 
-    def _show(self, placeholder: Focus, state: State, now: datetime, changes: Changes) -> None:
-        last = placeholder.held[-1]
-        source = self.site.source(last.source) or Source(last.source, SourceRole.DEPARTMENT)
-        came = last.received_at
-        act = Act(self.site, state, source, last.message, "", last.told_at, now, self.new_id, received_at=came)
-        overdue, own, fault = replace(placeholder, overdue=True), Changes(), ""
+    def _act(self, source: str, message: int, state: State, now: datetime, held: Held | None = None) -> Act:
+        known = self.site.source(source) or Source(source, SourceRole.DEPARTMENT)
+        told_at, came = (held.told_at, held.received_at) if held is not None else (None, None)
+        return Act(self.site, state, known, message, "", told_at, now, self.new_id, received_at=came)
+
+    def _show(self, placeholder: Focus, act: Act, changes: Changes) -> None:
+        state, overdue, own, fault = act.state, replace(placeholder, overdue=True), Changes(), ""
         try:
             state.put_focus(overdue, ())
             dispatch(act, placeholder, overdue)
@@ -344,7 +352,7 @@ class Decider:
             act.events.clear()
             state.put_focus(overdue, ())
             own, fault = Changes(), type(error).__name__
-        about, facts = (f"{placeholder.kind}/{placeholder.id}",), len(placeholder.held)
+        about, facts = (f"{placeholder.kind}/{placeholder.id}",), len(placeholder.held) or 1
         act.record(AuditAction.FACT_OVERDUE, patients=(placeholder.identity,), entities=about, facts=facts, fault=fault)
         changes.add(own)
         changes.audit.extend(act.events)

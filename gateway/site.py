@@ -221,6 +221,7 @@ class Site:
         rules: routing rules, first match wins within a kind.
         access: who may act.
         held_hours: how long a fact may wait for its object before a person sees it.
+        expected_hours: how long a result may be expected before a person sees that it has not come.
         desk_days: how long a question may stay open, or a request to admissions wait, before it is listed as late.
         matching: how the matcher is used; None: exact rules alone.
         deadlines: by when items are to be done, the first that matches; what goes without saying comes last.
@@ -241,6 +242,7 @@ class Site:
     rules: tuple[Rule, ...]
     access: Access
     held_hours: float = 24.0
+    expected_hours: float = 72.0
     desk_days: float = 7.0
     matching: Matching | None = None
     deadlines: tuple[Deadline, ...] = DEFAULTS
@@ -265,6 +267,11 @@ class Site:
     def held_limit(self) -> timedelta:
         """How long a fact may wait for its object before a person sees it."""
         return timedelta(hours=self.held_hours)
+
+    @property
+    def expected_limit(self) -> timedelta:
+        """How long a result may be expected before a person sees that it has not come."""
+        return timedelta(hours=self.expected_hours)
 
     def covering(self, secretariat: str, at: datetime) -> str:
         """Give who answers for a secretariat at an aware instant: itself, or while it is closed the first open cover.

@@ -100,6 +100,7 @@ class _SiteFile(Strict):
     default_secretariat: Name
     identity_desk: Name
     held_hours: Annotated[float, Field(gt=0, le=8_760)] = 24.0
+    expected_hours: Annotated[float, Field(gt=0, le=8_760)] = 72.0
     desk_days: Annotated[float, Field(gt=0, le=365)] = 7.0
     authorities: dict[str, str] = Field(default_factory=dict)
     matching: _MatchingTable = _MatchingTable()
@@ -228,6 +229,7 @@ def load_site(folder: Path) -> Site:
         rules=(*map(_rule, routing.rule), *_rules_by_unit(served)),
         access=_access(access),
         held_hours=site.held_hours,
+        expected_hours=site.expected_hours,
         desk_days=site.desk_days,
         matching=Matching(automatic=site.matching.automatic) if site.matching.enabled else None,
         deadlines=site_deadlines(folder, known, {s.id for s in sources.source}),

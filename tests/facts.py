@@ -300,7 +300,8 @@ class Gateway:
     def look(self, hours: float) -> Changes:
         """Let so many hours pass, then show what has waited for its object for too long."""
         self.now += timedelta(hours=hours)
-        keys = frozenset(k for k, f in self.store.focus_keys.items() if self.store.foci[f].held)
+        waits = {i for i, f in self.store.foci.items() if f.held or f.kind is FocusKind.ORDER}
+        keys = frozenset(k for k, f in self.store.focus_keys.items() if f in waits)
         state = self.store.load(Needs(frozenset(), frozenset(), keys))
         changes = self.decider.show_overdue(state, self.now)
         self.store.flush(state)

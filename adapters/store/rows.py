@@ -226,7 +226,7 @@ def expected_row(focus: Focus) -> Row:
     """Give the row of an order that expects a result."""
     assert isinstance(focus.fact, OrderReported)
     since = focus.fact.asked_at or focus.updated_at
-    return {"focus_id": focus.id, "unit": focus.fact.ordering_unit, "since": since}
+    return {"focus_id": focus.id, "unit": focus.fact.ordering_unit, "since": since, "shown": focus.overdue}
 
 
 def item_row(item: WorkItem) -> Row:

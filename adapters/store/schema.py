@@ -28,6 +28,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     literal_column,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeEngine
@@ -349,14 +350,19 @@ focus_key = Table(
     comment="Business identifiers by which objects are found",
 )
 
+UNSHOWN: ColumnElement[Any] = literal_column("NOT shown")
+"""What the partial index of orders holds: those that a person has not seen yet to lack their result."""
+
 order_expected = Table(
     "order_expected",
     metadata,
     Column("focus_id", ForeignKey("focus.id"), primary_key=True),
     Column("unit", Text, nullable=False),
     Column("since", Instant, nullable=False),
+    Column("shown", Boolean, nullable=False, server_default=true()),
     Index(None, "since"),
     Index(None, "unit", "since"),
+    Index("ix_order_expected_unshown", "since", sqlite_where=UNSHOWN, postgresql_where=UNSHOWN),
     comment="Orders of which no result has come yet; since when they were told",
 )
 

@@ -343,7 +343,7 @@ def _count(connection: Connection, table: Table, condition: ColumnElement[bool] 
 
 def _late(connection: Connection) -> dict[str, LateItems]:
     item = schema.work_item.c
-    some = select(item.secretariat, item.alarmed).where(schema.LATE).limit(COUNTED).subquery("late")
+    some = select(item.secretariat, item.alarmed).where(schema.LATE).limit(COUNTED).subquery("counted")
     alarmed = func.sum(case((some.c.alarmed, 1), else_=0))
     counts = select(some.c.secretariat, func.count(), alarmed).group_by(some.c.secretariat)
     return {secretariat: LateItems(count, int(told)) for secretariat, count, told in connection.execute(counts)}

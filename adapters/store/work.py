@@ -290,12 +290,20 @@ class Work:
             _load_directory(connection, state, needs)
         return state
 
-    def overdue(self, before: datetime) -> Needs:
-        """Name the placeholders on which a fact has waited, unseen, since before an instant; the oldest, bounded."""
-        waiting, key = schema.waiting_fact, schema.focus_key
+    def overdue(self, before: datetime, asked_before: datetime) -> Needs:
+        """Name what has waited, unseen, since before an instant; the oldest, bounded.
+
+        Args:
+            before: placeholders on which a fact has waited since before then.
+            asked_before: orders that expect a result since before then.
+
+        """
+        waiting, key, order = schema.waiting_fact, schema.focus_key, schema.order_expected
         oldest = select(waiting.c.focus_id).where(waiting.c.since < before).order_by(waiting.c.since)
+        asked = select(order.c.focus_id).where(schema.UNSHOWN, order.c.since < asked_before).order_by(order.c.since)
         with self._database.read() as connection:
             foci = set(connection.execute(oldest.limit(OVERDUE_FOCI)).scalars())
+            foci |= set(connection.execute(asked.limit(OVERDUE_FOCI)).scalars())
             keys = connection.execute(select(key).where(among(connection, key.c.focus_id, foci))).mappings().all()
         named = frozenset((FocusKind(k["kind"]), k["authority"], k["value"]) for k in keys)
         return Needs(frozenset(), frozenset(), named)

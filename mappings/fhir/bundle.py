@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from gateway.demand import MISSING_RESULT
 from gateway.facts import Priority
 from gateway.identity import Person
 from gateway.site import Site
@@ -177,13 +178,17 @@ def _task(item: WorkItem, person: Person, site: Site, title: str) -> dict[str, A
         "priority": _PRIORITY[item.priority],
         "code": _concept("item-kind", item.kind),
         "description": title,
-        "focus": {"reference": f"{FOCUS_TYPES[item.kind]}/{item.focus}"},
+        "focus": {"reference": f"{_focus_type(item)}/{item.focus}"},
         "for": {"reference": f"urn:uuid:{person.id}"},
         "authoredOn": _instant(item.created_at),
         "lastModified": _instant(item.updated_at),
         "owner": _owner(item.secretariat, site),
         **_pressing(item),
     }
+
+
+def _focus_type(item: WorkItem) -> str:
+    return "ServiceRequest" if item.title == MISSING_RESULT else FOCUS_TYPES[item.kind]
 
 
 def _pressing(item: WorkItem) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_a_schema_that_went_back_and_forth_keeps_bodies_and_what_waits(database_
         assert store.outbox.position("desk", "accueil") == 1
         assert store.rows(select(schema.subscription.c.moved_at))[0].moved_at is not None
         assert store.worker().show_overdue() == 0
-        assert len(store.work.overdue(datetime.now(UTC)).foci) == 2
+        assert len(store.work.overdue(datetime.now(UTC), datetime.now(UTC)).foci) == 2
 
 
 def test_what_people_held_is_found_by_its_time_after_a_migration(database_url):

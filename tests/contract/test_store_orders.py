@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from messages import hl7_time, message, patient_told, pid, result
 from sqlalchemy import func, select
-from stores import NOW, store_at
+from stores import NOW, at_once, store_at
 
 from adapters.operations import Operations
 from adapters.store import schema
@@ -14,6 +14,7 @@ from gateway.audit import AuditAction
 from gateway.errors import AccessRefused
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.site import Secretariat
+from gateway.worklist import ItemKind, ItemState
 
 LATER = NOW + timedelta(days=400)
 
@@ -80,3 +81,17 @@ def test_a_secretary_is_shown_what_the_own_units_wait_for_and_that_is_audited(st
     by_them = select(schema.audit_event.c.action).where(schema.audit_event.c.principal == "account:x")
     actions = [row.action for row in store.rows(by_them.order_by(schema.audit_event.c.id))]
     assert actions == [AuditAction.EXPECTED_RESULTS_LISTED] * 3 + [AuditAction.ACCESS_REFUSED]
+
+
+def test_a_result_that_does_not_come_is_an_item_once(store):
+    """Looked at again, by whichever worker, nothing is doubled; the result takes the item away."""
+    store.process(patient_told("A", "8001"), order("O1", "8001", "1"), order("O2", "8001", "2"))
+    assert sum(at_once(*[store.worker().show_overdue] * 3)) == 2
+    assert store.worker().show_overdue() == 0
+    titles = [v.item.title for v in store.worklist.items(None, kind=ItemKind.RESULT)]
+    assert titles == ["result.missing"] * 2
+    assert sorted(expected(store)) == ["P1", "P2"]
+    store.process(result("R1", "8001", "1", when=6))
+    open_ = store.worklist.items(None, kind=ItemKind.RESULT, states=[ItemState.NEW])
+    assert sorted(v.item.title for v in open_) == ["result.final", "result.missing"]
+    assert store.trail.verify().ok

@@ -57,8 +57,8 @@ def test_what_has_waited_too_long_is_shown_once(waiting):
 def test_what_is_young_is_not_shown(store):
     """The limit is the site's, held against the reception."""
     store.process(PATIENT, appointment("S13", "C1", "8001", "R1"))
-    assert store.work.overdue(NOW).foci == frozenset()
-    assert len(store.work.overdue(NOW + timedelta(seconds=1)).foci) == 2
+    assert store.work.overdue(NOW, NOW).foci == frozenset()
+    assert len(store.work.overdue(NOW + timedelta(seconds=1), NOW + timedelta(seconds=1)).foci) == 2
     assert SITE.held_limit == timedelta(days=1)
 
 

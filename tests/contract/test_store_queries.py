@@ -137,7 +137,7 @@ HOT = {
     "beat": lambda s: s.watch.beat(SERVING, {"admissions": NOW}, {"admissions": 3}, {("ended", "processed"): 1.0}),
     "alarms": lambda s: s.watch.change_alarms(CHANGES, NOW, notify=True),
     "notice": lambda s: s.watch.next_notice(),
-    "what waits too long": lambda s: s.work.overdue(NOW + timedelta(days=1)),
+    "what waits too long": lambda s: s.work.overdue(NOW + timedelta(days=1), NOW + timedelta(days=1)),
     "show what waits too long": lambda s: s.worker().show_overdue(),
     "purge": lambda s: list(Retention(s.database, TERMS).run("tester", LATER)),
     "look what is due": lambda s: list(Retention(s.database, TERMS).run("tester", LATER, dry_run=True)),

@@ -209,3 +209,44 @@ def test_an_order_that_comes_behind_its_result_expects_none(unit):
     gateway.send(result(ANNE_1, **told_first), source=LAB)
     gateway.send(order(ANNE_1))
     assert not order_of(gateway).fact.expects
+
+
+def missing(gateway: Gateway, hours: float = 73):
+    """Let so many hours pass, and give the titles and queues of the results that are to be seen."""
+    gateway.look(hours)
+    return [(i.title, i.secretariat, i.detail) for i in gateway.items(ItemKind.RESULT)]
+
+
+def test_an_order_without_its_result_is_seen_after_its_time_by_the_unit_that_ordered():
+    """Once, however often it is looked at, and not before; what happens to the order meanwhile is shown."""
+    gateway = known()
+    gateway.send(order(ANNE_1, ordering_unit="3010", label="Ionogramme"))
+    assert missing(gateway, 71) == []
+    assert missing(gateway, 2) == [("result.missing", "cardiologie", "Ionogramme")]
+    item = gateway.only(ItemKind.RESULT)
+    assert missing(gateway, 500) == [("result.missing", "cardiologie", "Ionogramme")]
+    assert gateway.only(ItemKind.RESULT).version == item.version == 1
+    gateway.send(order(ANNE_1, act=OrderAct.CHANGE, ordering_unit="3010", label="Ionogramme sanguin"), minute=60)
+    assert missing(gateway, 500) == [("result.missing", "cardiologie", "Ionogramme sanguin")]
+
+
+def test_the_item_of_a_missing_result_goes_when_the_result_comes_or_is_not_wanted():
+    """The result takes its place; a cancellation leaves nothing to do."""
+    gateway = known()
+    gateway.send(order(ANNE_1, ordering_unit="3010"))
+    assert len(missing(gateway)) == 1
+    gateway.send(result(ANNE_1, ResultStatus.PRELIMINARY, orders=order(ANNE_1).keys), source=LAB, minute=60)
+    assert [i.title for i in gateway.items(ItemKind.RESULT)] == ["result.preliminary"]
+    other = known()
+    other.send(order(ANNE_1, ordering_unit="3010"))
+    assert len(missing(other)) == 1
+    other.send(order(ANNE_1, act=OrderAct.CANCEL), minute=60)
+    assert other.items(ItemKind.RESULT) == []
+
+
+def test_a_result_that_came_in_time_is_not_missed():
+    """Nor is what was cancelled, whatever time passes."""
+    gateway = known()
+    gateway.send(order(ANNE_1))
+    gateway.send(result(ANNE_1, ResultStatus.FINAL, orders=order(ANNE_1).keys), source=LAB, minute=1)
+    assert [title for title, *_ in missing(gateway)] == ["result.final"]

@@ -7,7 +7,7 @@ from facts import ANNE, MORNING, appointment, book, document, ipp, patient, resu
 
 from gateway.audit import AuditAction, Problem
 from gateway.decision import DecisionKind, Flag, Standing
-from gateway.demand import ASKED, DIFFERS, demand
+from gateway.demand import ASKED, DIFFERS, MISSING_RESULT, demand
 from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
 from gateway.evidence import Hindrance
@@ -73,7 +73,7 @@ def shown(fact):
 
 SIDES = {side.title for fact in EVERY_FACT for side in asked(fact).sides.values()}
 TITLES = SIDES | {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
-TITLES |= {f"{kind}.to-handle" for kind in MADE_BY_HAND}
+TITLES |= {MISSING_RESULT, *(f"{kind}.to-handle" for kind in MADE_BY_HAND)}
 WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
 
 

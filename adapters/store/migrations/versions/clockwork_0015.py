@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.store.schema import DEED, ESCALATES, IN_HAND, LATE, ON_HOLD, Instant, Json
+from adapters.store.schema import DEED, ESCALATES, IN_HAND, LATE, ON_HOLD, UNSHOWN, Instant, Json
 
 revision = "0015"
 down_revision = "0014"
@@ -24,6 +24,7 @@ _INDEXES = {
 }
 _ACT = ["secretariat", "deed", "at"]
 _ACTS = f"ix_work_item_history_{'_'.join(_ACT)}"
+_ORDERS = "ix_order_expected_unshown"
 _COLUMNS = ("held_until", "active_at", "deadline", "rungs", "escalates_at", "alarmed")
 
 
@@ -39,6 +40,9 @@ def upgrade() -> None:
     for columns, where in _INDEXES.items():
         name = op.f(f"ix_work_item_{'_'.join(columns)}")
         op.create_index(name, "work_item", list(columns), sqlite_where=where, postgresql_where=where)
+    # What was ordered before is on the list of what is expected, and not suddenly an item each.
+    op.add_column("order_expected", sa.Column("shown", sa.Boolean, nullable=False, server_default=sa.true()))
+    op.create_index(_ORDERS, "order_expected", ["since"], sqlite_where=UNSHOWN, postgresql_where=UNSHOWN)
     op.create_index(op.f(_ACTS), "work_item_history", _ACT, sqlite_where=DEED, postgresql_where=DEED)
 
 
@@ -66,6 +70,8 @@ def _instant(hand: dict[str, Any], name: str) -> Any:
 
 def downgrade() -> None:
     """Go back: no time presses on any item."""
+    op.drop_index(_ORDERS, table_name="order_expected")
+    op.drop_column("order_expected", "shown")
     op.drop_index(op.f(_ACTS), table_name="work_item_history")
     for columns in _INDEXES:
         op.drop_index(op.f(f"ix_work_item_{'_'.join(columns)}"), table_name="work_item")
