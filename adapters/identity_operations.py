@@ -1,6 +1,6 @@
 """What the identity desk may ask of the gateway: each act needs a right and leaves an audit event (promise P8)."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypedDict
@@ -9,6 +9,7 @@ from adapters.audited import Audited
 from adapters.store.alike import Scanned
 from adapters.store.audit import AuditTrail
 from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Proposed, Written
+from adapters.store.loading import Loaded
 from gateway.audit import AuditAction, AuditEvent
 from gateway.decision import (
     Decision,
@@ -20,8 +21,16 @@ from gateway.decision import (
 )
 from gateway.differences import Line, compared
 from gateway.discrepancy import told_otherwise
-from gateway.errors import AccessRefused, DecidedMeanwhile, ReasonNeeded, StateConflict, VersionOutdated
+from gateway.errors import (
+    AccessRefused,
+    ConfigurationError,
+    DecidedMeanwhile,
+    ReasonNeeded,
+    StateConflict,
+    VersionOutdated,
+)
 from gateway.evidence import Evidence
+from gateway.facts import Identifier, Patient
 from gateway.focus import Doubt
 from gateway.identity import Identity, may_be_minor
 from gateway.identity_desk import Sitting, evidence_about, questions_after, questions_before
@@ -29,6 +38,7 @@ from gateway.notes import Note
 from gateway.pipeline import Changes, Decider
 from gateway.principal import Principal, Right
 from gateway.proposing import propose
+from gateway.site import SourceRole
 from gateway.state import State
 from gateway.undo import Undoing, undo_needs_second, undone
 from gateway.wording import reasoned
@@ -245,6 +255,40 @@ class IdentityOperations(Audited):
         """Let every stored record be found by its likeness; give how far that has come (audited, batch by batch)."""
         self.require(Right.OPERATE, AuditAction.IDENTITIES_FILED)
         return self._desk.scan(lambda filed: self._event(AuditAction.IDENTITIES_FILED, filed=filed))
+
+    def load(self, source: str, patients: Iterable[tuple[str, Patient]], digest: str) -> Iterator[Loaded]:
+        """Store who the patients of an admissions system are, as if it had told them; give how far that has come.
+
+        Each transaction leaves an event with its counts, and with the file's SHA-256, by which they are one act.
+
+        Args:
+            source: the site's source id.
+            patients: number of the source's domain, and who it is.
+            digest: SHA-256 of the file that they come from.
+
+        Raises:
+            ConfigurationError: it is no admissions system of the site's, or has no domain of its own.
+
+        """
+        self.require(Right.OPERATE, AuditAction.IDENTITIES_LOADED)
+        known = self._decider.site.source(source)
+        if known is None or known.role is not SourceRole.ADMISSIONS or not known.authority:
+            raise ConfigurationError("an admissions system with an authority is expected", path="--source")
+        told = ((Identifier(known.authority, value), patient) for value, patient in patients)
+        named = ((key, replace(patient, identifiers=(key,))) for key, patient in told)
+        entities = [f"load/{digest}"]
+
+        def event(done: Loaded) -> AuditEvent:
+            return self._event(
+                AuditAction.IDENTITIES_LOADED,
+                entities=entities,
+                source=source,
+                read=done.read,
+                stored=done.stored,
+                keys=done.keys,
+            )
+
+        return self._desk.load(source, named, event)
 
     def propose(self, after: str = "") -> Iterator[Proposed]:
         """Ask whom stored records are like, beginning behind one; nobody is linked (audited, batch by batch).

@@ -129,6 +129,7 @@ class AuditAction(StrEnum):
     STORE_MIGRATED = "user:store:migrated"
     STATUS_SHOWN = "user:status:shown"
     IDENTITIES_FILED = "user:identities:filed"
+    IDENTITIES_LOADED = "user:identities:loaded"
     IDENTITIES_COMPARED = "user:identities:compared"
     RETENTION_RUN = "user:retention:run"
     STORE_PURGED = "gateway:store:purged"

@@ -4,6 +4,7 @@ import click
 
 from adapters.cli import identity_decisions, identity_desk
 from adapters.cli.identity_evaluate import evaluate
+from adapters.cli.identity_load import load
 from adapters.cli.identity_models import models, train
 from adapters.cli.identity_scan import scan
 
@@ -19,5 +20,5 @@ def identity() -> None:
     """
 
 
-for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate, scan, train, models):
+for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate, load, scan, train, models):
     identity.add_command(command)

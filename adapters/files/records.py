@@ -148,7 +148,12 @@ def _text(path: Path) -> str:
 
 
 def read_records(path: Path, fields: FieldMap, side: Side) -> list[Record]:
-    """Give the records of a file.
+    """Give the records of a file (see `records`)."""
+    return [record for _, record in records(path, fields, side)]
+
+
+def records(path: Path, fields: FieldMap, side: Side) -> Iterator[tuple[int, Record]]:
+    """Give the records of a file, each with its line, as they are read.
 
     Dates that stand as 12/03/1958 or 12-03-1958 are day first, as in France, unless the file shows that they are not:
     some date in it has a second part above 12, and none has a first part above 12.
@@ -160,17 +165,18 @@ def read_records(path: Path, fields: FieldMap, side: Side) -> list[Record]:
     table, columns, id_column = Table(path), fields.columns(side), fields.id_column(side)
     if not id_column:
         raise ConfigurationError(f"id or {side}.id is expected", path="--fields")
-    rows = list(table.rows(tuple(dict.fromkeys((id_column, *columns.values())))))
-    month_first = _month_first(row[columns["birth_date"]] for _, row in rows) if "birth_date" in columns else False
+    month_first = "birth_date" in columns and _month_first(_column(path, columns["birth_date"]))
     seen: set[str] = set()
-    records = []
-    for line, row in rows:
+    for line, row in table.rows(tuple(dict.fromkeys((id_column, *columns.values())))):
         name = row[id_column]
         if not name or name in seen:
             raise ConfigurationError("an identifier of its own is expected of each row", path=str(path), line=line)
         seen.add(name)
-        records.append(_record(name, {t: _said(row[c]) for t, c in columns.items()}, month_first=month_first))
-    return records
+        yield line, _record(name, {t: _said(row[c]) for t, c in columns.items()}, month_first=month_first)
+
+
+def _column(path: Path, column: str) -> Iterator[str]:
+    return (row[column] for _, row in Table(path).rows((column,)))
 
 
 def _said(value: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+import psycopg
+from psycopg import sql
 from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
@@ -45,6 +47,22 @@ def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
     together = Together()
     together.insert(table, rows)
     together.write(connection)
+
+
+def copy_rows(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert very many rows, each with the same columns: by COPY on PostgreSQL, which reads a file faster than JSON."""
+    if connection.dialect.name == "sqlite" or not rows:
+        insert_rows(connection, table, rows)
+        return
+    columns = [table.c[name] for name in rows[0]]
+    json = {column.name for column in columns if isinstance(column.type, JSON)}
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row([to_json(value).decode() if name in json else value for name, value in row.items()])
 
 
 def next_numbers(connection: Connection, count: int, *tables: Table, taken: int = 0) -> list[Sequence[int]]:

@@ -1,6 +1,6 @@
 """The identity desk's side of the store: open questions, whole persons with what was decided of them, and decisions."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +12,12 @@ from adapters.store.alike import Scanned, scan
 from adapters.store.bulk import Together, next_numbers
 from adapters.store.database import Database
 from adapters.store.keys import among
+from adapters.store.loading import Loaded, load
 from adapters.store.work import Work
 from gateway.audit import AuditEvent
 from gateway.decision import REQUESTS, Circle, Decision, DecisionKind, Standing
 from gateway.errors import LimitExceeded
+from gateway.facts import Identifier, Patient
 from gateway.focus import Discrepancies, Focus, Question
 from gateway.identity import Identity
 from gateway.notes import Note
@@ -126,6 +128,12 @@ class IdentityDesk:
     def scan(self, told_of: Callable[[int], AuditEvent]) -> Iterator[Scanned]:
         """File every stored record under its blocking keys of now; give how far it has come after each batch."""
         return scan(self._database, told_of)
+
+    def load(
+        self, source: str, told: Iterable[tuple[Identifier, Patient]], event: Callable[[Loaded], AuditEvent]
+    ) -> Iterator[Loaded]:
+        """Store who admissions vouches for, many at a time; give how far it has come after each batch."""
+        return load(self._database, source, told, event)
 
     def propose(
         self, decide: Callable[[State, Sequence[str]], tuple[Changes, int]], after: str = ""
