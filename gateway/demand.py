@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.convocation import ConvocationKind, Convocations, Outcome
 from gateway.facts import (
     Abnormality,
     AppointmentReported,
@@ -303,8 +304,53 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
 }
 
 
-def demand(focus: Focus) -> Demand | None:
-    """Give what the object asks for; None while it is a placeholder or an order in its time, or noted by hand."""
+TO_COMPLETE = "to-complete"
+"""Rule of an item by which the bureau des entrées is to find out how a patient is reached."""
+
+PRE_ADMISSION = "pre-admission"
+"""Rule of an item by which the bureau des entrées prepares a planned admission."""
+
+_TO_TELL = frozenset({Outcome.GENERATE, Outcome.CORRECT, Outcome.CANCEL})
+_AHEAD = frozenset({Outcome.GENERATE, Outcome.CORRECT, Outcome.KEEP, Outcome.DOUBLE})
+
+
+def _of_convened(wanted: Demand, fact: AppointmentReported | VisitReported, known: Convocations, desk: str) -> Demand:
+    """Give what is asked for once it is known what the patient has been told; a stay that has begun asks as before.
+
+    Args:
+        wanted: what the object asks for by itself.
+        fact: the object.
+        known: its convocations.
+        desk: the bureau des entrées; empty: the site names none.
+
+    """
+    sides = {}
+    if desk and known.outcome in _TO_TELL and known.reach.incomplete:
+        sides[desk] = Side("convocation.address-to-complete", TO_COMPLETE)
+    elif desk and known.outcome in _AHEAD and known.kind is ConvocationKind.ADMISSION:
+        sides[desk] = Side("admission.pre-admission", PRE_ADMISSION)
+    if isinstance(fact, AppointmentReported):
+        told = (known.outcome, fact.start, fact.location, fact.practitioner, fact.service_code, fact.notes)
+        title = f"convocation.{known.title}"
+        return replace(wanted, title=title, needed=known.to_do, content=told, warns=False, sides=sides)
+    if fact.state not in {VisitState.PLANNED, VisitState.CANCELLED}:
+        return wanted
+    content = (*wanted.content, fact.start, known.outcome)
+    if known.outcome in _TO_TELL or (known.outcome is Outcome.KEEP and known.to_do):
+        title = f"admission.{known.title}"
+        return replace(wanted, title=title, needed=True, content=content, warns=False, sides=sides)
+    return replace(wanted, content=content, sides=sides)
+
+
+def demand(focus: Focus, known: Convocations | None = None, desk: str = "") -> Demand | None:
+    """Give what the object asks for; None while it is a placeholder or an order in its time, or noted by hand.
+
+    Args:
+        focus: the object.
+        known: the convocations of an appointment or planned stay; None: there are none.
+        desk: the secretariat that completes addresses and prepares admissions.
+
+    """
     match focus.fact:
         case None:
             return _of_what_waits(focus)
@@ -312,7 +358,10 @@ def demand(focus: Focus) -> Demand | None:
             return _of_order(order, focus.told.source) if focus.overdue else None
         case Noted():
             return None
-    return _with_event(_DEMANDS[type(focus.fact)](focus.fact, focus.told.source))
+    wanted = _DEMANDS[type(focus.fact)](focus.fact, focus.told.source)
+    if known is not None and isinstance(focus.fact, AppointmentReported | VisitReported):
+        wanted = _of_convened(wanted, focus.fact, known, desk)
+    return _with_event(wanted)
 
 
 def _with_event(wanted: Demand) -> Demand:

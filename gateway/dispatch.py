@@ -27,10 +27,11 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     An item of a queue that is no longer named is withdrawn; what was done is opened again when a reader would see
     something else; an unchanged one gets no new version. Where people have forwarded an item to, it stays.
     """
-    wanted = demand(after)
+    convocations, desk = act.state.convocations, act.site.convening.completion if act.site.convening else ""
+    wanted = demand(after, convocations.get(after.id), desk)
     if wanted is None:
         return
-    old = demand(before) if before is not None else None
+    old = demand(before, convocations.before(before.id), desk) if before is not None else None
     where = destination(act.site, wanted)
     reads_new = old is None or old.content != wanted.content
     was_on = destination(act.site, old).secretariats if old is not None else ()

@@ -11,6 +11,7 @@ from gateway.act import Act
 from gateway.asking import ask_about_filing
 from gateway.audit import AuditAction
 from gateway.completion import completed
+from gateway.convoking import convoke, join, review
 from gateway.directory import EntryKey, entries, entry_key, is_newer
 from gateway.dispatch import dispatch, retell, withdraw
 from gateway.errors import MessageIncoherent, PersonNeeded, PreconditionFailed
@@ -296,6 +297,7 @@ def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
         keys += keys_of(other.fact)[1]
         entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
         act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)
+    join(act, known, other)
     withdraw(act, other)
     act.state.put_focus(replace(other, fact=None, held=(), overdue=False), ())
     act.state.put_focus(joined, keys)
@@ -423,6 +425,7 @@ def _move_stay(act: Act, moved: StayMoved) -> Identity:
     after = replace(known, identity=identity.id, fact=stay, version=known.version + 1, told=told, updated_at=act.now)
     act.state.put_focus(after, moved.numbers)
     act.record(AuditAction.STAY_MOVED, patients=(identity.id, known.identity), entities=about)
+    convoke(act, after)
     dispatch(act, known, after)
     return identity
 
@@ -534,6 +537,7 @@ def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identif
     """Let what waited for the object take effect on it as it stands now, and make the items follow."""
     after = _release(act, placed, known.held if known else ())
     act.state.put_focus(after, (*keys, *_further_keys(after)))
+    convoke(act, after)
     dispatch(act, known, after)
 
 
@@ -561,6 +565,12 @@ def _release(act: Act, placed: Focus, waiting: Sequence[Held]) -> Focus:
         act.count("released")
         act.record(AuditAction.FACT_RELEASED, patients=(placed.identity,), entities=(f"{placed.kind}/{placed.id}",))
     return placed
+
+
+def convoke_otherwise(act: Act) -> None:
+    """Let the convocations, and their items, follow what the message told of their patients."""
+    for focus in review(act):
+        dispatch(act, focus, focus)
 
 
 def retell_open_items(act: Act) -> None:

@@ -14,7 +14,7 @@ from gateway.act import Act
 from gateway.audit import AuditAction, AuditEvent
 from gateway.directory import EntryKey, entry_key
 from gateway.dispatch import dispatch
-from gateway.effect import apply, asked_for, dispatch_questions, misfiled_key, retell_open_items
+from gateway.effect import apply, asked_for, convoke_otherwise, dispatch_questions, misfiled_key, retell_open_items
 from gateway.errors import (
     DocumentObjection,
     GatewayError,
@@ -370,6 +370,7 @@ class Decider:
         about = (apply(act, objected(act, fact, job.translation), n) for n, fact in enumerate(job.translation.facts))
         touched = dict.fromkeys(identity.id for identity in about if identity is not None)
         dispatch_questions(act)
+        convoke_otherwise(act)
         retell_open_items(act)
         told: dict[str, Any] = {"objections": ",".join(e.name for e in act.objections)} if act.objections else {}
         act.record(

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from gateway.convening import Convening
 from gateway.deadline import DEFAULTS, Deadline
 from gateway.opening import Calendar
 from gateway.principal import Principal
@@ -224,6 +225,7 @@ class Site:
         expected_hours: how long a result may be expected before a person sees that it has not come.
         desk_days: how long a question may stay open, or a request to admissions wait, before it is listed as late.
         matching: how the matcher is used; None: exact rules alone.
+        convening: how patients are convened; None: no convocations are made, and items alone say what to do.
         deadlines: by when items are to be done, the first that matches; what goes without saying comes last.
         version: name of all this as it was read; empty: it was read from nowhere.
 
@@ -245,6 +247,7 @@ class Site:
     expected_hours: float = 72.0
     desk_days: float = 7.0
     matching: Matching | None = None
+    convening: Convening | None = None
     deadlines: tuple[Deadline, ...] = DEFAULTS
     version: str = ""
 

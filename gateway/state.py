@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from gateway.convocation import Convocations
 from gateway.directory import Entry, EntryKey
 from gateway.facts import Identifier
 from gateway.focus import Focus, FocusKind
@@ -131,6 +132,7 @@ class State:
         self.items = Table[str, WorkItem]()
         self.items_of_focus = Table[str, frozenset[str]]()
         self.items_of_identity = Table[str, frozenset[str]]()
+        self.convocations = Table[str, Convocations]()
         self.directory = Table[EntryKey, Entry]()
         self.filed = Table[str, Filed]()
         self.found_by = Table[Key, frozenset[str]]()

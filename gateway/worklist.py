@@ -234,6 +234,9 @@ class WorkItem:
 CRITICAL_RESULT = "result.critical"
 """Title of a result that cannot wait."""
 
+IN_HOUSE = frozenset({"admission.arrived", "admission.on-leave"})
+"""Titles of the items of stays that are under way."""
+
 URGENCY = (Priority.STAT, Priority.URGENT, Priority.ROUTINE)
 """The most urgent first."""
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sites import ADMISSIONS, DEPARTMENT, IPP, demo_site
 
 from gateway.audit import AuditAction, AuditEvent
+from gateway.convocation import Convocations
 from gateway.directory import Entry, EntryKey
 from gateway.errors import GatewayError
 from gateway.facts import (
@@ -44,7 +45,7 @@ from gateway.pipeline import Changes, Decider, Ending, Job, Needs, question_keys
 from gateway.routing import Rule
 from gateway.site import Secretariat, Site, Source, SourceRole
 from gateway.state import FocusKey, State, focus_key
-from gateway.worklist import ItemKind, ItemState, WorkItem
+from gateway.worklist import IN_HOUSE, ItemKind, ItemState, WorkItem
 
 LAB = DEPARTMENT
 IMAGING = Source("imaging", SourceRole.DEPARTMENT, "Imagerie", authority="1.2.250.1.999.3")
@@ -201,6 +202,7 @@ class Store:
     foci: dict[str, Focus] = field(default_factory=dict)
     focus_keys: dict[FocusKey, str] = field(default_factory=dict)
     items: dict[str, WorkItem] = field(default_factory=dict)
+    convocations: dict[str, Convocations] = field(default_factory=dict)
     directory: dict[EntryKey, Entry] = field(default_factory=dict)
 
     def load(self, needed: Needs) -> State:
@@ -218,10 +220,16 @@ class Store:
         for focus_id in sorted(foci):
             own_keys = [k for k, f in self.focus_keys.items() if f == focus_id and k in keys]
             state.load_focus(self.foci[focus_id], own_keys)
+        for convocations in self.convocations.values():
+            if convocations.appointment in foci or (convocations.identity in known and convocations.open):
+                state.convocations.load(convocations.appointment, convocations)
+                foci.add(convocations.appointment)
+                if state.foci.get(convocations.appointment) is None:
+                    state.load_focus(self.foci[convocations.appointment], ())
         others = {self.identities[self.foci[f].identity].person for f in foci} - {p for p, _ in state.persons.rows()}
         self._load_people(state, others)
         for item in self.items.values():
-            if item.focus in foci or (item.identity in known and item.open):
+            if item.focus in foci or (item.identity in known and (item.open or item.title in IN_HOUSE)):
                 state.load_item(item)
         for key in needed.directory & self.directory.keys():
             state.directory.load(key, self.directory[key])
@@ -253,6 +261,7 @@ class Store:
             self.focus_keys[key] = focus_id
         self.items.update(state.items.changes())
         self.directory.update(state.directory.changes())
+        self.convocations.update(state.convocations.changes())
         record_keys = [(i.key.authority, i.key.value) for i in self.identities.values()]
         assert len(set(record_keys)) == len(record_keys), "one record per authority and value"
         places = [(i.focus, i.routed_to) for i in self.items.values()]

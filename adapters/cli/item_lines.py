@@ -74,7 +74,7 @@ def reason(item: WorkItem) -> str:
     if item.rule in {BY_HAND, ESCALATED}:
         return text("reason", item.rule)
     if item.rule != DEFAULT_RULE:
-        return item.reason
+        return item.reason or text("reason", item.rule)
     return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.convocation import Convocations
 from gateway.decision import Decision
 from gateway.directory import Entry
 from gateway.facts import (
@@ -220,6 +221,31 @@ def waiting_rows(focus: Focus) -> list[Row]:
         }
         for message, facts in Counter(held.message for held in focus.held).items()
     ]
+
+
+def convocation_row(known: Convocations) -> Row:
+    """Give the row of the convocations of an appointment or planned stay."""
+    last = known.last
+    return {
+        "focus_id": known.appointment,
+        "identity_id": known.identity,
+        "kind": known.kind,
+        "outcome": known.outcome,
+        "open": known.open,
+        "notice": last.notice if last else "",
+        "state": last.state if last else "",
+        "channel": known.reach.channel,
+        "starts": last.content.start if last else None,
+        "content": _adapter(Convocations).dump_python(known, mode="json"),
+        "version": known.version,
+        "updated_at": known.updated_at,
+    }
+
+
+def convocations(content: object) -> Convocations:
+    """Give the convocations of their content as stored."""
+    found: Convocations = _adapter(Convocations).validate_python(content)
+    return found
 
 
 def expected_row(focus: Focus) -> Row:

@@ -366,6 +366,29 @@ order_expected = Table(
     comment="Orders of which no result has come yet; since when they were told",
 )
 
+OPEN_CONVOCATION: ColumnElement[Any] = literal_column("open")
+"""Convocations that what is learnt of the patient may still change."""
+
+convocation = Table(
+    "convocation",
+    metadata,
+    Column("focus_id", ForeignKey("focus.id"), primary_key=True),
+    Column("identity_id", ForeignKey("identity.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("notice", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("starts", Instant),
+    Column("content", Json, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "identity_id", sqlite_where=OPEN_CONVOCATION, postgresql_where=OPEN_CONVOCATION),
+    Index(None, "state", "starts"),
+    comment="What patients are told of an appointment or a planned stay, one row each; the columns say of the last",
+)
+
 directory_entry = Table(
     "directory_entry",
     metadata,

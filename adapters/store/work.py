@@ -26,6 +26,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     text,
     union_all,
@@ -51,7 +52,7 @@ from gateway.partition import PARTITIONS, numbers_of
 from gateway.pipeline import Changes, Needs, question_keys
 from gateway.reception import Format
 from gateway.state import State
-from gateway.worklist import ItemState
+from gateway.worklist import IN_HOUSE, ItemState
 
 BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
@@ -284,6 +285,11 @@ class Work:
             focus = state.foci.get(row["id"]) or rows.focus(row)
             state.load_focus(focus, [(row["kind"], row["authority"], row["value"])])
         foci = [focus for focus, _ in state.foci.rows()]
+        for row in _rows(connection, _convocations(dialect), foci=foci, identities=identities):
+            state.convocations.load(row["convened"], rows.convocations(row["content"]))
+            if state.foci.get(row["id"]) is None:
+                state.load_focus(rows.focus(row), ())
+                foci.append(row["id"])
         for row in _rows(connection, _items(dialect), foci=foci, identities=identities):
             state.load_item(rows.item(row))
         if needs.directory:
@@ -321,6 +327,7 @@ class Work:
         )
         self._note_waiting(together, connection, state)
         _note_expected(together, state)
+        together.upsert(schema.convocation, [rows.convocation_row(c) for _, c in state.convocations.changes()])
         together.upsert(schema.work_item, [rows.item_row(i) for _, i in state.items.changes()])
         together.insert(schema.work_item_history, [_history_row(h, now) for h in changes.history])
         together.upsert(schema.directory_entry, [rows.entry_row(e) for _, e in state.directory.changes()])
@@ -458,12 +465,24 @@ def _people(dialect: str) -> Select[Any]:
 
 @cache
 def _items(dialect: str) -> CompoundSelect[Any]:
-    """The items about objects, and those of people that are still open; one may come twice."""
+    """The items about objects, and those of people that are still open or say who lies here; one may come twice."""
     # The state is concatenated so that no planner takes an index by it: most items of a table that is small are open.
     still_open = and_(*(_item.c.state + "" != state for state in _ENDED))
+    counts = or_(still_open, *(_item.c.title == title for title in sorted(IN_HOUSE)))
     by_object = one_of(dialect, _item.c.focus_id, bindparam("foci", type_=Text))
     by_patient = one_of(dialect, _item.c.identity_id, bindparam("identities", type_=Text))
-    return union_all(select(_item).where(by_object), select(_item).where(by_patient, still_open))
+    return union_all(select(_item).where(by_object), select(_item).where(by_patient, counts))
+
+
+@cache
+def _convocations(dialect: str) -> CompoundSelect[Any]:
+    """The convocations of objects, and those of people that may still change, each with its object; may come twice."""
+    known, focus = schema.convocation, schema.focus
+    own = known.c.focus_id.label("convened")
+    whole = select(own, known.c.content, focus).join_from(known, focus, focus.c.id == known.c.focus_id)
+    by_object = one_of(dialect, known.c.focus_id, bindparam("foci", type_=Text))
+    by_patient = one_of(dialect, known.c.identity_id, bindparam("identities", type_=Text))
+    return union_all(whole.where(by_object), whole.where(by_patient, schema.OPEN_CONVOCATION))
 
 
 PERSON, OBJECT = "person", "object"

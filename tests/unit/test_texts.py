@@ -6,8 +6,18 @@ import pytest
 from facts import ANNE, MORNING, appointment, book, document, ipp, patient, result, visit
 
 from gateway.audit import AuditAction, Problem
+from gateway.convocation import (
+    Content,
+    Convocation,
+    ConvocationKind,
+    Convocations,
+    ConvocationState,
+    Notice,
+    Outcome,
+    Step,
+)
 from gateway.decision import DecisionKind, Flag, Standing
-from gateway.demand import ASKED, DIFFERS, MISSING_RESULT, demand
+from gateway.demand import ASKED, DIFFERS, MISSING_RESULT, PRE_ADMISSION, TO_COMPLETE, demand
 from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
 from gateway.evidence import Hindrance
@@ -30,6 +40,7 @@ from gateway.matching.guards import Guard
 from gateway.matching.model import Model
 from gateway.notes import Note
 from gateway.pipeline import SHOWN
+from gateway.reach import Channel, Reach
 from gateway.told import Told
 from gateway.verification import Blind
 from gateway.worklist import BY_HAND, ESCALATED, MADE_BY_HAND, ItemKind, ItemState
@@ -71,9 +82,27 @@ def shown(fact):
     return wanted
 
 
+def convened(fact, outcome, channel, *, incomplete):
+    """Give what an appointment or stay asks for whose convocations have come to this."""
+    content, steps = Content(MORNING), (Step(ConvocationState.PRINTED, MORNING, "s"),)
+    reach = Reach(channel, incomplete=incomplete)
+    printed = Convocation(1, Notice.INVITATION, content, reach, steps)
+    known = Convocations("f", "i", ConvocationKind.ADMISSION, outcome, reach, (printed,), 1, MORNING)
+    return demand(Focus("f", FocusKind.VISIT, "i", 1, fact, 1, Told("s", 1), MORNING), known, "bureau")
+
+
+CONVENED = [
+    convened(fact, outcome, channel, incomplete=incomplete)
+    for fact in (book(ANNE_1), visit(ANNE_1, VisitState.PLANNED))
+    for outcome in Outcome
+    for channel in set(Channel) - {Channel.NONE}
+    for incomplete in (False, True)
+]
 SIDES = {side.title for fact in EVERY_FACT for side in asked(fact).sides.values()}
 TITLES = SIDES | {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
 TITLES |= {MISSING_RESULT, *(f"{kind}.to-handle" for kind in MADE_BY_HAND)}
+TITLES |= {f"{kind}.to-handle" for kind in MADE_BY_HAND} | {wanted.title for wanted in CONVENED} | {"convocation.sent"}
+TITLES |= {side.title for wanted in CONVENED for side in wanted.sides.values()}
 WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
 
 
@@ -110,7 +139,16 @@ def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
 
 def test_every_reason_of_ours_has_a_text():
     """Why an item is on a default queue, the identity desk's, that of whom the desk asks, or by hand or lateness."""
-    assert keys("reason") == {"default", "default-identity", BY_HAND, ESCALATED, ASKED, DIFFERS}
+    assert keys("reason") == {
+        "default",
+        "default-identity",
+        BY_HAND,
+        ESCALATED,
+        ASKED,
+        DIFFERS,
+        PRE_ADMISSION,
+        TO_COMPLETE,
+    }
 
 
 def test_everything_that_changes_of_an_item_has_a_text():
