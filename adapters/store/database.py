@@ -86,11 +86,16 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the database and changes nothing."""
+        """Give a connection that sees one state of the database and changes nothing.
+
+        It ends in a commit all the same: at a rollback PostgreSQL's driver forgets every statement that it has prepared
+        on the connection, also for whoever writes on it next.
+        """
         with _trouble(), self.engine.connect() as connection:
             if not self.sqlite:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901 - the same connection
-            yield connection
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
