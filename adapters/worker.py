@@ -187,9 +187,8 @@ class Worker:
             if connection is None:
                 return None
             needed = self._decider.needs(jobs)
-            if not alone:
-                self._work.hold(connection, needed)
-            state = self._work.load(connection, needed)
+            found = None if alone else self._work.hold(connection, needed)
+            state = self._work.load(connection, needed, found)
             changes = self._decider.decide(jobs, state, now)
             self._work.flush(connection, state, changes, now)
         return changes

@@ -4,16 +4,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from adapters.store import schema
+from adapters.store.asking import ask
 from adapters.store.audit_search import actors, count, find, records_of
-from adapters.store.bulk import Together, insert_rows, next_numbers
+from adapters.store.bulk import Together, next_numbers
 from adapters.store.chain import UNREADABLE, entries, event_of, keys
 from adapters.store.database import Database
-from adapters.store.keys import among
+from adapters.store.keys import among, one_of, told
 from gateway import audit, verification
 from gateway.audit import AuditEvent, Problem
 from gateway.audit_export import Header
@@ -102,33 +104,31 @@ class AuditTrail:
 
         One sealer at a time: on SQLite by the one writer, on PostgreSQL by a lock held to the end of the transaction.
         """
-        sealed = 0
-        while (count := self._seal_batch()) > 0:
+        sealed = count = self._seal_batch()
+        while count == SEAL_BATCH:
+            count = self._seal_batch()
             sealed += count
         return sealed
 
     def _seal_batch(self) -> int:
         with self._database.write() as connection:
             if not self._database.sqlite:
-                connection.execute(select(func.pg_advisory_xact_lock(_SEALER_LOCK)))
-            unsealed = schema.audit_unsealed
-            waiting = connection.execute(select(unsealed).order_by(unsealed.c.event_id).limit(SEAL_BATCH)).all()
+                ask(connection, _SEALING)
+            waiting = ask(connection, _UNSEALED)
             if not waiting:
                 return 0
-            insert_rows(connection, schema.audit_seal, self._seals(connection, waiting))
-            numbers = [row.event_id for row in waiting]
-            connection.execute(delete(unsealed).where(among(connection, unsealed.c.event_id, numbers)))
+            together = Together()
+            together.insert(schema.audit_seal, self._seals(connection, waiting))
+            together.delete(schema.audit_unsealed.c.event_id, [row.event_id for row in waiting])
+            together.write(connection)
         return len(waiting)
 
     @staticmethod
     def _seals(connection: Connection, waiting: Sequence[Any]) -> list[dict[str, Any]]:
         """Give the next links; what is sealed already has no second place in the chain."""
-        seals = schema.audit_seal
-        known = select(seals.c.event_id).where(among(connection, seals.c.event_id, [w.event_id for w in waiting]))
-        sealed = set(connection.execute(known).scalars())
-        last = connection.execute(
-            select(seals.c.sequence, seals.c.digest).order_by(seals.c.sequence.desc()).limit(1)
-        ).first()
+        known = ask(connection, _sealed(connection.dialect.name), {"keys": told([row.event_id for row in waiting])})
+        sealed = {event for (event,) in known}
+        last = next(iter(ask(connection, _LAST_SEAL)), None)
         sequence, digest = (last.sequence, last.digest) if last else (0, audit.GENESIS)
         links = []
         for row in waiting:
@@ -249,6 +249,15 @@ class AuditTrail:
 
 
 _SEALER_LOCK = 0x5EA1
+_SEALING = select(func.pg_advisory_xact_lock(_SEALER_LOCK))
+_unsealed, _seals = schema.audit_unsealed, schema.audit_seal
+_UNSEALED = select(_unsealed).order_by(_unsealed.c.event_id).limit(SEAL_BATCH)
+_LAST_SEAL = select(_seals.c.sequence, _seals.c.digest).order_by(_seals.c.sequence.desc()).limit(1)
+
+
+@cache
+def _sealed(dialect: str) -> Select[Any]:
+    return select(_seals.c.event_id).where(one_of(dialect, _seals.c.event_id))
 
 
 def _first_without_seal(connection: Connection) -> int | None:

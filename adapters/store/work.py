@@ -234,12 +234,15 @@ class Work:
         self._torn = self._torn.after(waiting, held)
         return list(islice(partition.due(waiting, held), self._batch))
 
-    def hold(self, connection: Connection, needs: Needs) -> None:
+    def hold(self, connection: Connection, needs: Needs) -> "Found | None":
         """Keep everything that a batch may touch from the other workers, to the end of the transaction (PostgreSQL).
 
         First the keys that the messages name, then the people and objects that these find, and the blocking keys of
         those whom admissions does not vouch for: whoever holds a person holds its records, questions and items. Two
         workers that meet one new patient by one key make one identity, and by two keys two that know of each other.
+
+        Returns:
+            What the batch's keys find, which stays so; None if it names nothing.
 
         Raises:
             Crowded: they are too many.
@@ -253,13 +256,16 @@ class Work:
         )
         names: set[Name] = {(kind, *key) for kind, keys in named for key in keys}
         held: set[Name] = set()
+        found = None
         while names - held:
             if len(names | held) > MOST_LOCKS:
                 raise Crowded
             shared = set() if _EVERY_KEY in names | held else {_EVERY_KEY}
             lock_all(connection, names - held, shared if any(kind == _KEY_LOCK for kind, *_ in names - held) else ())
             held |= names
-            names = _found(connection, needs).locks()
+            found = _found(connection, needs)
+            names = found.locks()
+        return found
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -267,10 +273,10 @@ class Work:
         with self._database.read() as connection:
             yield connection
 
-    def load(self, connection: Connection, needs: Needs) -> State:
-        """Load everything that a batch may touch."""
+    def load(self, connection: Connection, needs: Needs, found: "Found | None" = None) -> State:
+        """Load everything that a batch may touch; what its keys find is known where it is held."""
         state, dialect = State(), connection.dialect.name
-        found = _found(connection, needs)
+        found = found or _found(connection, needs)
         people = {name for kind, name in found.names if kind == PERSON}
         for row in _rows(connection, _people(dialect), keys=people):
             state.load_identity(rows.identity(row))
@@ -490,7 +496,7 @@ PERSON, OBJECT = "person", "object"
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """What a batch's keys find.
 
     Attributes:
@@ -510,7 +516,7 @@ class _Found:
         return {*self.names, *(keys if len(keys) <= MOST_KEY_LOCKS else {_EVERY_KEY})}
 
 
-def _found(connection: Connection, needs: Needs) -> _Found:
+def _found(connection: Connection, needs: Needs) -> Found:
     """Name the people and objects that a batch's keys find, and the people to whom these and their items belong.
 
     The people whom identifiers name by their own key, their INS, or as the other side of a doubt, and those whom the
@@ -521,7 +527,7 @@ def _found(connection: Connection, needs: Needs) -> _Found:
     keys = needs.search_keys({(row.authority, row.value) for row in found if row.authority})
     alike = find_alike(connection, keys)
     people = {(PERSON, person) for person in alike.people} | {(PERSON, row.person_id) for row in found}
-    return _Found(people | {(OBJECT, row.focus_id) for row in found if row.focus_id}, keys, alike)
+    return Found(people | {(OBJECT, row.focus_id) for row in found if row.focus_id}, keys, alike)
 
 
 @cache
