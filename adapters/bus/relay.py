@@ -207,6 +207,8 @@ class Relay:
         self._window = Window(self._size)
         self._taken: list[OutboxEntry] = []
         self._publishes: set[asyncio.Task[None]] = set()
+        self._recording: asyncio.Task[None] | None = None
+        self._recorded: set[int] = set()
         self._releases: dict[str, float] = {}
         self._unread, self._next_poll = True, 0.0
 
@@ -230,7 +232,7 @@ class Relay:
         while not self._stopping.is_set():
             self._news.clear()
             self._publisher.require_session()  # with nothing to publish, nothing else tells that the broker is away
-            await self._record()
+            self._begin_to_record(publishes)
             self._release_due()
             self._fill(publishes)
             if self._window.has_room and self._due_to_read():
@@ -264,12 +266,23 @@ class Relay:
             self._is_well()
         self._news.set()
 
+    def _begin_to_record(self, publishes: asyncio.TaskGroup) -> None:
+        """What the broker took is recorded beside what is read and published, which never waits for it."""
+        if self._taken and self._recording is None:
+            self._recording = publishes.create_task(self._record())
+            self._recording.add_done_callback(self._end_recording)
+
+    def _end_recording(self, _: asyncio.Task[None]) -> None:
+        self._recording = None
+        self._news.set()  # what was taken meanwhile makes the next batch
+
     async def _record(self) -> None:
         """What the broker took is recorded, in one batch; publishes go on meanwhile."""
         if self._taken:
             batch, self._taken = self._taken, []
             await self._store(lambda: self._outbox.confirm(batch))
             self._window.recorded(batch)
+            self._recorded.update(entry.sequence for entry in batch)
 
     def _due_to_read(self) -> bool:
         due = self._unread or time.monotonic() >= self._next_poll
@@ -279,9 +292,11 @@ class Relay:
         """Offer the oldest entries to the window: those it knows come again, so as many more are asked for."""
         self._unread, self._next_poll = False, time.monotonic() + self._poll_seconds
         limit = len(self._window) + READ_BATCH
+        self._recorded.clear()
         held = tuple(self._releases)  # a queue that refuses must not fill the head of the outbox for the others
         entries = await self._store(lambda: self._outbox.unconfirmed(limit, held))
-        fresh = self._window.offer(entries)
+        # What was recorded while the outbox was read may stand in what was read of it.
+        fresh = self._window.offer([entry for entry in entries if entry.sequence not in self._recorded])
         # A full read that brought much leaves more behind; one that brought little means that few patients or a held
         # secretariat fill the head of the outbox, and reading on at every confirm would cost more than it finds.
         self._unread |= len(entries) == limit and fresh >= self._size

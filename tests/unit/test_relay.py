@@ -1,6 +1,8 @@
 """The relay without a broker: its window, its bookkeeping of confirms, and what it does when a publisher fails."""
 
 import asyncio
+import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -193,6 +195,39 @@ async def test_the_store_may_fail_too():
     outbox.trouble = 3
     await relayed(outbox, publisher)
     assert {e.message_id for e in publisher.taken} == {"m1", "m2"}
+
+
+class OverlappingOutbox(MemoryOutbox):
+    """An outbox whose second reading sees how it stood before a confirm, and ends after it."""
+
+    def __init__(self, entries):
+        super().__init__(entries)
+        self.readings, self.seen, self.recorded = 0, threading.Event(), threading.Event()
+
+    def unconfirmed(self, limit, excluding=()):
+        found = super().unconfirmed(limit, excluding)
+        self.readings += 1
+        if self.readings == 2:
+            self.seen.set()
+            assert self.recorded.wait(2)
+            time.sleep(0.02)
+        return found
+
+    def confirm(self, entries):
+        assert self.seen.wait(2)
+        super().confirm(entries)
+        self.recorded.set()
+
+
+async def test_what_is_recorded_while_the_outbox_is_read_is_not_published_again():
+    """Reading and recording go on side by side, and an entry goes out once all the same."""
+    outbox, publisher = OverlappingOutbox([entry(1)]), ScriptedPublisher()
+    relay = Relay(outbox, publisher, poll_seconds=0.01)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run())
+        await eventually(lambda: outbox.readings > 2)
+        await relay.stop()
+    assert [e.sequence for e in publisher.taken] == [1]
 
 
 async def test_an_outage_is_logged_once():
