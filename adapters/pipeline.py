@@ -16,7 +16,7 @@ from adapters.store.database import SessionLock
 from adapters.store.identity_desk import IdentityDesk
 from adapters.store.item_desk import ItemDesk
 from adapters.store.models import Models
-from adapters.worker import Ended, Worker
+from adapters.worker import Ended, LeftOut, Worker
 from gateway.clockwork import Clockwork
 from gateway.identity import Person
 from gateway.pipeline import Decider
@@ -27,9 +27,14 @@ from mappings.fhir.bundle import message_bundle
 from mappings.texts import text
 
 
-def worker(parts: Assembly, published: Callable[[], None], ended: Ended = lambda *_: None) -> Worker:
+def worker(
+    parts: Assembly,
+    published: Callable[[], None],
+    ended: Ended = lambda *_: None,
+    left_out: LeftOut = lambda _: None,
+) -> Worker:
     """Give the worker."""
-    return Worker(parts.work, decider(parts), parts.site, published, ended)
+    return Worker(parts.work, decider(parts), parts.site, published, ended, left_out)
 
 
 def decider(parts: Assembly) -> Decider:

@@ -174,7 +174,9 @@ class _Service:
         self._processes: WorkerProcesses | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._relay = Relay(assembly.outbox, _publisher(assembly)) if role.does(Role.RELAY) else None
-        self._worker = pipeline.worker(assembly, self._published, self._watch.meter.ended) if self._works_here else None
+        meter = self._watch.meter
+        works = self._works_here
+        self._worker = pipeline.worker(assembly, self._published, meter.ended, meter.left_out) if works else None
 
     @property
     def _works_here(self) -> bool:

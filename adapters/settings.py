@@ -100,6 +100,9 @@ class Settings(BaseModel):
     alarm_checkpoint_seconds: int = Field(
         default=900, ge=0, description="alarm when a checkpoint waits for a sink for so long; 0: never"
     )
+    alarm_keys_left_out: int = Field(
+        default=1000, ge=0, description="alarm when so many blocking keys were left out within an hour; 0: never"
+    )
     alarm_calm_seconds: int = Field(
         default=60, ge=0, description="how long a value must be well before its alarm is resolved"
     )

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,6 +42,8 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 Ended = Callable[[Sequence[Ending], Sequence[datetime | None], datetime], None]
 """Told of each batch that was committed: how its messages ended, when they were received, and when that was."""
 
+LeftOut = Callable[[Mapping[str, int]], None]
+
 _REFUSALS = (DBAPIError, ValueError, OverflowError)
 """What says that data cannot be stored: a server's answer, or a driver's that cannot even write it."""
 
@@ -57,6 +59,7 @@ class Worker:
         site: the establishment.
         published: told after each flush, so that the relay and the sealer wake.
         ended: told of each batch that was committed, so that it is counted.
+        left_out: told of the blocking keys that a batch left out, by kind.
 
     """
 
@@ -67,12 +70,14 @@ class Worker:
         site: Site,
         published: Callable[[], None],
         ended: Ended = lambda *_: None,
+        left_out: LeftOut = lambda _: None,
     ) -> None:
         self._work = work
         self._decider = decider
         self._site = site
         self._published = published
         self._ended = ended
+        self._left_out = left_out
         self._arrived = threading.Event()
         self._next_look = 0.0
         self._renewed: tuple[Decider, Site] | None = None
@@ -218,6 +223,7 @@ class Worker:
         """Count and log a batch that was committed: before that, it has not ended."""
         if changes is not None:
             self._ended(changes.endings, [job.received_at for job in jobs], datetime.now(UTC))
+            self._left_out(changes.left_out)
             _tell(changes)
 
 

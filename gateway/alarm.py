@@ -38,6 +38,8 @@ class AlarmName(StrEnum):
     """A checkpoint waits for a sink (the subject), or sealed events for a checkpoint, for too many seconds."""
     UNANSWERED = "unanswered"
     """Items have been late up to the end of their ladder, and nobody answers; the subject is the secretariat."""
+    KEYS_LEFT_OUT = "keys_left_out"
+    """Too many blocking keys were left out of look-ups within an hour: too many records share them."""
     INTAKE_REFUSING = "intake_refusing"
     """Nothing is taken in: the backlog or the disk is at its limit."""
 

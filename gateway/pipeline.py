@@ -162,12 +162,13 @@ class Retold:
 
 @dataclass(slots=True)
 class Changes:
-    """What the batch writes beside the rows that changed in its State."""
+    """What the batch writes beside the rows that changed in its State, and which kinds of blocking keys it left out."""
 
     endings: list[Ending] = field(default_factory=list)
     history: list[Retold] = field(default_factory=list)
     outbox: list[OutboxEntry] = field(default_factory=list)
     audit: list[AuditEvent] = field(default_factory=list)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def add(self, other: "Changes") -> None:
         """Write the other's as well."""
@@ -286,7 +287,7 @@ class Decider:
 
     def decide(self, jobs: Sequence[Job], state: State, now: datetime) -> Changes:
         """Let each message take effect in the State, in order; one that cannot leaves nothing but its ending."""
-        changes = Changes()
+        changes = Changes(left_out=state.left_out)
         for job in jobs:
             self._decide_one(job, state, now, changes)
         return changes

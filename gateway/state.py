@@ -1,5 +1,6 @@
 """Everything that a batch may touch, in memory: loaded, decided on and flushed by one statement per table."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -113,13 +114,16 @@ class State:
 
     Attributes:
         model: what agreements weigh.
+        left_out: blocking keys by which nobody was looked for, since too many share them; by kind.
 
     """
 
     model: Model
+    left_out: Counter[str]
 
     def __init__(self) -> None:
         self.model = SHIPPED
+        self.left_out = Counter()
         self.identities = Table[str, Identity]()
         self.identity_keys = Table[tuple[str, str], str]()
         self.doubts = Table[tuple[str, str], frozenset[str]]()

@@ -34,7 +34,7 @@ PeerT = TypeVar("PeerT")
 
 
 ANSWERS, ENDED, DEPARTURES, MISSING = "answers", "ended", "departures", "missing"
-TIMED = "timed"
+TIMED, KEYS_LEFT_OUT = "timed", "keys_left_out"
 ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
 SUM = "sum"
 """Names of tallies; a time's labels end with its bucket's upper bound, or with ``sum`` for all seconds together."""
@@ -139,6 +139,13 @@ class Meter:
         with self._turn:
             self._tallies[TIMED, f"{secretariat}|{step}"] += 1
 
+    def left_out(self, kinds: Mapping[str, int]) -> None:
+        """Count blocking keys by which nobody was looked for, since too many share them, by kind."""
+        if kinds:
+            with self._turn:
+                for kind, times in kinds.items():
+                    self._tallies[KEYS_LEFT_OUT, kind] += times
+
     def _time(self, name: str, labels: str, buckets: Sequence[float], seconds: float) -> None:
         place = bisect_left(buckets, seconds)
         bound: str = floatToGoString(buckets[place] if place < len(buckets) else inf)  # type: ignore[no-untyped-call]
@@ -190,6 +197,12 @@ _COUNTED = (
         "gateway_items_timed",
         "What time did to items: taken up (wake), freed (expire), told as late (escalate)",
         ["secretariat", "step"],
+    ),
+    (
+        KEYS_LEFT_OUT,
+        "gateway_matching_keys_left_out",
+        "Blocking keys by which nobody was looked for, since too many share them, by kind",
+        ["kind"],
     ),
 )
 """Tallies whose own labels are the metric's: tally, metric, what it says, labels."""

@@ -40,4 +40,5 @@ def alarm_limits(settings: Settings) -> AlarmLimits:
         unsealed=settings.alarm_unsealed_seconds,
         replies=settings.alarm_reply_seconds,
         checkpoint=settings.alarm_checkpoint_seconds,
+        keys_left_out=settings.alarm_keys_left_out,
     )

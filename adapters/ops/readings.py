@@ -1,16 +1,19 @@
 """What the alarms are decided on: vitals turned into values with their limits."""
 
 import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from adapters.ops.meter import KEYS_LEFT_OUT
 from adapters.store.watch import Serving, Vitals
 from gateway.alarm import Ages, AlarmKey, AlarmName, Limit, Reading
 from gateway.site import Site
 
 INTAKE_OPEN = "open"
+_MINUTE, _HOUR = 60.0, 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class AlarmLimits:
         unsealed: seconds.
         replies: seconds.
         checkpoint: seconds.
+        keys_left_out: blocking keys left out within an hour.
 
     """
 
@@ -39,6 +43,7 @@ class AlarmLimits:
     unsealed: float
     replies: float
     checkpoint: float
+    keys_left_out: float = 0.0
 
 
 @dataclass(slots=True)
@@ -56,6 +61,7 @@ class Readings:
     _ages: Ages = field(default_factory=Ages)
     _began: datetime | None = None
     _away_since: datetime | None = None
+    _left_out: deque[tuple[float, float]] = field(default_factory=deque)
 
     def forget(self) -> None:
         """The watch is interrupted: what was not seen meanwhile is no silence."""
@@ -71,6 +77,7 @@ class Readings:
             *self._of_replies(vitals, now, monotonic),
             *self._of_checkpoints(vitals, now, monotonic),
             *self._of_items(vitals),
+            *_reading(AlarmName.KEYS_LEFT_OUT, self._lately_left_out(vitals, monotonic), self.limits.keys_left_out),
             *_reading(AlarmName.DISK_LOW, free_bytes, self.limits.disk_free, low=True),
             Reading(AlarmKey(AlarmName.INTAKE_REFUSING), _refusing(vitals.serving), Limit.at_most(1)),
         ]
@@ -119,6 +126,16 @@ class Readings:
             late = vitals.late.get(secretariat)
             key = AlarmKey(AlarmName.UNANSWERED, secretariat)
             yield Reading(key, late.alarmed if late else 0, Limit.at_most(1))
+
+    def _lately_left_out(self, vitals: Vitals, monotonic: float) -> float:
+        """Blocking keys left out within the last hour, or since the watch began; remembered minute by minute."""
+        total = sum(amount for (name, _), amount in vitals.tallies.items() if name == KEYS_LEFT_OUT)
+        known = self._left_out
+        if not known or monotonic - known[-1][0] >= _MINUTE:
+            known.append((monotonic, total))
+        while monotonic - known[0][0] > _HOUR and len(known) > 1:
+            known.popleft()
+        return max(0.0, total - known[0][1])
 
     def _of_checkpoints(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
         """Each sink that lacks a checkpoint, and what no checkpoint covers, once there has been one."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
-import structlog
 from sqlalchemy import Connection, Delete, TextClause, delete, func, select, text
 
 from adapters.store import rows, schema
@@ -18,8 +17,6 @@ from gateway.audit import AuditEvent
 from gateway.likeness import filed_keys
 from gateway.matching.blocking import Key
 from gateway.state import State
-
-log = structlog.get_logger()
 
 BULKY = 50
 """Records under one key from which it tells nobody apart: they are not compared, and that is counted."""
@@ -65,12 +62,6 @@ def _finding(dialect: str) -> TextClause:
         "LEFT JOIN blocking_key filed ON filed.hash = sized.key AND sized.size <= :most "
         "LEFT JOIN identity ON identity.id = filed.identity_id WHERE sized.size > 0"
     )
-
-
-def tell_bulky(alike: Alike) -> None:
-    """Log which kinds of keys were left out; no key, for it stands for somebody's traits."""
-    if alike.bulky:
-        log.warning("matching.keys-left-out", kinds=dict(sorted(alike.bulky.items())), limit=BULKY)
 
 
 def file_keys(together: Together, connection: Connection, state: State) -> None:

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from adapters.store import rows, schema
-from adapters.store.alike import Alike, file_keys, find_alike, tell_bulky
+from adapters.store.alike import Alike, file_keys, find_alike
 from adapters.store.asking import ask
 from adapters.store.audit import append_with
 from adapters.store.bulk import Together, next_numbers, within
@@ -286,7 +286,7 @@ class Work:
         state.load_alike((key, i) for key, i in found.alike.pairs if state.identities.get(i))
         if found.keys:
             state.model = self._model.read(connection)
-        tell_bulky(found.alike)
+        state.left_out.update(found.alike.bulky)
         for row in _rows(connection, _foci(dialect), keys=[*needs.foci, *question_keys(identities)]):
             focus = state.foci.get(row["id"]) or rows.focus(row)
             state.load_focus(focus, [(row["kind"], row["authority"], row["value"])])

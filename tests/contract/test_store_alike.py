@@ -145,8 +145,8 @@ def test_who_is_like_a_stranger_is_linked_where_the_site_says_so(store):
     assert [q["answered"] for q in questions(store)] == [True]
 
 
-def test_a_key_that_too_many_share_is_left_out_and_said(store, capsys):
-    """Neither read beyond its limit nor compared; the log names the kind alone."""
+def test_a_key_that_too_many_share_is_left_out_and_counted(store):
+    """Neither read beyond its limit nor compared; who counts is told the kind alone."""
     process(store, patient_told("A", "8001"))
     (own,) = filed(store)
     records = [
@@ -163,8 +163,11 @@ def test_a_key_that_too_many_share_is_left_out_and_said(store, capsys):
         found = find_alike(connection, filed(store)[own])
     assert dict(found.bulky) == {"a": 1}
     assert {identity for _, identity in found.pairs} == {own}
-    process(store, of_laboratory("B", "L7"))
-    assert "matching.keys-left-out" in capsys.readouterr().out
+    store.take(of_laboratory("B", "L7"))
+    told: list[dict[str, int]] = []
+    deciding = Decider(site(), store.installation, body, lambda: str(uuid4()))
+    Worker(store.work, deciding, site(), lambda: None, left_out=lambda kinds: told.append(dict(kinds))).run_once()
+    assert told == [{"a": 1}]
 
 
 def test_nobody_is_looked_for_whom_admissions_vouches_for(store):

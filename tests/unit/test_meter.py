@@ -26,6 +26,16 @@ def samples(meter):
     return {(s.name, *sorted(s.labels.items())): s.value for f in families for s in f.samples}
 
 
+def test_keys_left_out_are_counted_by_kind():
+    """A kind is one letter; no key is told."""
+    meter = Meter(["laboratory"])
+    meter.left_out({"i": 2, "a": 1})
+    meter.left_out({"i": 1})
+    found = samples(meter)
+    assert found["gateway_matching_keys_left_out_total", ("kind", "i")] == 3
+    assert found["gateway_matching_keys_left_out_total", ("kind", "a")] == 1
+
+
 def reception(source="laboratory", transport=Transport.MLLP):
     return Reception(b"x", transport, Format.HL7V2, source, "C1", "ORU^R01", NOW, source)
 

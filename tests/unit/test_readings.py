@@ -14,7 +14,7 @@ from gateway.site import ReplyAddress
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 REPLIES = replace(DEPARTMENT, reply_to=ReplyAddress("lis", 7001))
 SITE = demo_site(sources=(replace(ADMISSIONS, silence_minutes=10), REPLIES))
-LIMITS = AlarmLimits(300, 10_000, 100, 300, 120, 2**31, 60, 300, 900)
+LIMITS = AlarmLimits(300, 10_000, 100, 300, 120, 2**31, 60, 300, 900, 1_000)
 WELL = Vitals(0, None, 0, None, 0, 0, None, {}, (), ())
 SILENT = AlarmKey(AlarmName.SOURCE_SILENT, "admissions")
 
@@ -90,6 +90,18 @@ def test_each_sink_that_lacks_a_checkpoint_is_behind_by_itself():
     found = Readings(SITE, LIMITS).read(replace(WELL, checkpoints=made), None, NOW + timedelta(seconds=5), 5)
     behind = {r.key.subject: (r.value, r.limit.beyond(r.value)) for r in found if r.key.name == "checkpoint_behind"}
     assert behind == {"": (5, False), "file": (0, False), "http": (905, True)}
+
+
+def test_keys_left_out_count_for_an_hour():
+    """What was left out before the watch began, or longer than an hour ago, does not count."""
+    readings = Readings(SITE, replace(LIMITS, keys_left_out=100))
+
+    def left_out(total: int, monotonic: float) -> float | None:
+        tallies = {("keys_left_out", "i"): total - 5.0, ("keys_left_out", "a"): 5.0, ("ended", "processed"): 9.0}
+        return values(readings, replace(WELL, tallies=tallies), monotonic)["keys_left_out"]
+
+    assert [left_out(1_000, 0), left_out(1_050, 30), left_out(1_090, 70), left_out(1_100, 3_600)] == [0, 50, 90, 100]
+    assert [left_out(1_100, 3_660), left_out(1_100, 7_300)] == [10, 0]
 
 
 def test_a_limit_of_0_turns_an_alarm_off():
