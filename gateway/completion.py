@@ -19,10 +19,10 @@ from gateway.facts import (
     ResultStatus,
     graver,
 )
-from gateway.focus import Discrepancies, Noted, ObjectFact, Question
+from gateway.focus import ObjectFact, OwnFact
 
 
-def completed(fact: ObjectFact, known: ObjectFact | Question | Discrepancies | Noted | None) -> ObjectFact:
+def completed(fact: ObjectFact, known: ObjectFact | OwnFact | None) -> ObjectFact:
     """Give the fact with what is known of its object where it says nothing.
 
     A change or cancellation of an appointment or an order and a change of a document's status tell only what they

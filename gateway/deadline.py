@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.facts import Abnormality
+from gateway.facts import DISCHARGE_LETTER, Abnormality
 from gateway.opening import Calendar, end_of_day
 from gateway.routing import Subject, failing
 from gateway.worklist import ItemKind
@@ -101,7 +101,7 @@ DEFAULTS = (
     ),
     Deadline("abnormal-result", (ItemKind.RESULT,), Clock.OPENED_HOURS, 24, {"grade": (Abnormality.ABNORMAL,)}),
     Deadline("result", (ItemKind.RESULT,), Clock.DAYS, 7),
-    Deadline("discharge-letter", (ItemKind.CORRESPONDENCE,), Clock.DAYS, 0, {"code": ("11490-0",)}),
+    Deadline("discharge-letter", (ItemKind.CORRESPONDENCE,), Clock.DAYS, 0, {"code": (DISCHARGE_LETTER,)}),
     Deadline("convocation", (ItemKind.CONVOCATION,), Clock.DAYS_BEFORE, 7),
 )
 """What holds where the site says nothing else; a discharge letter leaves with the patient (CSP R1112-1-2)."""

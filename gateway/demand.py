@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.convocation import ConvocationKind, Convocations, Outcome
 from gateway.facts import (
+    DISCHARGE_LETTER,
     Abnormality,
     AppointmentReported,
     AppointmentStatus,
@@ -26,7 +27,7 @@ from gateway.facts import (
     VisitReported,
     VisitState,
 )
-from gateway.focus import Discrepancies, Doubt, Focus, Noted, Question
+from gateway.focus import Discrepancies, Doubt, Focus, Letters, Noted, Question
 from gateway.routing import Subject
 from gateway.worklist import ItemKind
 
@@ -184,7 +185,7 @@ _DOCUMENT_TITLES = {
     DocumentAct.STATUS: "correspondence.status",
 }
 
-_LOOP_TITLES = {
+LOOP_TITLES = {
     "DI": "correspondence.dictated",
     "IP": "correspondence.in-progress",
     "IN": "correspondence.in-progress",
@@ -198,7 +199,7 @@ def _of_document(fact: DocumentReported, source: str) -> Demand:
     withdrawn = fact.act is DocumentAct.WITHDRAW
     title = _DOCUMENT_TITLES.get(fact.act, "correspondence.new")
     if not withdrawn:
-        title = "correspondence.undelivered" if fact.undelivered else _LOOP_TITLES.get(fact.completion, title)
+        title = "correspondence.undelivered" if fact.undelivered else LOOP_TITLES.get(fact.completion, title)
     return Demand(
         Subject(ItemKind.CORRESPONDENCE, source, fact.unit, code=fact.type_code),
         ItemKind.CORRESPONDENCE,
@@ -206,11 +207,27 @@ def _of_document(fact: DocumentReported, source: str) -> Demand:
         Priority.URGENT if fact.undelivered and not withdrawn else Priority.ROUTINE,
         title,
         fact.type_label or fact.type_code,
-        (fact.key, fact.sha256, withdrawn, _LOOP_TITLES.get(fact.completion), fact.undelivered),
+        (fact.key, fact.sha256, withdrawn, LOOP_TITLES.get(fact.completion), fact.undelivered),
         warns=withdrawn,
         copies=fact.copies,
         remarks=(*fact.remarks, Remark.RESTRICTED) if fact.restrictions else fact.remarks,
     )
+
+
+LETTER_EXPECTED = "correspondence.discharge-letter-expected"
+"""Title of a discharge letter that is to be written."""
+
+
+def _of_letters(letters: Letters, source: str) -> Demand:
+    """Give what the ends of stays ask for of which there is no letter yet: one item, of the stay that ended last."""
+    missing = letters.missing
+    last = next(reversed(missing or letters.stays), None)
+    subject = Subject(ItemKind.CORRESPONDENCE, source, code=DISCHARGE_LETTER)
+    if last is not None:
+        subject = replace(subject, unit=last.unit, location=last.location, patient_class=last.patient_class)
+    detail = last.location if last else ""
+    kind, title = ItemKind.CORRESPONDENCE, LETTER_EXPECTED
+    return Demand(subject, kind, bool(missing), Priority.ROUTINE, title, detail, missing)
 
 
 def _of_visit(fact: VisitReported, source: str) -> Demand:
@@ -301,6 +318,7 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
     VisitReported: _of_visit,
     Question: _of_question,
     Discrepancies: _of_discrepancies,
+    Letters: _of_letters,
 }
 
 

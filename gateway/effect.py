@@ -13,6 +13,7 @@ from gateway.audit import AuditAction
 from gateway.completion import completed
 from gateway.convoking import convoke, join, review
 from gateway.directory import EntryKey, entries, entry_key, is_newer
+from gateway.discharge import follow_letters, forget_stay
 from gateway.dispatch import dispatch, retell, withdraw
 from gateway.errors import MessageIncoherent, PersonNeeded, PreconditionFailed
 from gateway.facts import (
@@ -38,13 +39,11 @@ from gateway.facts import (
     VisitReported,
 )
 from gateway.focus import (
-    Discrepancies,
     Focus,
     FocusKind,
     Held,
-    Noted,
     ObjectFact,
-    Question,
+    OwnFact,
     keys_of,
     late_order_key,
     late_order_keys,
@@ -293,7 +292,7 @@ def _absorb(act: Act, known: Focus, other: Focus) -> Focus:
     overdue = known.fact is None and (known.overdue or other.overdue)
     joined = replace(known, held=held, told=told, overdue=overdue)
     keys = [key for h in other.held for key in keys_of(h.fact)[1]]
-    if other.fact is not None and not isinstance(other.fact, Question | Discrepancies | Noted):
+    if other.fact is not None and not isinstance(other.fact, OwnFact):
         keys += keys_of(other.fact)[1]
         entities = (f"{known.kind}/{known.id}", f"{other.kind}/{other.id}")
         act.record(AuditAction.OBJECT_JOINED, patients=(known.identity,), entities=entities)
@@ -427,6 +426,8 @@ def _move_stay(act: Act, moved: StayMoved) -> Identity:
     act.record(AuditAction.STAY_MOVED, patients=(identity.id, known.identity), entities=about)
     convoke(act, after)
     dispatch(act, known, after)
+    forget_stay(act, known)
+    follow_letters(act, after)
     return identity
 
 
@@ -539,6 +540,7 @@ def _settle(act: Act, known: Focus | None, placed: Focus, keys: Sequence[Identif
     act.state.put_focus(after, (*keys, *_further_keys(after)))
     convoke(act, after)
     dispatch(act, known, after)
+    follow_letters(act, after)
 
 
 def _further_keys(focus: Focus) -> Iterator[Identifier]:

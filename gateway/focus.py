@@ -1,7 +1,7 @@
 """What a work item is about: an appointment, a report, a document, a stay, a question; and what was ordered."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.differences import STRICT, Grade
@@ -31,6 +31,8 @@ class FocusKind(StrEnum):
     QUESTION = "question"
     DISCREPANCY = "discrepancy"
     """What departments tell of a record otherwise than admissions."""
+    LETTERS = "letters"
+    """Discharge letters that are expected of a patient."""
     NOTED = "noted"
     """What somebody at a desk or on the telephone asked for."""
 
@@ -149,6 +151,56 @@ class Discrepancies:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedStay:
+    """A stay that ended, and of which a discharge letter is expected.
+
+    Attributes:
+        stay: id of the stay.
+        left_at: when the patient left.
+        unit: responsible unit.
+        location: point of care.
+        patient_class: PV1-2.
+
+    """
+
+    stay: str
+    left_at: datetime
+    unit: str = ""
+    location: str = ""
+    patient_class: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A discharge letter that is signed: id of the document, and when it was told."""
+
+    document: str
+    at: datetime
+
+
+AHEAD = timedelta(days=2)
+"""How long before the patient leaves a discharge letter may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The discharge letters of one patient: of which stays, and which there are."""
+
+    stays: tuple[EndedStay, ...] = ()
+    written: tuple[Letter, ...] = ()
+
+    @property
+    def missing(self) -> tuple[EndedStay, ...]:
+        """The stays without a letter; a letter is of the last stay without one that had ended, or was about to."""
+        left = sorted(self.stays, key=lambda stay: (stay.left_at, stay.stay))
+        for letter in sorted(self.written, key=lambda letter: (letter.at, letter.document)):
+            ended = [stay for stay in left if stay.left_at <= letter.at + AHEAD]
+            if ended:
+                left.remove(ended[-1])
+        return tuple(left)
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """What was noted by hand: a call, a visit, a note to a physician.
 
@@ -159,6 +211,9 @@ class Noted:
 
     text: str
 
+
+OwnFact = Question | Discrepancies | Letters | Noted
+"""What no message tells, but the gateway makes of messages, or a person notes."""
 
 ObjectFact = AppointmentReported | OrderReported | ResultReported | DocumentReported | VisitReported
 
@@ -207,7 +262,7 @@ class Focus:
     kind: FocusKind
     identity: str
     version: int
-    fact: ObjectFact | Question | Discrepancies | Noted | None
+    fact: ObjectFact | OwnFact | None
     message: int
     told: Told
     updated_at: datetime
@@ -250,6 +305,11 @@ def question_key(identity: str) -> Identifier:
 def discrepancy_key(identity: str) -> Identifier:
     """Give the key of what departments tell of an identity otherwise than admissions."""
     return Identifier("discrepancy", identity)
+
+
+def letters_key(identity: str) -> Identifier:
+    """Give the key of the discharge letters of an identity's patient."""
+    return Identifier("letters", identity)
 
 
 LATE_ORDER = "/late-order"

@@ -46,6 +46,7 @@ from gateway.focus import (
     discrepancy_key,
     keys_of,
     late_order_keys,
+    letters_key,
     question_key,
     result_keys,
 )
@@ -259,8 +260,12 @@ def _name_patient(patient: Patient, identities: set[tuple[str, str]], ins: set[t
 
 
 def question_keys(identities: Iterable[str]) -> list[FocusKey]:
-    """Name the questions that may exist about identities, and what departments may tell otherwise of them."""
-    about = ((FocusKind.QUESTION, question_key), (FocusKind.DISCREPANCY, discrepancy_key))
+    """Name the questions that may exist about identities, what departments tell otherwise, and expected letters."""
+    about = (
+        (FocusKind.QUESTION, question_key),
+        (FocusKind.DISCREPANCY, discrepancy_key),
+        (FocusKind.LETTERS, letters_key),
+    )
     return [focus_key(kind, key(identity)) for identity in identities for kind, key in about]
 
 

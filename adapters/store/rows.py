@@ -24,7 +24,7 @@ from gateway.facts import (
     ResultReported,
     VisitReported,
 )
-from gateway.focus import Discrepancies, Focus, FocusKind, Held, Noted, Question
+from gateway.focus import Discrepancies, Focus, FocusKind, Held, Letters, Noted, Question
 from gateway.identity import Identity, Person, Request, Ruling
 from gateway.notes import Note, noted
 from gateway.provenance import Trace
@@ -44,6 +44,7 @@ _FACTS = {
         VisitReported,
         Question,
         Discrepancies,
+        Letters,
         Noted,
     )
 }

@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.facts.appointment import AppointmentAct, AppointmentReported, AppointmentStatus, Resource, ResourceKind
 from gateway.facts.contact import NO_ADDRESS, NO_CONTACT, Address, Contact, Representative
 from gateway.facts.directory import DirectoryTold, EntryKind
-from gateway.facts.document import Carrier, DocumentAct, DocumentAnswered, DocumentReported
+from gateway.facts.document import DISCHARGE_LETTER, Carrier, DocumentAct, DocumentAnswered, DocumentReported
 from gateway.facts.identity import (
     NO_PROOF,
     Identifier,
@@ -40,6 +40,7 @@ from gateway.facts.stay import (
 )
 
 __all__ = [
+    "DISCHARGE_LETTER",
     "NO_ADDRESS",
     "NO_CIRCUMSTANCES",
     "NO_CONTACT",

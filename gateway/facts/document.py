@@ -6,6 +6,9 @@ from enum import StrEnum
 from gateway.facts.identity import NO_PATIENT, Identifier, Patient
 from gateway.facts.remark import Remark
 
+DISCHARGE_LETTER = "11490-0"
+"""LOINC code of the discharge letter (lettre de liaison à la sortie)."""
+
 
 class DocumentAct(StrEnum):
     """What the message does to the document."""

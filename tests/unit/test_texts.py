@@ -17,7 +17,7 @@ from gateway.convocation import (
     Step,
 )
 from gateway.decision import DecisionKind, Flag, Standing
-from gateway.demand import ASKED, DIFFERS, MISSING_RESULT, PRE_ADMISSION, TO_COMPLETE, demand
+from gateway.demand import ASKED, DIFFERS, LETTER_EXPECTED, MISSING_RESULT, PRE_ADMISSION, TO_COMPLETE, demand
 from gateway.differences import Grade
 from gateway.dispatch import WAS_DONE
 from gateway.evidence import Hindrance
@@ -100,7 +100,7 @@ CONVENED = [
 ]
 SIDES = {side.title for fact in EVERY_FACT for side in asked(fact).sides.values()}
 TITLES = SIDES | {asked(fact).title for fact in EVERY_FACT} | {shown(fact).title for fact in WAITING_FACTS}
-TITLES |= {MISSING_RESULT, *(f"{kind}.to-handle" for kind in MADE_BY_HAND)}
+TITLES |= {MISSING_RESULT, LETTER_EXPECTED}
 TITLES |= {f"{kind}.to-handle" for kind in MADE_BY_HAND} | {wanted.title for wanted in CONVENED} | {"convocation.sent"}
 TITLES |= {side.title for wanted in CONVENED for side in wanted.sides.values()}
 WITHDRAWN_AFTER_WORK = {asked(fact).title + WAS_DONE for fact in EVERY_FACT if asked(fact).warns}
