@@ -7,11 +7,14 @@ from starlette.routing import Route
 
 from adapters.assembly import Assembly
 from adapters.audit_operations import AuditOperations
-from adapters.fhir import audit, patients
+from adapters.fhir import audit, patients, tasks
 from adapters.identity_operations import IdentityOperations
+from adapters.item_operations import ItemOperations
+from adapters.operations import Operations
 from adapters.patient_operations import PatientOperations
 from adapters.pipeline import decider
 from adapters.store.identity_desk import IdentityDesk
+from adapters.store.item_desk import ItemDesk
 from adapters.store.patients import Patients
 from adapters.web import identity_desk
 from gateway.principal import Principal
@@ -44,3 +47,16 @@ def audit_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
         return AuditOperations(principal, parts.trail, parts.site)
 
     return audit.create_routes(acts, parts.trail, parts.site, clock)
+
+
+def task_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
+    """Give the addresses of work items."""
+    desk, deciding = ItemDesk(parts.database, parts.work), decider(parts)
+
+    def reads(principal: Principal) -> Operations:
+        return parts.operations(principal)
+
+    def acts(principal: Principal) -> ItemOperations:
+        return ItemOperations(principal, desk, parts.trail, deciding)
+
+    return tasks.create_routes(reads, acts, parts.trail, parts.site, clock)

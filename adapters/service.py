@@ -371,6 +371,7 @@ class _Service:
             *online.desk_routes(parts, _now),
             *online.patient_routes(parts, _now),
             *online.audit_routes(parts, _now),
+            *online.task_routes(parts, _now),
         ]
         app = create_app(exchange, parts.site, clock=_now, beside=beside)
         server = Server(observed(app, self._watch.ready, self._watch.exposition), settings.max_connections)

@@ -78,11 +78,6 @@ def reason(item: WorkItem) -> str:
     return text("reason", "default-identity" if item.kind is ItemKind.IDENTITY else "default")
 
 
-def title_line(item: WorkItem) -> str:
-    """Give what an item is about, in the reader's words."""
-    return text("title", item.title) if item.title else text("sight", "masked")
-
-
 def person_json(person: Person) -> dict[str, Any] | None:
     """Give a person for a program; the IPP only once admissions vouches for it; None where it is masked."""
     if not person.id:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from adapters.cli import message_acts
-from adapters.cli.item_lines import item_json, title_line
+from adapters.cli.item_lines import item_json
 from adapters.cli.message_filter import asked_filter, filter_options
 from adapters.cli.message_lines import LIST_COLUMNS, message_json, message_row, reused_control_id, waiting_facts
 from adapters.cli.output import NUMBER, json_option, path_option, print_json, print_segments, print_table, said
@@ -23,6 +23,7 @@ from adapters.store.worklist import ItemView
 from gateway.errors import ResourcePurged
 from gateway.reception import Format
 from gateway.terser import Place
+from mappings.texts import title
 
 _before = click.option("--before", type=click.IntRange(1), metavar="ID", help="Only those before this number.")
 _limit = click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000))
@@ -198,5 +199,4 @@ def _content(
 
 def _item_line(view: ItemView) -> str:
     item = view.item
-    title = title_line(item)
-    return f"-> {item.secretariat}: {title} [{item.priority}, {item.state}] {item.rule} {item.id}"
+    return f"-> {item.secretariat}: {title(item.title)} [{item.priority}, {item.state}] {item.rule} {item.id}"

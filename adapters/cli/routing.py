@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from adapters.cli.item_lines import reason, title_line
+from adapters.cli.item_lines import reason
 from adapters.cli.output import NUMBER, json_option, print_json, print_table
 from adapters.cli.period import instant
 from adapters.cli.session import Session, session
@@ -16,7 +16,7 @@ from adapters.store.search import MessageFilter
 from gateway.rehearsal import Considered, Rehearsal, considered
 from gateway.routing import Route
 from mappings.site import load_site
-from mappings.texts import text
+from mappings.texts import text, title
 
 
 @click.group()
@@ -141,7 +141,7 @@ def explain(item: str, *, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{title_line(told)} : {told.secretariat} ({reason(told)})")
+    click.echo(f"{title(told.title)} : {told.secretariat} ({reason(told)})")
     if told.hand.passed:
         click.echo(f"transmise par {', '.join(told.hand.passed)}")
     print_table(("règle", "vers", "pourquoi"), [_considered(each) for each in asked])

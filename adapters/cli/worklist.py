@@ -10,7 +10,7 @@ import click
 from adapters.bus.delivery import Delivery
 from adapters.bus.embedded import EmbeddedConsumer
 from adapters.cli import item_acts
-from adapters.cli.item_lines import item_json, lateness, person_line, reason, title_line
+from adapters.cli.item_lines import item_json, lateness, person_line, reason
 from adapters.cli.output import json_option, json_text, print_json, print_table, said
 from adapters.cli.reason import break_glass_option
 from adapters.cli.session import session
@@ -19,7 +19,7 @@ from adapters.store.worklist import ItemView
 from gateway.errors import ConfigurationError
 from gateway.sight import Sight
 from gateway.worklist import ItemKind, ItemState
-from mappings.texts import text
+from mappings.texts import text, title
 
 
 @click.group()
@@ -92,7 +92,7 @@ def _row(view: ItemView) -> dict[str, object]:
         "priorité": text("priority", item.priority),
         "genre": text("kind", item.kind),
         "état": text("state", item.state),
-        "objet": title_line(item),
+        "objet": title(item.title),
         "patient": person_line(view.person),
         "échéance": item.due,
         "retard": lateness(item),
@@ -137,7 +137,7 @@ def show(item: str, break_glass: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**item_json(view), "detail": view.item.detail, "history": steps})
         return
-    click.echo(f"{title_line(view.item)} ({view.item.detail})" if view.item.detail else title_line(view.item))
+    click.echo(f"{title(view.item.title)} ({view.item.detail})" if view.item.detail else title(view.item.title))
     click.echo(person_line(view.person))
     click.echo(f"{view.item.secretariat} : {reason(view.item)}")
     if view.item.due:
@@ -159,8 +159,7 @@ def show(item: str, break_glass: str, *, as_json: bool) -> None:
 
 def _step_row(step: dict[str, Any]) -> dict[str, Any]:
     deed = text("deed", step["deed"]) if step["deed"] else ", ".join(text("changed", c) for c in step["changed"])
-    title = text("title", step["title"]) if step["title"] else text("sight", "masked")
-    return {**step, "title": title, "acte": deed}
+    return {**step, "title": title(step["title"]), "acte": deed}
 
 
 @worklist.command()

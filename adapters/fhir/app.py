@@ -237,7 +237,7 @@ class _Interface:
         if len(found) > 1:
             raise PreconditionFailed("the identifier finds several appointments")
         expected = request.headers.get("if-match")
-        if expected is not None and _version(expected) != (found[0].version if found else None):
+        if expected is not None and entity_version(expected) != (found[0].version if found else None):
             raise PreconditionFailed("the appointment is of another version than If-Match names")
 
     async def refuse_resource(self, request: Request) -> Response:
@@ -313,7 +313,8 @@ def _place_of(stored: StoredAppointment) -> dict[str, str]:
     return {"Location": f"/fhir/Appointment/{stored.id}"}
 
 
-def _version(entity_tag: str) -> int:
+def entity_version(entity_tag: str) -> int:
+    """Give the version that If-Match names."""
     if not (tag := _ENTITY_TAG.fullmatch(entity_tag.strip())):
         raise SenderError('If-Match names one version: W/"1"')
     return int(tag[1])

@@ -27,7 +27,7 @@ FOCUS_TYPES = {
     ItemKind.VISIT: "Communication",
     ItemKind.NOTE: "Communication",
 }
-_TASK_STATUS = {
+TASK_STATUS = {
     ItemState.NEW: "requested",
     ItemState.CLAIMED: "accepted",
     ItemState.ON_HOLD: "on-hold",
@@ -60,7 +60,7 @@ def message_bundle(item: WorkItem, person: Person, *, site: Site, message_id: st
         "timestamp": at,
         "entry": [
             _entry(_header(item, site, message_id)),
-            _entry(_task(item, person, site, title)),
+            _entry(task_of(item, person, site, title)),
             _entry(shown_patient(person)),
         ],
     }
@@ -76,7 +76,7 @@ def message_schema() -> dict[str, Any]:
     }
     task = {
         "meta": {"type": "object", "required": ["versionId", "lastUpdated"]},
-        "status": {"enum": sorted(_TASK_STATUS.values())},
+        "status": {"enum": sorted(TASK_STATUS.values())},
         "businessStatus": _concept_schema(ItemState),
         "priority": {"enum": sorted(_PRIORITY.values())},
         "code": _concept_schema(ItemKind),
@@ -166,13 +166,14 @@ def _header(item: WorkItem, site: Site, message_id: str) -> dict[str, Any]:
     }
 
 
-def _task(item: WorkItem, person: Person, site: Site, title: str) -> dict[str, Any]:
+def task_of(item: WorkItem, person: Person, site: Site, title: str) -> dict[str, Any]:
+    """Give the Task of an item, whose patient stands beside it in a Bundle."""
     return {
         "resourceType": "Task",
         "id": item.id,
         "meta": {"versionId": str(item.version), "lastUpdated": _instant(item.updated_at)},
         "identifier": [{"system": f"{NAMESPACE}:{site.id}:work-item", "value": item.id}],
-        "status": _TASK_STATUS[item.state],
+        "status": TASK_STATUS[item.state],
         "businessStatus": _concept("item-state", item.state),
         "intent": "order",
         "priority": _PRIORITY[item.priority],

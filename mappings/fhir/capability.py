@@ -27,7 +27,7 @@ def capability(*, label: str, version: str) -> dict[str, Any]:
         "implementation": {"description": label},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
-        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT, _AUDIT_EVENT, _PATIENT]}],
+        "rest": [{"mode": "server", "security": _SECURITY, "resource": [_APPOINTMENT, _AUDIT_EVENT, _PATIENT, _TASK]}],
     }
 
 
@@ -72,4 +72,19 @@ _AUDIT_EVENT = {
         "(_profile of TdE). Sorted by date, newest first unless _sort=date; _count up to 1000; GET, or POST _search."
     ),
     "searchParam": [{"name": name, "type": PARAMETERS[name]} for name in sorted(PARAMETERS)],
+}
+
+_TASK = {
+    "type": "Task",
+    "interaction": [{"code": code} for code in ("read", "search-type")],
+    "versioning": "versioned",
+    "documentation": (
+        "Work items. Operations by POST Task/ID/$NAME, with Parameters note, to and until; If-Match is honoured: "
+        "claim, release, reassign, done, acknowledge, acknowledge-clinically, hold, comment, forward, reopen, undo."
+    ),
+    "searchParam": [
+        {"name": "owner", "type": "token", "documentation": "id of a secretariat"},
+        {"name": "status", "type": "token", "documentation": "one or several; open ones without it"},
+        {"name": "code", "type": "token", "documentation": "kind of item"},
+    ],
 }

@@ -18,3 +18,8 @@ def text(section: str, key: str) -> str:
 def keys(section: str) -> frozenset[str]:
     """Give the keys of a section."""
     return frozenset(_catalogue().get(section, {}))
+
+
+def title(key: str) -> str:
+    """Give the title of an item by its key; empty: it is masked, and that is said."""
+    return text("title", key) if key else text("sight", "masked")
