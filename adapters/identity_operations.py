@@ -372,7 +372,7 @@ class IdentityOperations(Audited):
         if any((d.kind, d.one, d.other, d.undoes) == same for d in waiting):
             raise StateConflict("this waits for a second person already")
         proposed = replace(decision, standing=Standing.PROPOSED)
-        changes = Changes(audit=[self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed)])
+        changes = self._announced(known, Changes(), self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed))
         return Written([proposed], changes), Outcome(proposed, told=told)
 
     def approve(self, number: int, *, really: bool = True, expects: str = "") -> Outcome:
@@ -434,7 +434,7 @@ class IdentityOperations(Audited):
         changes = self._sitting(known, now).follow(done.circle, questions)
         event = self._told(action, done.decision, stays=len(done.stays))
         entities = (*event.entities, *(f"decision/{each.number}" for each in approved))
-        changes.audit.append(replace(event, entities=entities))
+        changes = self._announced(known, changes, replace(event, entities=entities))
         told = _moved_items(known, done.decision)
         outcome = Outcome(done.decision, _retold(changes), told, done.stays, done.joined)
         return Written([done.decision, *done.changed, *approved], changes), outcome
@@ -444,9 +444,15 @@ class IdentityOperations(Audited):
         questions, answered = questions_after(known.state, circle, decision)
         decision = replace(decision, answered=answered)
         changes = self._sitting(known, now).follow(circle, questions)
-        changes.audit.append(self._told(action, decision))
+        changes = self._announced(known, changes, self._told(action, decision))
         told = _moved_items(known, decision) if decision.kind is DecisionKind.UNLINK else ()
         return Written([decision], changes), Outcome(decision, _retold(changes), told)
+
+    def _announced(self, known: Known, changes: Changes, event: AuditEvent) -> Changes:
+        """Give the changes with the event of the act, and with what others are told of it."""
+        changes.audit.append(event)
+        self._decider.announce([event], known.state, changes, event.at)
+        return changes
 
     def _sitting(self, known: Known, now: datetime) -> Sitting:
         return Sitting(self._decider, known.state, self._principal.id, now)
@@ -533,4 +539,4 @@ def _moved_items(known: Known, decision: Decision) -> tuple[WorkItem, ...]:
 
 
 def _retold(changes: Changes) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(entry.item for entry in changes.outbox))
+    return tuple(dict.fromkeys(entry.item for entry in changes.outbox if entry.about_item))

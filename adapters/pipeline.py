@@ -19,11 +19,13 @@ from adapters.store.models import Models
 from adapters.worker import Ended, LeftOut, Worker
 from gateway.clockwork import Clockwork
 from gateway.identity import Person
+from gateway.identity_event import IdentityEvent
 from gateway.pipeline import Decider
 from gateway.principal import Principal
 from gateway.site import Site
 from gateway.worklist import WorkItem
 from mappings.fhir.bundle import message_bundle
+from mappings.fhir.identity_event import event_bundle
 from mappings.texts import text
 
 
@@ -39,7 +41,9 @@ def worker(
 
 def decider(parts: Assembly) -> Decider:
     """Give what decides batches."""
-    return Decider(parts.site, parts.database.installation(), partial(render, parts.site), lambda: str(uuid4()))
+    site = parts.site
+    told = partial(render_event, site)
+    return Decider(site, parts.database.installation(), partial(render, site), lambda: str(uuid4()), told)
 
 
 def timekeeper(parts: Assembly, published: Callable[[], None], counted: Counted = lambda *_: None) -> Timekeeper:
@@ -73,3 +77,8 @@ def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes
     """Give the bus message's body for an item; of a sensitive secretariat's, its title tells the kind alone."""
     title = text("kind", item.kind) if item.secretariat in site.sensitive else text("title", item.title)
     return message_bundle(item, person, site=site, message_id=message_id, title=title)
+
+
+def render_event(site: Site, event: IdentityEvent, message_id: str) -> bytes:
+    """Give the bus message's body for what happened to identities."""
+    return event_bundle(event, site=site, message_id=message_id)

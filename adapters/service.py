@@ -49,6 +49,7 @@ from adapters.web.tokens import require_keys
 from adapters.worker import Worker
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import ConfigurationError, TroubleError
+from gateway.outbox import IDENTITY_QUEUE
 from gateway.principal import Principal
 
 log = structlog.get_logger()
@@ -414,7 +415,8 @@ def _publisher(assembly: Assembly) -> Publisher:
     settings = assembly.settings
     if settings.broker_url == EMBEDDED:
         return EmbeddedPublisher()
-    return RabbitPublisher(settings.broker_url, assembly.site.secretariats, declares=settings.broker_declares)
+    queues = (*assembly.site.secretariats, IDENTITY_QUEUE)
+    return RabbitPublisher(settings.broker_url, queues, declares=settings.broker_declares)
 
 
 async def _in_own_thread(call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:

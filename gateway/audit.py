@@ -57,6 +57,7 @@ class AuditAction(StrEnum):
     CONVOCATION_CANCELLED = "gateway:convocation:cancelled"
     CONVOCATION_CLOSED = "gateway:convocation:closed"
     ITEM_PUBLISHED = "relay:item:published"
+    IDENTITY_PUBLISHED = "relay:identity-event:published"
     ALARM_RAISED = "gateway:alarm:raised"
     ALARM_RESOLVED = "gateway:alarm:resolved"
     MESSAGE_LISTED = "user:message:listed"

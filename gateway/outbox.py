@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+IDENTITY_QUEUE = "identity"
+"""The queue of what happens to identities; no secretariat is called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
@@ -13,9 +16,9 @@ class OutboxEntry:
     Attributes:
         sequence: place in the outbox; rising.
         message_id: stable identifier (UUID text): the same for every delivery of the same item version.
-        secretariat: queue it is for.
+        secretariat: queue it is for; `IDENTITY_QUEUE`: it tells of identities.
         order_key: opaque key of the patient: entries with one key are published in order.
-        item: work item id.
+        item: work item id; of what is told of identities, an id of its own.
         version: the item's version; a consumer drops an older one than it holds.
         body: FHIR R4 message Bundle as UTF-8 JSON.
         created_at: aware instant.
@@ -30,6 +33,11 @@ class OutboxEntry:
     version: int
     body: bytes
     created_at: datetime
+
+    @property
+    def about_item(self) -> bool:
+        """Whether it tells of a work item; otherwise of identities."""
+        return self.secretariat != IDENTITY_QUEUE
 
 
 class Outbox(Protocol):

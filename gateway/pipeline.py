@@ -52,11 +52,12 @@ from gateway.focus import (
 )
 from gateway.handling import BY_TIME, Deed
 from gateway.identity import Person
+from gateway.identity_event import IdentityEvent, identity_events
 from gateway.likeness import search_keys
 from gateway.matching.blocking import Key
 from gateway.naming import primary_of
 from gateway.objection import objected
-from gateway.outbox import OutboxEntry
+from gateway.outbox import IDENTITY_QUEUE, OutboxEntry
 from gateway.reception import Outcome
 from gateway.reception import State as MessageState
 from gateway.site import Site, Source, SourceRole
@@ -183,6 +184,10 @@ Render = Callable[[WorkItem, Person, str], bytes]
 """Gives the bus message's body for an item, its person and the message id."""
 
 
+RenderEvent = Callable[[IdentityEvent, str], bytes]
+"""Gives the bus message's body for what happened to identities, and the message id."""
+
+
 def needs(jobs: Sequence[Job], site: Site | None = None) -> Needs:
     """Name what the jobs may touch; whom their patients are like, on a site that asks for it."""
     identities: set[tuple[str, str]] = set()
@@ -278,6 +283,7 @@ class Decider:
         installation: this database's own identifier: namespace of the bus's message ids.
         render: makes the bus message's body.
         new_id: gives a fresh opaque identifier (UUID text).
+        render_event: makes the body of what others are told of identities.
 
     """
 
@@ -285,6 +291,7 @@ class Decider:
     installation: UUID
     render: Render
     new_id: Callable[[], str]
+    render_event: RenderEvent
 
     def needs(self, jobs: Sequence[Job]) -> Needs:
         """Name what the jobs may touch on this site."""
@@ -315,6 +322,7 @@ class Decider:
         try:
             own.endings.append(self._take_effect(act, job))
             self.publish(act, own)
+            self.announce(act.events, state, own, now)
         except TroubleError:
             raise
         except GatewayError as error:
@@ -403,6 +411,13 @@ class Decider:
             )
             if before is not None and before.secretariat != item.secretariat:
                 changes.outbox.append(self._leaving(act, before.secretariat, item))
+
+    def announce(self, events: Iterable[AuditEvent], state: State, changes: Changes, now: datetime) -> None:
+        """Let others know what these events say of identities: all on one queue, in order."""
+        for event in identity_events(events, state):
+            message_id = self.new_id()
+            body = self.render_event(event, message_id)
+            changes.outbox.append(OutboxEntry(0, message_id, IDENTITY_QUEUE, IDENTITY_QUEUE, message_id, 1, body, now))
 
     def _leaving(self, act: Act, queue: str, item: WorkItem) -> OutboxEntry:
         """Let the queue that an item leaves know who owns it now."""

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from gateway.er7 import codec_of
 from gateway.errors import CharsetUndecodable
 from gateway.facts import Priority
+from gateway.outbox import IDENTITY_QUEUE
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.profile import Profile
 from gateway.routing import Rule
@@ -351,6 +352,8 @@ def _check_reply(path: Path, place: int, source: _SourceTable) -> None:
 def _check_units(path: Path, secretariats: _SecretariatsFile) -> None:
     served: dict[str, str] = {}
     for place, secretariat in enumerate(secretariats.secretariat):
+        if secretariat.id == IDENTITY_QUEUE:
+            refuse(path, ("secretariat", place, "id"), "id: another one is expected, this queue tells of identities")
         for unit in sorted(secretariat.units):
             if unit in served:
                 where = ("secretariat", place, "units")

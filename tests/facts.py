@@ -279,7 +279,7 @@ class Gateway:
     def __init__(self, site: Site = SITE, render: Any = rendered) -> None:
         numbers = count(1)
         self.store = Store()
-        self.decider = Decider(site, UUID(int=7), render, lambda: f"id-{next(numbers):05}")
+        self.decider = Decider(site, UUID(int=7), render, lambda: f"id-{next(numbers):05}", lambda *_: b"{}")
         self.jobs: list[Job] = []
         self.endings: list[Ending] = []
         self.outbox: list[OutboxEntry] = []
@@ -302,7 +302,7 @@ class Gateway:
         changes = self.decider.decide(batch, state, self.now)
         self.store.flush(state)
         self.endings += changes.endings
-        self.outbox += changes.outbox
+        self.outbox += [entry for entry in changes.outbox if entry.about_item]
         self.audit += changes.audit
         return changes
 
@@ -314,7 +314,7 @@ class Gateway:
         state = self.store.load(Needs(frozenset(), frozenset(), keys))
         changes = self.decider.show_overdue(state, self.now)
         self.store.flush(state)
-        self.outbox += changes.outbox
+        self.outbox += [entry for entry in changes.outbox if entry.about_item]
         self.audit += changes.audit
         return changes
 

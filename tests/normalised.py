@@ -42,6 +42,9 @@ _EFFECTS = (
     schema.audit_event,
     schema.outbox,
 )
+ABOUT_IDENTITIES = "identities: "
+"""What begins the name of those of whom the bus is told what happened to them."""
+
 _MESSAGE_NUMBERS = {"message_id", "source_message", "told_message", "duplicate_of"}
 _NUMBERED = {schema.message.c.id, schema.audit_event.c.id, schema.outbox.c.sequence}
 
@@ -55,7 +58,7 @@ class Day:
     Attributes:
         effects: by table, its rows without what differs, counted; of what came again, only the first time.
         told: by secretariat and person, the bus messages in the order of the outbox: item and version; what one message
-            has changed on several items is told in any order.
+            has changed on several items is told in any order. By records, what happened to identities.
         again: control ID -> how often it came again and had no effect: a duplicate, or refused once more.
 
     """
@@ -88,6 +91,8 @@ def _name_messages(found: Mapping[str, list[Row]], control: Mapping[int, str]) -
         if key["authority"] == misfiled_key(0, 0).authority:
             number, _, ordinal = key["value"].partition("/")
             key["value"] = f"{control[int(number)]}/{ordinal}"
+    for identity in found["identity"]:
+        identity["provenance"] = [{**t, "message": control[t["message"]]} for t in identity["provenance"]]
     for focus in found["focus"]:
         focus["held"] = [{**held, "message": control[held["message"]]} for held in focus["held"]]
 
@@ -120,8 +125,15 @@ def _names(found: Mapping[str, list[Row]]) -> dict[str, str]:
     keys = ((k["focus_id"], f"{k['kind']} {names.get(k['value'], k['value'])}") for k in found["focus_key"])
     names |= _joined("", keys)
     names |= {i["id"]: f"item of {names[i['focus_id']]} at {i['secretariat']}" for i in found["work_item"]}
-    names |= {o["message_id"]: f"{names[o['item_id']]} version {o['version']}" for o in found["outbox"]}
+    names |= {o["message_id"]: _entry_name(o, names) for o in found["outbox"]}
     return names
+
+
+def _entry_name(entry: Row, names: Mapping[str, str]) -> str:
+    """Name an entry of the outbox; one that is about no item tells of identities."""
+    return (
+        f"{names[entry['item_id']]} version {entry['version']}" if entry["item_id"] else "what happened to identities"
+    )
 
 
 def _joined(prefix: str, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -135,7 +147,7 @@ def _counts(table: Table, row: Row, again: set[int]) -> bool:
     """Whether a row is of the day's messages: not of the service's own life, nor of what came again."""
     number = row["id"] if table is schema.message else row.get("message_id")
     if table is schema.audit_event and number is None:
-        return bool(row["action"] == AuditAction.ITEM_PUBLISHED)
+        return row["action"] in {AuditAction.ITEM_PUBLISHED, AuditAction.IDENTITY_PUBLISHED}
     return number not in again
 
 
@@ -164,6 +176,11 @@ def _by_patient(found: Mapping[str, list[Row]], names: Mapping[str, str]) -> dic
     cause = {(h["item_id"], h["version"]): h["message_id"] for h in found["work_item_history"]}
     told = defaultdict(list)
     for row in found["outbox"]:
+        if row["subject"]:
+            said = json.loads(row["body"])["entry"][1]["resource"]["parameter"]
+            records = sorted(names[part["part"][0]["valueId"]] for part in said if "part" in part)
+            told[f"{ABOUT_IDENTITIES}{', '.join(records)}"].append((row["sequence"], said[0]["valueCode"]))
+            continue
         who = names.get(row["order_key"], "nobody any more")
         step = (cause[row["item_id"], row["version"]], names[row["message_id"]])
         told[f"{row['secretariat']}: {who}"].append(step)

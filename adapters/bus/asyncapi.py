@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from adapters.bus import topology
+from gateway.outbox import IDENTITY_QUEUE
 from mappings.fhir.bundle import message_schema
+from mappings.fhir.identity_event import event_schema
 
 _BINDING = "0.3.0"
 _MESSAGE = "workItem"
+_EVENT = "identityEvent"
 
 
 def document(secretariats: Mapping[str, str], *, title: str, version: str, virtual_host: str = "/") -> dict[str, Any]:
@@ -24,8 +27,8 @@ def document(secretariats: Mapping[str, str], *, title: str, version: str, virtu
         name: f"{label}: {what}"
         for secretariat, label in secretariats.items()
         for name, what in (
-            (topology.routing_key(secretariat), "every version of each item, as it is published"),
-            (topology.queue_name(secretariat), "the worklist's own queue"),
+            (topology.routing_key(secretariat), _PUBLISHED[secretariat == IDENTITY_QUEUE]),
+            (topology.queue_name(secretariat), "the queue of those who read it"),
             (topology.dead_queue_name(secretariat), "what its consumers rejected or could not take"),
         )
     }
@@ -37,12 +40,13 @@ def document(secretariats: Mapping[str, str], *, title: str, version: str, virtu
         "info": {
             "title": title,
             "version": version,
-            "description": "Work items of a hospital's secretariats, delivered at least once, under stable message ids",
+            "description": "Work items of a hospital's secretariats and what happens to identities, delivered at least"
+            " once, under stable message ids",
         },
         "defaultContentType": topology.CONTENT_TYPE,
         "channels": routes | queues,
         "operations": _operations(routes, queues),
-        "components": {"messages": {_MESSAGE: _message()}},
+        "components": {"messages": {_MESSAGE: _message(), _EVENT: _event()}},
     }
 
 
@@ -62,11 +66,23 @@ def _kept(declared: Mapping[str, Any]) -> dict[str, Any]:
     return {"durable": declared["durable"], "autoDelete": declared["auto_delete"], "vhost": declared["vhost"]}
 
 
+_PUBLISHED = ("every version of each item, as it is published", "every decision, merge, link and unlink, in one order")
+_OF_IDENTITIES = frozenset(
+    name(IDENTITY_QUEUE) for name in (topology.routing_key, topology.queue_name, topology.dead_queue_name)
+)
+
+
+def _kind(address: str) -> str:
+    """Name the messages that an address bears."""
+    return _EVENT if address in _OF_IDENTITIES else _MESSAGE
+
+
 def _channel(address: str, summary: str, binding: dict[str, Any]) -> dict[str, Any]:
+    kind = _kind(address)
     return {
         "address": address,
         "summary": summary,
-        "messages": {_MESSAGE: {"$ref": f"#/components/messages/{_MESSAGE}"}},
+        "messages": {kind: {"$ref": f"#/components/messages/{kind}"}},
         "bindings": {"amqp": binding},
     }
 
@@ -81,21 +97,31 @@ def _operations(routes: Iterable[str], queues: Iterable[str]) -> dict[str, Any]:
 
 def _operation(action: str, channel: str, binding: dict[str, Any]) -> dict[str, Any]:
     reference = {"$ref": f"#/channels/{channel}"}
-    messages = [{"$ref": f"#/channels/{channel}/messages/{_MESSAGE}"}]
+    messages = [{"$ref": f"#/channels/{channel}/messages/{_kind(channel)}"}]
     return {"action": action, "channel": reference, "messages": messages, "bindings": {"amqp": binding}}
 
 
 def _message() -> dict[str, Any]:
+    said = "AMQP property message_id: the same UUID for every delivery of this version; handle each id once."
+    return _described(_MESSAGE, "One version of one work item", said, "the item's id", message_schema())
+
+
+def _event() -> dict[str, Any]:
+    said = "AMQP property message_id: the same UUID for every delivery; handle each id once, in the order of the queue."
+    return _described(_EVENT, "What happened to identities", said, "an id of the event's own", event_schema())
+
+
+def _described(name: str, title: str, summary: str, item: str, payload: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": _MESSAGE,
-        "title": "One version of one work item",
-        "summary": "AMQP property message_id: the same UUID for every delivery of this version; handle each id once.",
+        "name": name,
+        "title": title,
+        "summary": summary,
         "contentType": topology.CONTENT_TYPE,
         "headers": {
             "type": "object",
             "required": [topology.ITEM_HEADER, topology.VERSION_HEADER],
             "properties": {
-                topology.ITEM_HEADER: {"type": "string", "format": "uuid", "description": "the item's id"},
+                topology.ITEM_HEADER: {"type": "string", "format": "uuid", "description": item},
                 topology.VERSION_HEADER: {
                     "type": "integer",
                     "minimum": 1,
@@ -108,6 +134,6 @@ def _message() -> dict[str, Any]:
                 },
             },
         },
-        "payload": message_schema(),
-        "bindings": {"amqp": {"contentEncoding": "utf-8", "messageType": _MESSAGE, "bindingVersion": _BINDING}},
+        "payload": payload,
+        "bindings": {"amqp": {"contentEncoding": "utf-8", "messageType": name, "bindingVersion": _BINDING}},
     }

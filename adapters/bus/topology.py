@@ -6,6 +6,8 @@
          +-----------------item.<secretariat>--> dead.<secretariat>          (quorum)
          +----------secretariat.<secretariat>----------^
 
+What happens to identities goes the same ways to a queue of its own, ``identity``, by the key ``identity.changed``.
+
 A message that came straight to its queue, by the default exchange (one that was returned from the dead letters, by the
 gateway's command or the management interface's "move"), dies under the queue's name: hence the second way.
 
@@ -25,6 +27,8 @@ What differs between RabbitMQ versions, and why every limit here is explicit:
 
 from collections.abc import Iterable
 from typing import Any, Protocol
+
+from gateway.outbox import IDENTITY_QUEUE
 
 ITEMS_EXCHANGE = "gateway.items"
 DEAD_EXCHANGE = "gateway.dead"
@@ -68,8 +72,8 @@ class Channel(Protocol):
 
 
 def queue_name(secretariat: str) -> str:
-    """The queue of a secretariat."""
-    return f"secretariat.{secretariat}"
+    """The queue of a secretariat, or that of what happens to identities."""
+    return secretariat if secretariat == IDENTITY_QUEUE else f"secretariat.{secretariat}"
 
 
 def dead_queue_name(secretariat: str) -> str:
@@ -79,7 +83,7 @@ def dead_queue_name(secretariat: str) -> str:
 
 def routing_key(secretariat: str) -> str:
     """The routing key of an item for a secretariat: it names the secretariat and nothing about the patient."""
-    return f"item.{secretariat}"
+    return "identity.changed" if secretariat == IDENTITY_QUEUE else f"item.{secretariat}"
 
 
 def definitions(secretariats: Iterable[str], virtual_host: str = "/") -> dict[str, list[dict[str, Any]]]:

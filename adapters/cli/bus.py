@@ -15,6 +15,7 @@ from adapters.cli.reason import reason_option, reveal_option
 from adapters.cli.session import Session, session
 from adapters.settings import EMBEDDED, load_settings
 from gateway.errors import ConfigurationError, ResourceNotFound
+from gateway.outbox import IDENTITY_QUEUE
 from mappings.site import load_site
 
 _NONE_HERE = "the embedded bus has no dead letters: whoever follows it reads the outbox itself"
@@ -49,9 +50,10 @@ def topology_(form: str) -> None:
     site = load_site(settings.site)
     virtual_host = "/" if settings.broker_url == EMBEDDED else _virtual_host(settings.broker_url)
     if form == "definitions":
-        print_json(topology.definitions(site.secretariats, virtual_host))
+        print_json(topology.definitions([*site.secretariats, IDENTITY_QUEUE], virtual_host))
         return
     labels = {secretariat.id: secretariat.label for secretariat in site.secretariats.values()}
+    labels[IDENTITY_QUEUE] = "Identities"
     release = version("secretariat-gateway")
     print_json(asyncapi.document(labels, title=site.label, version=release, virtual_host=virtual_host))
 
@@ -78,7 +80,7 @@ def list_(secretariat: str, *, as_json: bool) -> None:
       gateway bus dead-letters list cardiology --json
     """
     with session() as current:
-        asked = [secretariat] if secretariat else list(current.assembly.site.secretariats)
+        asked = [secretariat] if secretariat else [*current.assembly.site.secretariats, IDENTITY_QUEUE]
         counts = current.operations.list_dead_letters(current.assembly.dead_letters(), asked)
         _require_known(current, counts)
         rows = [{"secretariat": name, "dead letters": count or 0} for name, count in counts.items()]
@@ -170,7 +172,7 @@ def _embedded(current: Session) -> bool:
 
 def _require_known(current: Session, counts: Mapping[str, int | None]) -> None:
     """A secretariat that has left the site's data may have dead letters; one that nobody knows is a typing error."""
-    known = current.assembly.site.secretariats
+    known = [*current.assembly.site.secretariats, IDENTITY_QUEUE]
     if any(count is None and name not in known for name, count in counts.items()):
         raise ConfigurationError(f"one of {', '.join(known)} is expected", path="SECRETARIAT")
 

@@ -1,6 +1,6 @@
 """The outbox in the store: what no broker has confirmed, and the embedded bus's durable cursors."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -53,7 +53,7 @@ class StoredOutbox:
             known = ask(connection, _confirming(connection.dialect.name), {"keys": told(sequences)})
             taken = {sequence for (sequence,) in known}
             about = _about(connection, entries)
-            append(connection, [_published(e, *about[e.item, e.version], now) for e in entries if e.sequence in taken])
+            append(connection, [_published(e, about, now) for e in entries if e.sequence in taken])
 
     def position(self, name: str, secretariat: str) -> int:
         """Give the last sequence that this subscription has acknowledged; 0 if it is new."""
@@ -96,14 +96,23 @@ def _about(connection: Connection, entries: Sequence[OutboxEntry]) -> dict[tuple
     statement = (
         select(step.c.item_id, step.c.version, step.c.message_id, step.c.deed, item.c.identity_id)
         .join(item, item.c.id == step.c.item_id)
-        .where(among(connection, step.c.item_id, {entry.item for entry in entries}))
-        .where(among(connection, step.c.version, {entry.version for entry in entries}))
+        .where(among(connection, step.c.item_id, {entry.item for entry in entries if entry.about_item}))
+        .where(among(connection, step.c.version, {entry.version for entry in entries if entry.about_item}))
     )
     rows = connection.execute(statement)
     return {(r.item_id, r.version): (r.identity_id, None if r.deed else r.message_id) for r in rows}
 
 
-def _published(entry: OutboxEntry, patient: str, message: int | None, now: datetime) -> AuditEvent:
+_Known = Mapping[tuple[str, int], tuple[str, int | None]]
+
+
+def _published(entry: OutboxEntry, known: _Known, now: datetime) -> AuditEvent:
+    if not entry.about_item:
+        about = (f"identity-event/{entry.item}",)
+        return AuditEvent(
+            now, AuditAction.IDENTITY_PUBLISHED, "relay", entities=about, correlation=entry.message_id, detail={}
+        )
+    patient, message = known[entry.item, entry.version]
     return AuditEvent(
         now,
         AuditAction.ITEM_PUBLISHED,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from gateway.demand import MISSING_RESULT
 from gateway.facts import Priority
@@ -51,7 +51,7 @@ def message_bundle(item: WorkItem, person: Person, *, site: Site, message_id: st
         title: the item's title in French, masked where its secretariat is sensitive.
 
     """
-    at = _instant(item.updated_at)
+    at = instant(item.updated_at)
     bundle = {
         "resourceType": "Bundle",
         "id": message_id,
@@ -59,9 +59,9 @@ def message_bundle(item: WorkItem, person: Person, *, site: Site, message_id: st
         "type": "message",
         "timestamp": at,
         "entry": [
-            _entry(_header(item, site, message_id)),
-            _entry(task_of(item, person, site, title)),
-            _entry(shown_patient(person)),
+            entry(_header(item, site, message_id)),
+            entry(task_of(item, person, site, title)),
+            entry(shown_patient(person)),
         ],
     }
     return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
@@ -83,30 +83,30 @@ def message_schema() -> dict[str, Any]:
         "description": {"type": "string", "description": "French title, without clinical content"},
         "focus": _REFERENCE_SCHEMA,
         "for": _REFERENCE_SCHEMA,
-        "authoredOn": _INSTANT_SCHEMA,
-        "lastModified": _INSTANT_SCHEMA,
+        "authoredOn": INSTANT_SCHEMA,
+        "lastModified": INSTANT_SCHEMA,
         "owner": {"type": "object", "required": ["identifier"]},
     }
     optional = {
-        "restriction": _object_schema({"period": _object_schema({"end": _INSTANT_SCHEMA})}),
+        "restriction": object_schema({"period": object_schema({"end": INSTANT_SCHEMA})}),
         "extension": {
             "type": "array",
-            "items": _object_schema({"url": {"enum": [HOLDER, ESCALATION]}}),
+            "items": object_schema({"url": {"enum": [HOLDER, ESCALATION]}}),
             "description": f"{HOLDER}: who has claimed it; {ESCALATION}: rungs of its ladder that were taken",
         },
     }
-    return _object_schema(
+    return object_schema(
         {
             "resourceType": {"const": "Bundle"},
             "id": {"type": "string", "format": "uuid", "description": "the message id"},
             "type": {"const": "message"},
-            "timestamp": _INSTANT_SCHEMA,
+            "timestamp": INSTANT_SCHEMA,
             "entry": {
                 "type": "array",
                 "items": [
-                    _entry_schema("MessageHeader", header),
-                    _entry_schema("Task", task, optional),
-                    _entry_schema("Patient", {"extension": {"type": "array", "minItems": 1}}),
+                    entry_schema("MessageHeader", header),
+                    entry_schema("Task", task, optional),
+                    entry_schema("Patient", {"extension": {"type": "array", "minItems": 1}}),
                 ],
                 "minItems": 3,
             },
@@ -115,25 +115,27 @@ def message_schema() -> dict[str, Any]:
 
 
 _REFERENCE_SCHEMA = {"type": "object", "required": ["reference"], "properties": {"reference": {"type": "string"}}}
-_INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
+INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
 
 
-def _entry_schema(
+def entry_schema(
     resource_type: str, properties: dict[str, Any], optional: dict[str, Any] | None = None
 ) -> dict[str, Any]:
+    """Give the JSON Schema of a Bundle's entry; of some properties it says only how they are, if they are there."""
     named = {"resourceType": {"const": resource_type}, "id": {"type": "string", "format": "uuid"}}
-    resource = _object_schema(named | properties)
+    resource = object_schema(named | properties)
     resource["properties"] |= optional or {}
-    return _object_schema({"fullUrl": {"type": "string"}, "resource": resource})
+    return object_schema({"fullUrl": {"type": "string"}, "resource": resource})
 
 
-def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+def object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """Give the JSON Schema of an object that has all of these properties."""
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _concept_schema(codes: type[StrEnum]) -> dict[str, Any]:
-    coding = _object_schema({"system": {"type": "string"}, "code": {"enum": sorted(codes)}})
-    return _object_schema({"coding": {"type": "array", "minItems": 1, "items": coding}})
+    coding = object_schema({"system": {"type": "string"}, "code": {"enum": sorted(codes)}})
+    return object_schema({"coding": {"type": "array", "minItems": 1, "items": coding}})
 
 
 def searchset(resources: Sequence[dict[str, Any]], *, total: int | None = None) -> dict[str, Any]:
@@ -144,13 +146,14 @@ def searchset(resources: Sequence[dict[str, Any]], *, total: int | None = None) 
         total: how many there are in all; None: no more than these.
 
     """
-    entries = [_entry(resource) | {"search": {"mode": "match"}} for resource in resources]
+    entries = [entry(resource) | {"search": {"mode": "match"}} for resource in resources]
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
     bundle["total"] = len(entries) if total is None else total
     return bundle | ({"entry": entries} if entries else {})
 
 
-def _entry(resource: dict[str, Any]) -> dict[str, Any]:
+def entry(resource: dict[str, Any]) -> dict[str, Any]:
+    """Give the Bundle's entry of a resource."""
     return {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
 
 
@@ -171,7 +174,7 @@ def task_of(item: WorkItem, person: Person, site: Site, title: str) -> dict[str,
     return {
         "resourceType": "Task",
         "id": item.id,
-        "meta": {"versionId": str(item.version), "lastUpdated": _instant(item.updated_at)},
+        "meta": {"versionId": str(item.version), "lastUpdated": instant(item.updated_at)},
         "identifier": [{"system": f"{NAMESPACE}:{site.id}:work-item", "value": item.id}],
         "status": TASK_STATUS[item.state],
         "businessStatus": _concept("item-state", item.state),
@@ -181,8 +184,8 @@ def task_of(item: WorkItem, person: Person, site: Site, title: str) -> dict[str,
         "description": title,
         "focus": {"reference": f"{_focus_type(item)}/{item.focus}"},
         "for": {"reference": f"urn:uuid:{person.id}"},
-        "authoredOn": _instant(item.created_at),
-        "lastModified": _instant(item.updated_at),
+        "authoredOn": instant(item.created_at),
+        "lastModified": instant(item.updated_at),
         "owner": _owner(item.secretariat, site),
         **_pressing(item),
     }
@@ -196,7 +199,7 @@ def _pressing(item: WorkItem) -> dict[str, Any]:
     """Give by when an item is to be done, who holds it, and how far its ladder was taken, as far as there is such."""
     holder = [{"url": HOLDER, "valueString": item.hand.holder}] if item.hand.holder else []
     rungs = [{"url": ESCALATION, "valueInteger": item.escalation.rungs}] if item.escalated else []
-    due = {"restriction": {"period": {"end": _instant(item.due)}}} if item.due else {}
+    due = {"restriction": {"period": {"end": instant(item.due)}}} if item.due else {}
     return due | ({"extension": told} if (told := [*holder, *rungs]) else {})
 
 
@@ -213,5 +216,6 @@ def _concept(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": f"{NAMESPACE}:{system}", "code": str(code)}]}
 
 
-def _instant(at: datetime) -> str:
+def instant(at: datetime) -> str:
+    """Give an aware instant as FHIR writes it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")

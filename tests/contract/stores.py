@@ -26,6 +26,7 @@ from adapters.worker import Worker
 from gateway.pipeline import Decider
 from gateway.reception import Format, Reception, Transport
 from gateway.site import Site, Source
+from mappings.fhir.identity_event import event_bundle
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -40,6 +41,11 @@ SITE: Site = demo_site(
 def body(_item: Any, _person: Any, message_id: str) -> bytes:
     """A bus message's body that names its message."""
     return message_id.encode()
+
+
+def event_body(event: Any, message_id: str) -> bytes:
+    """A bus message's body of what happened to identities, as it is sent."""
+    return event_bundle(event, site=SITE, message_id=message_id)
 
 
 class Store:
@@ -60,7 +66,7 @@ class Store:
 
     def decider(self) -> Decider:
         """What decides batches, with a body of a few bytes."""
-        return Decider(SITE, self.database.installation(), body, lambda: str(uuid4()))
+        return Decider(SITE, self.database.installation(), body, lambda: str(uuid4()), event_body)
 
     def worker(self) -> Worker:
         """A worker on this database."""

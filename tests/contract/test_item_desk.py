@@ -18,7 +18,6 @@ from gateway.audit import AuditAction
 from gateway.errors import AccessRefused, PreconditionFailed, ReasonNeeded, ResourceNotFound, StateConflict
 from gateway.facts import Priority
 from gateway.handling import Deed
-from gateway.pipeline import Decider
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.site import Access
 from gateway.wording import NOTE_LENGTH
@@ -36,7 +35,7 @@ ACCESS = Access({p.id.removeprefix("account:"): p for p in (NADIA, OMAR, MARC, L
 def desk(store, principal=NADIA) -> ItemOperations:
     site = replace(SITE, access=ACCESS)
     decider = store.decider()
-    known = Decider(site, decider.installation, decider.render, decider.new_id)
+    known = replace(decider, site=site)
     return ItemOperations(principal, ItemDesk(store.database, store.work), store.trail, known)
 
 

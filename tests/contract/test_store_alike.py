@@ -12,7 +12,7 @@ import pytest
 from messages import AUTHORITY, merge, message, patient_told, pid
 from sites import demo_site
 from sqlalchemy import delete, insert, select
-from stores import NOW, Store, asked, at_once, body, empty, reception, store_at
+from stores import NOW, Store, asked, at_once, body, empty, event_body, reception, store_at
 
 from adapters.identity_operations import IdentityOperations
 from adapters.identity_view import evidence_shown
@@ -52,7 +52,7 @@ def worker(store: Store, *, automatic: bool = False) -> Worker:
     """Give a worker that compares records."""
     where = site(automatic=automatic)
 
-    decider = Decider(where, store.installation, body, lambda: str(uuid4()))
+    decider = Decider(where, store.installation, body, lambda: str(uuid4()), event_body)
     return Worker(Work(store.database), decider, where, lambda: None)
 
 
@@ -237,7 +237,7 @@ def test_two_workers_that_meet_one_new_person_never_make_two_silent_identities(
     store = migrated_postgres
     empty(store)
     monkeypatch.setattr(work_module, "MOST_KEY_LOCKS", most)
-    decider = Decider(site(automatic=automatic), store.installation, body, lambda: str(uuid4()))
+    decider = Decider(site(automatic=automatic), store.installation, body, lambda: str(uuid4()), event_body)
     jobs = [
         Job(store.take(bytes([number]))[0], source, "C", Translation((PatientReported(who),), None))
         for number, source in enumerate(decider.site.sources, 65)

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 from messages import AUTHORITY, UNIT, hl7_time, message
-from normalised import Day, the_day
+from normalised import ABOUT_IDENTITIES, Day, the_day
 from sites import demo_site
-from stores import Store, at_once, body, conserved, empty, reception, store_at
+from stores import Store, at_once, body, conserved, empty, event_body, reception, store_at
 
 from adapters.store import schema
 from adapters.store.work import Work
@@ -127,7 +127,7 @@ def take(store: Store, raws: list[bytes]) -> None:
 
 def worker_on(store: Store) -> Worker:
     """Give a worker of small batches."""
-    decider = Decider(SITE, store.installation, body, lambda: str(uuid4()))
+    decider = Decider(SITE, store.installation, body, lambda: str(uuid4()), event_body)
     return Worker(Work(store.database, batch=SMALL_BATCH), decider, SITE, lambda: None)
 
 
@@ -157,9 +157,12 @@ def lived(store: Store, seed: int, workers: int, *, joined: bool) -> Day:
 
 
 def by_item(day: Day) -> dict[str, list[str]]:
-    """Give what was told of each item, in order: across items, workers need not agree."""
+    """Give what was told of each item, and of the same records, in order: across these, workers need not agree."""
     told = defaultdict(list)
-    for names in day.told.values():
+    for who, names in day.told.items():
+        if who.startswith(ABOUT_IDENTITIES):
+            told[who] = names
+            continue
         for name in names:
             told[name.rpartition(" version ")[0]].append(name)
     return told

@@ -31,9 +31,10 @@ from adapters.bus import topology
 from adapters.bus.embedded import EmbeddedConsumer
 from adapters.store.audit import AuditTrail
 from adapters.store.outbox import StoredOutbox
+from gateway.outbox import IDENTITY_QUEUE
 
 SUFFIX = "-matrix"
-SECRETARIATS = tuple(f"{name}{SUFFIX}" for name in ("cardiology", "entrees", "general"))
+SECRETARIATS = (*(f"{name}{SUFFIX}" for name in ("cardiology", "entrees", "general")), IDENTITY_QUEUE)
 REACHED_SECONDS = 20
 SAMPLE = {"sqlite": 3, "postgresql": 1, "postgresql alone": 1, "postgresql+rabbitmq": 1}
 """Steps at which a gateway is killed when only a sample is asked for."""

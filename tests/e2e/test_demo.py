@@ -31,6 +31,7 @@ from adapters.settings import load_settings
 from adapters.store.database import Database
 from gateway.audit import Break
 from gateway.errors import ConfigurationError
+from gateway.outbox import IDENTITY_QUEUE
 from mappings.site import DEMO, load_site
 
 SCENARIO = morning(last_morning(datetime.now(PARIS)))
@@ -259,7 +260,8 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(rabbitmq, postgres_
     with engine.connect() as connection:
         sent = connection.execute(text("SELECT secretariat, message_id, item_id, version FROM outbox")).all()
     engine.dispose()
-    expected = {s: {row.message_id for row in sent if row.secretariat == s} for s in load_site(DEMO).secretariats}
+    queues = (*load_site(DEMO).secretariats, IDENTITY_QUEUE)
+    expected = {s: {row.message_id for row in sent if row.secretariat == s} for s in queues}
     taken = _delivered(rabbitmq.url, expected)
     assert {(row.secretariat, row.message_id) for row in sent} == {(s, m[0]) for s, told in taken.items() for m in told}
     for told in taken.values():

@@ -21,6 +21,7 @@ from services import RabbitServer
 
 from adapters.bus import topology
 from adapters.store.audit import AuditTrail
+from gateway.outbox import IDENTITY_QUEUE
 
 CONNECTIONS = 16
 WINDOW = 16
@@ -149,7 +150,12 @@ def test_after_a_storm_everything_is_there_once_and_in_order(tmp_path, postgres_
         assert [each.terminate() for each in processes.values()] == [0] * len(processes)
         assert_conserved(intake, strength.messages // OF_A_PATIENT, sum(map(len, sent)))
         assert_items(intake, strength.messages // OF_A_PATIENT)
-        assert_told(intake, drained(rabbitmq.url, [f"{name}{suffix}" for name in ("cardiology", "entrees", "general")]))
+        assert_told(
+            intake,
+            drained(
+                rabbitmq.url, [*(f"{name}{suffix}" for name in ("cardiology", "entrees", "general")), IDENTITY_QUEUE]
+            ),
+        )
 
 
 def assert_conserved(gateway: Gateway, patients: int, sent: int) -> None:

@@ -23,7 +23,7 @@ from adapters.bus.rabbitmq import RabbitPublisher
 from adapters.bus.rabbitmq_dead_letters import RabbitDeadLetters
 from adapters.bus.relay import EntryRefused, Relay
 from gateway.errors import BrokerUnavailable
-from gateway.outbox import OutboxEntry
+from gateway.outbox import IDENTITY_QUEUE, OutboxEntry
 
 PATIENCE_SECONDS = 30
 SETTLED_SECONDS = 4
@@ -246,6 +246,17 @@ def test_duplicates_and_older_versions_are_handled_once(rabbitmq, secretariat):
         eventually(lambda: handled and handled[-1].message_id == last.message_id)
     assert [d.message_id for d in handled] == [first.message_id, newer.message_id, last.message_id]
     assert waiting(rabbitmq, topology.queue_name(secretariat)) == 0
+
+
+def test_what_happens_to_identities_has_a_queue_of_its_own_that_the_kit_reads(rabbitmq):
+    """The queue is called identity, as the definitions say, and its messages come in order, each once."""
+    entries = [entry(IDENTITY_QUEUE, n, key=IDENTITY_QUEUE) for n in range(1, 4)]
+    with publishing(rabbitmq, IDENTITY_QUEUE) as publish, following(rabbitmq, IDENTITY_QUEUE) as handled:
+        publish(*entries)
+        wanted = [e.message_id for e in entries]
+        eventually(lambda: [d.message_id for d in handled if d.message_id in wanted] == wanted)
+    (queue, dead) = sorted(q["name"] for q in topology.definitions([IDENTITY_QUEUE])["queues"])[::-1]
+    assert (queue, dead) == ("identity", "dead.identity")
 
 
 def test_what_cannot_be_decoded_becomes_a_dead_letter(rabbitmq, secretariat):

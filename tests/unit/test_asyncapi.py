@@ -5,17 +5,22 @@ from datetime import UTC, datetime
 
 import jsonschema
 import pytest
+from fhir.resources.R4B.bundle import Bundle
 from sites import demo_site
 
 from adapters.bus import asyncapi, topology
 from adapters.bus.rabbitmq import _properties
-from gateway.facts import IdentityStatus, Priority, Traits
-from gateway.identity import Person
-from gateway.outbox import OutboxEntry
+from adapters.fhir.validation import validate
+from gateway.facts import Identifier, IdentityStatus, Patient, Priority, Traits
+from gateway.identity import Identity, Person
+from gateway.identity_event import Happening, IdentityEvent
+from gateway.outbox import IDENTITY_QUEUE, OutboxEntry
+from gateway.told import NEVER
 from gateway.worklist import ItemKind, ItemState, WorkItem
 from mappings.fhir.bundle import message_bundle
+from mappings.fhir.identity_event import event_bundle
 
-SECRETARIATS = {"cardio": "Cardiologie", "identite": "Identitovigilance"}
+SECRETARIATS = {"cardio": "Cardiologie", "identite": "Identitovigilance", IDENTITY_QUEUE: "Identities"}
 DOCUMENT = json.loads(json.dumps(asyncapi.document(SECRETARIATS, title="CHU", version="1.2.3", virtual_host="/h")))
 
 # AsyncAPI 3.0.0, as far as this document goes: which fields an object must and may have (no maintained package has the
@@ -113,10 +118,27 @@ def test_what_is_published_is_what_the_document_says(kind, state):
     traits = Traits("ESSAI", "", "JEANNE", "JEANNE", "", "1958-03", "F")
     person = Person(id=uuid, identifiers=(), traits=traits, status=IdentityStatus.PROVISOIRE, confirmed=False)
     body = message_bundle(item, person, site=demo_site(), message_id=uuid, title="Convocation à envoyer")
-    (message,) = DOCUMENT["components"]["messages"].values()
+    message = DOCUMENT["components"]["messages"]["workItem"]
     jsonschema.validate(json.loads(body), message["payload"], jsonschema.Draft7Validator)
     properties = _properties(OutboxEntry(1, uuid, "cardio", "p", uuid, 2, body, now))
     jsonschema.validate(properties.headers, message["headers"], jsonschema.Draft7Validator)
     assert properties.content_type == message["contentType"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(json.loads(body) | {"type": "batch"}, message["payload"], jsonschema.Draft7Validator)
+
+
+@pytest.mark.parametrize("happening", Happening)
+def test_what_is_told_of_identities_is_what_the_document_says(happening):
+    """Body and headers of whatever happened are valid by the document's schemas, on that queue's channels alone."""
+    uuid, now = "11111111-1111-4111-8111-111111111111", datetime(2031, 1, 2, tzinfo=UTC)
+    person = Person(uuid, (), Traits("ESSAI"), IdentityStatus.PROVISOIRE, confirmed=False)
+    record = Identity(uuid, Identifier("1.2.3", "4"), uuid, NEVER, authoritative=True, patient=Patient())
+    event = IdentityEvent(happening, now, (record,), (person,), 4, "link", "in-force")
+    message = DOCUMENT["components"]["messages"]["identityEvent"]
+    body = event_bundle(event, site=demo_site(), message_id=uuid)
+    jsonschema.validate(json.loads(body), message["payload"], jsonschema.Draft7Validator)
+    validate(json.loads(body), Bundle)
+    properties = _properties(OutboxEntry(1, uuid, IDENTITY_QUEUE, IDENTITY_QUEUE, uuid, 1, body, now))
+    jsonschema.validate(properties.headers, message["headers"], jsonschema.Draft7Validator)
+    bearing = {name for name, channel in DOCUMENT["channels"].items() if "identityEvent" in channel["messages"]}
+    assert bearing == {"identity", "identity.changed", "dead.identity"}

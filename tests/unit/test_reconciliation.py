@@ -30,6 +30,7 @@ from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, T
 from gateway.focus import Doubt, Question
 from gateway.identity import Identity, Ruling, fingerprint
 from gateway.naming import PROVISIONAL_AUTHORITY
+from gateway.outbox import IDENTITY_QUEUE
 from gateway.reception import State
 from gateway.worklist import ItemKind, ItemState
 
@@ -532,7 +533,8 @@ def test_a_merge_retells_the_open_items_of_the_retired_patient():
     gateway = two_patients()
     item = gateway.only(ItemKind.RESULT)
     changes = gateway.send(merged(patient(ipp("1")), ipp("2")))
-    assert [(e.item, e.version) for e in changes.outbox] == [(item.id, item.version + 1)]
+    assert [(e.item, e.version) for e in changes.outbox if e.about_item] == [(item.id, item.version + 1)]
+    assert [e.secretariat for e in changes.outbox if not e.about_item] == [IDENTITY_QUEUE]
     assert changes.outbox[0].order_key == gateway.identity(ipp("1")).person
 
 
