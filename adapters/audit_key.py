@@ -41,6 +41,17 @@ class Signer:
         proof = self._sign(KEY_PREFIX + plain.form)
         return KeyStatement(plain.key, plain.public, log, plain.previous, valid_from, proof, endorsement)
 
+    def signature(self, pdf: bytes) -> bytes:
+        """Give the 64 bytes of the signature over a PDF, which begins otherwise than all else that this key signs.
+
+        Raises:
+            ValueError: it is no PDF.
+
+        """
+        if not pdf.startswith(b"%PDF-"):
+            raise ValueError("a PDF is expected")
+        return self._private.sign(pdf)
+
     def _sign(self, data: bytes) -> str:
         return self._private.sign(data).hex()
 

@@ -1,6 +1,7 @@
 """`gateway audit story`: what happened, in French, for whoever is no technician."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,17 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from adapters.audit_key import read_signer
 from adapters.audit_operations import audit_operations
 from adapters.cli.audit_filter import asked_query, period_options
-from adapters.cli.form import Form, emit, form_options, put
+from adapters.cli.form import NEW_FILE, Form, emit, form_options, new_file, put, write_new
 from adapters.cli.output import NUMBER, printable
-from adapters.cli.session import session
+from adapters.cli.session import Session, session
+from adapters.proof import key_file
 from gateway.audit import AuditEvent
+from gateway.errors import ConfigurationError
 from gateway.site import Site
-from mappings.audit_story import Told, told
+from mappings.audit_story import Told, told, who
 
 _SUBJECTS = {"patient": "du patient", "principal": "de", "item": "de la tâche", "message": "du message n°"}
 
@@ -30,16 +34,19 @@ _SUBJECTS = {"patient": "du patient", "principal": "de", "item": "de la tâche",
     "--limit", default=1_000, show_default=True, type=click.IntRange(1, 100_000), help="At most so many, the newest."
 )
 @form_options
-def story(limit: int, form: Form, output: Path | None, **asked: Any) -> None:
+@click.option("--pdf", type=NEW_FILE, callback=new_file, help="Write it as PDF to this file, which is new.")
+def story(limit: int, form: Form, output: Path | None, pdf: Path | None, **asked: Any) -> None:
     """Tell what happened to a patient, an item or a message, or what somebody did: who, what, to what, and why.
 
-    In French, in order, day by day. It is itself audited; CSV and NDJSON need the right `audit:report`.
+    In French, in order, day by day. It is itself audited; CSV, NDJSON and PDF need the right `audit:report`. Beside the
+    PDF stands its Ed25519 signature (.sig), made with the key of the audit trail by who may read that.
 
     \b
     Examples:
       gateway audit story --patient 8001234567
       gateway audit story --actor account:martin --since 2026-03-01
       gateway audit story --message 12
+      gateway audit story --patient 8001234567 --pdf recit.pdf
       gateway audit story --item 859ff440-7ae3-4a94-bec7-dcb39d1a8366 --format csv -o tache.csv
     """
     named = {name: asked[name] for name in _SUBJECTS if asked[name]}
@@ -49,15 +56,35 @@ def story(limit: int, form: Form, output: Path | None, **asked: Any) -> None:
         site = current.assembly.site
         answers = audit_operations(current.assembly, current.principal)
         query = asked_query(asked, site.time_zone, limit)
-        found = answers.write(query) if form.written else answers.search(query)
+        found = answers.write(query) if form.written or pdf else answers.search(query)
+        ((subject, name),) = named.items()
+        head = f"{_SUBJECTS[subject]} {name}"
+        if pdf:
+            _write_pdf(current, head, found, pdf)
+    if pdf:
+        return
     if form is not Form.TABLE:
         emit([_row(event, site) for event in found], form, output)
         return
-    ((subject, name),) = named.items()
-    head = f"{_SUBJECTS[subject]} {name}"
     put("".join(f"{line}\n" for line in _lines(head, [told(e, site) for e in found], site)), output)
     if len(found) == limit:
         click.echo("older ones: --until an earlier time, or a larger --limit", err=True)
+
+
+def _write_pdf(current: Session, head: str, found: Sequence[AuditEvent], file: Path) -> None:
+    """Write the PDF, and beside it its signature where the key can be had."""
+    from adapters.story_pdf import Sheet, story_pdf  # noqa: PLC0415 - a library, where it is used
+
+    site, key = current.assembly.site, key_file(current.assembly)
+    pdf = story_pdf(Sheet(head, datetime.now(UTC), who(current.principal.id, site)), found, site)
+    write_new(file, pdf)
+    if key is None:
+        click.echo("not signed: GATEWAY_AUDIT_KEY names no key", err=True)
+        return
+    try:
+        write_new(file.with_name(f"{file.name}.sig"), read_signer(key).signature(pdf))
+    except ConfigurationError as error:
+        click.echo(f"not signed: {error}", err=True)
 
 
 def _row(event: AuditEvent, site: Site) -> dict[str, Any]:

@@ -43,9 +43,8 @@ def form_options(command: Command) -> Command:
         return command(*arguments, form=Form.JSON if as_json else Form(form), **options)
 
     forms = click.Choice([form.value for form in Form])
-    path = click.Path(dir_okay=False, path_type=Path)
     for option in (
-        click.option("-o", "--output", type=path, callback=_new, help="Write to this file, which is new."),
+        click.option("-o", "--output", type=NEW_FILE, callback=new_file, help="Write to this file, which is new."),
         json_option,
         click.option("--format", "form", type=forms, default=Form.TABLE.value, show_default=True, help="How."),
     ):
@@ -53,7 +52,11 @@ def form_options(command: Command) -> Command:
     return formed
 
 
-def _new(_context: click.Context, _option: click.Parameter, output: Path | None) -> Path | None:
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def new_file(_context: click.Context, _option: click.Parameter, output: Path | None) -> Path | None:
+    """Give a file to be written, which is not there yet."""
     if output is not None and (output.exists() or not output.absolute().parent.is_dir()):
         raise click.BadParameter("a new file in a folder that is there is expected")
     return output
@@ -76,8 +79,13 @@ def put(said: str, output: Path | None, *, encoding: str = "utf-8") -> None:
     if output is None:
         click.echo(said, nl=False)
         return
-    output.touch(mode=0o600, exist_ok=False)
-    output.write_text(said, encoding=encoding)
+    write_new(output, said.encode(encoding))
+
+
+def write_new(file: Path, said: bytes) -> None:
+    """Write a file of the owner's alone, which must not be there."""
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_bytes(said)
 
 
 def _csv(rows: Sequence[Row]) -> str:

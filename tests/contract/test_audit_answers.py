@@ -3,15 +3,19 @@
 import csv
 import io
 import json
+import shutil
 import stat
+import subprocess
 from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from messages import AUTHORITY, merge, patient_told, result
 from stores import reception
 
 from adapters.assembly import Assembly
+from adapters.audit_key import new_signer, public_pem
 from adapters.cli import main
 from adapters.pipeline import worker
 from adapters.settings import load_settings
@@ -120,6 +124,26 @@ def test_a_story_is_told_in_order_in_french(gateway, store):
     gateway("audit", "story", code=2)
     gateway("audit", "story", "--item", item, "--message", "1", code=2)
     assert len(acts(store, AuditAction.AUDIT_SEARCHED)) == 6
+
+
+def test_a_story_on_paper_is_signed(gateway, store, tmp_path, monkeypatch):
+    """OpenSSL checks the signature with the public key alone; without a key it is told that there is none."""
+    key, public, pdf = tmp_path / "key.pem", tmp_path / "public.pem", tmp_path / "recit.pdf"
+    assert "not signed" in gateway("audit", "story", "--patient", "8001", "--pdf", str(tmp_path / "unsigned.pdf"))
+    assert not (tmp_path / "unsigned.pdf.sig").exists()
+    signer = new_signer()
+    signer.write(key)
+    public.write_bytes(public_pem(signer.public))
+    monkeypatch.setenv("GATEWAY_AUDIT_KEY", str(key))
+    gateway("audit", "story", "--patient", "8001", "--pdf", str(pdf))
+    given = ("-inkey", public, "-rawin", "-in", pdf, "-sigfile", f"{pdf}.sig")
+    if shutil.which("openssl"):
+        command = ["openssl", "pkeyutl", "-verify", "-pubin", *map(str, given)]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    signature = pdf.with_name("recit.pdf.sig").read_bytes()
+    Ed25519PublicKey.from_public_bytes(signer.public).verify(signature, pdf.read_bytes())
+    assert len(acts(store, AuditAction.AUDIT_REPORTED)) == 2
+    gateway("audit", "story", "--patient", "8001", "--pdf", str(pdf), code=2)
 
 
 def test_a_breach_is_told_by_who_and_by_whom(gateway, store):
