@@ -52,7 +52,8 @@ def who(principal: str, site: Site) -> str:
 def profession_of(principal: str, site: Site) -> str:
     """Give the profession that the site gives a principal now, in words; that of nobody known is « personnel »."""
     known = principal_of(site, principal)
-    if principal in keys("actor") or site.source(principal) or (known and known.kind is PrincipalKind.MACHINE):
+    machine = known is not None and known.kind is PrincipalKind.MACHINE and not known.profession
+    if machine or principal in keys("actor") or site.source(principal):
         return text("profession", "system")
     return text("profession", known.profession if known else "")
 

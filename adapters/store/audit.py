@@ -180,12 +180,19 @@ class AuditTrail:
     def search(self, query: AuditQuery) -> list[AuditEvent]:
         """Give the events that match, oldest first: the newest of them, unless the oldest are asked for.
 
+        It looks as far as it takes; each page is a read of its own.
+
         Raises:
             AuditUnreadable: one cannot be read as it was written.
 
         """
-        events = self.page(query).events
-        return list(events if query.oldest_first else reversed(events))
+        found: list[AuditEvent] = []
+        after = query.after
+        while True:
+            page = self.page(replace(query, after=after, limit=query.limit - len(found)))
+            found += page.events
+            if (after := page.after) is None or len(found) == query.limit:
+                return found if query.oldest_first else found[::-1]
 
     def page(self, query: AuditQuery) -> AuditPage:
         """Give a page of the events that match, in the order asked for.

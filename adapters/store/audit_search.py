@@ -36,6 +36,9 @@ EXAMINED = 50_000
 COUNTED = 200_000
 """Events that a count looks at, at most."""
 
+_LONGEST = 36
+"""Characters of a record's id: a longer one, which PostgreSQL would cut, is nobody's."""
+
 _events, _touched, _item = schema.audit_event, schema.audit_patient, schema.work_item
 _Columns = ColumnCollection[str, ColumnElement[Any]]
 _Ids = Select[tuple[int]]
@@ -192,8 +195,8 @@ def _found_by_index(connection: Connection, query: AuditQuery) -> list[_Ids] | N
 
 
 def _of_records(connection: Connection, identities: Sequence[str]) -> _Ids:
-    touched = select(_touched.c.event_id.label("id"))
-    return touched.where(among(connection, _touched.c.identity_id, identities))
+    known = [identity for identity in identities if len(identity) <= _LONGEST]
+    return select(_touched.c.event_id.label("id")).where(among(connection, _touched.c.identity_id, known))
 
 
 def _of_patient(connection: Connection, identities: Sequence[str]) -> _Ids:

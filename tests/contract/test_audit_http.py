@@ -21,6 +21,7 @@ from adapters.fhir.validation import validate
 from adapters.store import audit_search, schema
 from gateway.audit import AuditAction, AuditEvent
 from gateway.audit_query import AuditQuery
+from gateway.audit_report import Anomaly, Limits
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.site import Access
 from mappings.fhir.audit_event import TDE
@@ -264,3 +265,19 @@ async def test_what_is_offered_is_told(http):
     (found,) = [r for r in statement["rest"][0]["resource"] if r["type"] == "AuditEvent"]
     assert {"date", "patient.identifier", "period-start"} < {p["name"] for p in found["searchParam"]}
     assert {i["code"] for i in found["interaction"]} == {"read", "search-type"}
+
+
+def test_a_system_that_works_by_night_is_no_case(store):
+    """A client without a profession reads when it must; who is refused again and again is looked at all the same."""
+    robot, nurse = Principal("robot", PrincipalKind.MACHINE), Principal("nurse", PrincipalKind.MACHINE, "nurse")
+    site = demo_site(sources=SITE.sources, access=Access(clients={"robot": robot, "nurse": nurse}))
+    night = NOW - timedelta(hours=7)
+    looks = [AuditEvent(night, AuditAction.APPOINTMENT_READ, name, ("p-1",)) for name in ("robot", "nurse", "gone")]
+    store.trail.record(*looks, *(AuditEvent(night, AuditAction.ACCESS_REFUSED, "robot") for _ in range(5)))
+    auditor = Principal("auditor", PrincipalKind.PERSON, rights=frozenset({Right.AUDIT_REPORT}))
+    found = AuditOperations(auditor, store.trail, site).anomalies(night, None, Limits("Europe/Paris"))
+    assert {(case.who, case.anomaly) for case in found} == {
+        ("robot", Anomaly.REFUSED),
+        ("nurse", Anomaly.OUT_OF_HOURS),
+        ("gone", Anomaly.OUT_OF_HOURS),
+    }

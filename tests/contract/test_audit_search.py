@@ -101,6 +101,9 @@ def test_a_page_looks_at_a_bounded_number(filled, monkeypatch):
     assert page.events == []
     assert page.after is not None
     assert pages(filled, action="user:none") == [[]] * 6
+    assert told(filled, action="user:none") == []
+    assert told(filled, entities=("item/i-1",)) == list(range(1, 40, 5))
+    assert told(filled, entities=("item/i-1",), limit=2) == [31, 36]
     assert pages(filled, entities=("item/i-1",), limit=1) == [[n] for n in range(36, 0, -5)]
 
 
