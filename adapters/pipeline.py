@@ -7,11 +7,13 @@ from uuid import uuid4
 
 from adapters.assembly import Assembly
 from adapters.clockwork import CLOCKWORK_LOCK, Counted, Timekeeper
+from adapters.convocation_operations import ConvocationOperations
 from adapters.identity_operations import IdentityOperations
 from adapters.item_operations import ItemOperations
 from adapters.model_operations import ModelOperations
 from adapters.store.clock import ItemClock
 from adapters.store.cohort import Cohort
+from adapters.store.convocations import ConvocationDesk
 from adapters.store.database import SessionLock
 from adapters.store.identity_desk import IdentityDesk
 from adapters.store.item_desk import ItemDesk
@@ -71,6 +73,13 @@ def item_operations(parts: Assembly, principal: Principal) -> ItemOperations:
     """Give what a principal may do with work items."""
     parts.operations(principal)  # an empty database gets its schema
     return ItemOperations(principal, ItemDesk(parts.database, parts.work), parts.trail, decider(parts))
+
+
+def convocation_operations(parts: Assembly, principal: Principal) -> ConvocationOperations:
+    """Give what a principal may do with convocations."""
+    parts.operations(principal)  # an empty database gets its schema
+    desk = ConvocationDesk(parts.database, parts.work)
+    return ConvocationOperations(principal, desk, parts.trail, decider(parts))
 
 
 def render(site: Site, item: WorkItem, person: Person, message_id: str) -> bytes:

@@ -49,7 +49,6 @@ _OF_APPOINTMENTS = (
     ConvocationKind.EXAMINATION,
     ConvocationKind.SURGERY,
     ConvocationKind.VIRTUAL,
-    ConvocationKind.ADMISSION,
 )
 """Kinds that may be of each, the one that is meant where no rule says so first."""
 

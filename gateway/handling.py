@@ -30,6 +30,8 @@ class Deed(StrEnum):
     REOPEN = "reopen"
     UNDO = "undo"
     ADD = "add"
+    CONVOKE = "convoke"
+    """What was done with the convocation; the item follows."""
     WAKE = "wake"
     """Time is up for which it was on hold."""
     EXPIRE = "expire"

@@ -435,7 +435,7 @@ def _step(act: Act, before: WorkItem | None, item: WorkItem) -> Retold:
     changed: tuple[str, ...] = ()
     if before is not None:
         changed = tuple(n for n in SHOWN if getattr(before, n) != getattr(item, n)) or ("content",)
-    undoable = act.deed not in {"", Deed.UNDO, *BY_TIME}
+    undoable = act.deed not in {"", Deed.UNDO, Deed.CONVOKE, *BY_TIME}
     former = before.former if before is not None and undoable else None
     return Retold(item, item.source_message, act.principal, changed, act.deed, act.note, former)
 

@@ -24,6 +24,7 @@ from gateway.site import Access, Environment, Matching, OnError, ReplyAddress, S
 from gateway.worklist import ItemKind
 from mappings.calendars import CalendarTable, calendar_of, check_calendars, require_zone
 from mappings.conditions import Condition, check_conditions
+from mappings.convening import load_convening
 from mappings.deadlines import site_deadlines
 from mappings.hl7v2.examination import EVENTS
 from mappings.hl7v2.tables import IGNORED_TYPES
@@ -234,6 +235,7 @@ def load_site(folder: Path) -> Site:
         desk_days=site.desk_days,
         matching=Matching(automatic=site.matching.automatic) if site.matching.enabled else None,
         deadlines=site_deadlines(folder, known, {s.id for s in sources.source}),
+        convening=load_convening(folder, known),
     )
     return replace(found, version=version(described(found)))
 
@@ -419,4 +421,5 @@ def summary(site: Site) -> Mapping[str, Any]:
         "secretariats": list(site.secretariats),
         "rules": [r.name for r in site.rules],
         "deadlines": [d.name for d in site.deadlines],
+        "letters": [f"{t.name} {t.version}" for t in site.convening.letters.values()] if site.convening else [],
     }

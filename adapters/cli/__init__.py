@@ -32,6 +32,7 @@ COMMANDS = {
     "messages": "Find and show received messages, and act on them: each act with a reason, and a right of its own.",
     "worklist": "Read the secretariats' worklists (corbeilles), and act on their items.",
     "stats": "Show how the secretariats' queues fare, in numbers: of queues, never of persons.",
+    "convocation": "Convene patients: letters, what became of them, and who did not come.",
     "orders": "List what was ordered and has no result yet.",
     "identity": "Decide who is who: open questions, records side by side, decisions that can be undone.",
     "bus": "Look at the bus: its topology, and what its consumers could not take.",

@@ -12,6 +12,7 @@ from adapters.cli.item_lines import reason
 from adapters.cli.output import json_option, path_option, print_json, print_segments
 from adapters.cli.reason import reveal_option
 from adapters.cli.session import Session, session
+from adapters.convocation_view import convocation_json
 from adapters.fhir import validation
 from adapters.hl7v2.display import describe, read_for_display
 from adapters.pipeline import worker
@@ -114,6 +115,7 @@ def _decided(current: Session, pending: PendingMessage, *, reveal: bool) -> dict
         "notes": ending.notes,
         "identity": _identity(changes),
         "route": _route(state),
+        "convocation": _convocations(state),
     }
 
 
@@ -162,6 +164,11 @@ def _route(state: State) -> list[dict[str, Any]]:
     ]
 
 
+def _convocations(state: State) -> list[dict[str, Any]]:
+    """What patients are to be told, by which channel and why; of what they were told, by number."""
+    return [convocation_json(known) for _, known in state.convocations.changes()]
+
+
 def _print(told: dict[str, Any]) -> None:
     print_segments(told.get("segments", []))
     click.echo("")
@@ -185,6 +192,14 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for decision in told.get("identity", []):
         more = (f"{key}={value}" for key, value in decision.items() if key not in {"decision", "action"})
         yield "identity", ", ".join([decision["decision"], *more])
+    yield from _work_lines(told)
+
+
+def _work_lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for item in told.get("route", []):
         yield "route", f"{item['secretariat']}: {item['title']} [{item['priority']}, {item['state']}]"
         yield "", f"{item['rule']}: {item['reason']}"
+    for known in told.get("convocation", []):
+        reason = f" ({text('reach', known['reason'])})" if known["reason"] else ""
+        how = f"{text('channel', known['channel'])}, {text('addressee', known['addressee'])}{reason}"
+        yield "convoke", f"{text('convocation-kind', known['kind'])}: {text('outcome', known['outcome'])}, {how}"

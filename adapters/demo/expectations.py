@@ -79,7 +79,7 @@ _QUEUES = {
         result          routine  new        result.final              FAURIBAUD
         result          routine  withdrawn  result.withdrawn          OSTERMANDE
         convocation     routine  new        convocation.to-send       MERLANCHON
-        admission       routine  new        admission.planned         OSTERMANDE
+        admission       routine  new        admission.to-send         OSTERMANDE
         admission       routine  new        admission.arrived         GRANSAIGNE
         admission       routine  new        admission.arrived         DUBROSQUIN
         admission       routine  withdrawn  admission.cancelled       LASCOUDRE

@@ -151,7 +151,7 @@ def _names(patient: DemoPatient) -> str:
 
 
 def _addresses(patient: DemoPatient) -> str:
-    home = f"{patient.street}^^^^^FRA^H~" if patient.street else ""
+    home = f"{patient.street}^^Ville-Démo^^99000^FRA^H~" if patient.street else ""
     return f"{home}^^^^^^BDL^^{patient.birth_place}"
 
 

@@ -40,7 +40,7 @@ from gateway.matching.guards import Guard
 from gateway.matching.model import Model
 from gateway.notes import Note
 from gateway.pipeline import SHOWN
-from gateway.reach import Channel, Reach
+from gateway.reach import Addressee, Channel, Reach, Reason
 from gateway.told import Told
 from gateway.verification import Blind
 from gateway.worklist import BY_HAND, ESCALATED, MADE_BY_HAND, ItemKind, ItemState
@@ -129,6 +129,13 @@ def test_no_title_is_left_over():
         ("deed", Deed),
         ("audit-problem", Problem),
         ("audit-unchecked", Blind),
+        ("convocation-kind", ConvocationKind),
+        ("convocation-state", ConvocationState),
+        ("notice", Notice),
+        ("outcome", Outcome),
+        ("channel", Channel),
+        ("addressee", Addressee),
+        ("reach", set(Reason) - {Reason.NOTHING_SPECIAL}),
     ],
 )
 def test_every_code_has_a_text_and_every_text_a_code(section: str, enumeration):
