@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 
@@ -38,10 +39,12 @@ SMALL = {
     "chunk",
     "own",
     "patient",
+    "known",
+    "looked_at",
 }
 """Tables of a few rows, or whose rows are deleted once done: reading all of them is reading what is to do.
 
-Chunk, own and patient are what a search has found by an index.
+Chunk, own, patient, known and looked_at are what a search has found by an index.
 """
 
 LATER = NOW + timedelta(days=400)
@@ -100,6 +103,13 @@ CHANGES = [
 ]
 FOCI = frozenset(("result", "SIL", f"FO{n}/K") for n in range(40))
 
+PERIOD = AuditQuery(since=NOW - timedelta(days=400), until=LATER, limit=5)
+
+
+def records(store):
+    return tuple(store.trail.identities("8003"))
+
+
 HELD = AuditEvent(NOW, AuditAction.MESSAGE_HELD, "tester", message=4)
 
 
@@ -143,6 +153,19 @@ HOT = {
     "look what is due": lambda s: list(Retention(s.database, TERMS).run("tester", LATER, dry_run=True)),
     "a patient's story": lambda s: s.trail.search(AuditQuery(patient="8003")),
     "a message's story": lambda s: s.trail.search(AuditQuery(message=40)),
+    "an item's story": lambda s: s.trail.search(AuditQuery(item=s.outbox.unconfirmed(1)[0].item)),
+    "an actor's story": lambda s: s.trail.search(AuditQuery(principal="admissions")),
+    "what a reference led to": lambda s: s.trail.search(AuditQuery(correlation="B7")),
+    "what the bus was told": lambda s: s.trail.search(AuditQuery(correlation=s.outbox.unconfirmed(1)[0].message_id)),
+    "a page of the trail": lambda s: s.trail.page(PERIOD),
+    "a page of it, goes on": lambda s: s.trail.page(replace(PERIOD, after=s.trail.page(PERIOD).after)),
+    "a page of records' events": lambda s: s.trail.page(replace(PERIOD, identities=records(s))),
+    "a count of records' events": lambda s: s.trail.count(replace(PERIOD, identities=records(s))),
+    "a count of a period": lambda s: s.trail.count(PERIOD),
+    "who has acted": lambda s: s.trail.actors(),
+    "whom a message touched": lambda s: s.trail.touched_by(40),
+    "records' identifiers": lambda s: s.trail.identifiers(records(s)),
+    "last event": lambda s: s.trail.last(),
 }
 
 
