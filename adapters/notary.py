@@ -38,8 +38,11 @@ class Keys:
         self._read: tuple[int, Signer] | None = None
 
     def prepare(self, installation: UUID, principal: str) -> None:
-        """Make the first key of a log that has none (audited), in the file or of what the file holds already."""
-        if self.file is None or self._store.keys():
+        """Make the first key of a log that has none (audited), in the file or of what it holds already; else warn."""
+        if self._store.keys():
+            return
+        if self.file is None:
+            log.warning("audit.no-key", setting=SETTING, rule="without a key the audit trail has no checkpoints")
             return
         self.new(installation, principal)
 

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,7 +77,8 @@ def syslog_sink(host: str, port: int, authorities: str, site: str) -> Sink:
     """Give what sends them by syslog over TLS (RFC 5425), each a message of RFC 5424.
 
     Syslog has no answer: the connection is closed after each batch, and what was sent counts as taken only once the
-    server, which reads to the end first, has closed it in its turn (RFC 5425, 4.4). In doubt it is sent again.
+    server, which reads to the end first, has closed it in its turn by TLS's close_notify (RFC 5425, 4.4): one that dies
+    on the way closes it too, but without that word. In doubt it is sent again.
 
     Args:
         host: the server's name, which its certificate must hold.
@@ -96,8 +97,7 @@ def syslog_sink(host: str, port: int, authorities: str, site: str) -> Sink:
         ):
             secure.sendall(b"".join(syslog_frame(each, site) for each in checkpoints))
             secure.settimeout(TIMEOUT_SECONDS)
-            with suppress(ssl.SSLEOFError):  # closed, if without the word that TLS has for it
-                secure.unwrap()
+            secure.unwrap()
 
     return take
 

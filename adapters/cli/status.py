@@ -120,8 +120,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _covered(audit: dict[str, Any]) -> str:
+    if not audit["keys"]:
+        return f"! none: GATEWAY_AUDIT_KEY names no key, {audit['without_checkpoint']} sealed events without one"
     if not audit["checkpoint"]:
-        return "! none: the audit trail has no key, or nothing to sign yet"
+        return "none yet"
     outside = "" if audit["sinks"] else ", ! none leaves this machine"
     return f"{audit['checkpoint']} made, {audit['without_checkpoint']} sealed events without one{outside}"
 

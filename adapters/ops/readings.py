@@ -138,7 +138,7 @@ class Readings:
         return max(0.0, total - known[0][1])
 
     def _of_checkpoints(self, vitals: Vitals, now: datetime, monotonic: float) -> Iterator[Reading]:
-        """Each sink that lacks a checkpoint, and what no checkpoint covers, once there has been one."""
+        """Each sink that lacks a checkpoint, and what no checkpoint covers: also where no key signs at all."""
         limit = self.limits.checkpoint
         if not limit:
             return

@@ -46,6 +46,7 @@ def status(database: Database, site: Site) -> dict[str, Any]:
         "audit": {
             "unsealed": vitals.unsealed,
             "oldest_unsealed_seconds": age(vitals.oldest_unsealed, now),
+            "keys": vitals.checkpoints.keys,
             "checkpoint": vitals.checkpoints.number,
             "without_checkpoint": vitals.checkpoints.bare,
             "sinks": [

@@ -51,9 +51,10 @@ class Checkpointing:
     Attributes:
         number: of the last checkpoint; 0 without any.
         bare: sealed events that no checkpoint covers.
-        bare_since: when the first of them was written; None before the first checkpoint.
+        bare_since: when the first of them was written.
         waiting: sink -> checkpoints that it has not taken.
         waiting_since: sink -> when the first of them was made.
+        keys: keys that the log knows; without one nothing signs it.
 
     """
 
@@ -62,6 +63,7 @@ class Checkpointing:
     bare_since: datetime | None = None
     waiting: Mapping[str, int] = field(default_factory=dict)
     waiting_since: Mapping[str, datetime | None] = field(default_factory=dict)
+    keys: int = 0
 
 
 def checkpointing(connection: Connection) -> Checkpointing:
@@ -76,8 +78,9 @@ def checkpointing(connection: Connection) -> Checkpointing:
     waiting = {name: standing.number - number for name, number in taken.items()}
     first_bare = select(_events.c.at).join(_seals, _seals.c.event_id == _events.c.id)
     wanted = first_bare.where(_seals.c.sequence == standing.covered + 1)
-    bare_since = connection.execute(wanted).scalar() if bare and standing.number else None
-    return Checkpointing(standing.number, bare, bare_since, waiting, since)
+    bare_since = connection.execute(wanted).scalar() if bare else None
+    known = connection.execute(select(func.count()).select_from(_keys)).scalar_one()
+    return Checkpointing(standing.number, bare, bare_since, waiting, since, known)
 
 
 class CheckpointStore:

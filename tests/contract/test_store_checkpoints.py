@@ -5,6 +5,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+import structlog
 from sqlalchemy.exc import DBAPIError
 from stores import NOW, at_once, unguarded
 from test_store_audit import event
@@ -181,6 +182,19 @@ def test_sinks_take_every_checkpoint_in_order_and_one_that_is_away_holds_up_none
     assert courier.tell("file")
     whole = [line for line in file.read_bytes().splitlines() if len(line) > 40]
     assert checkpoints_in(whole) == made(store)
+
+
+def test_a_log_that_no_key_signs_is_seen(store):
+    """From its first sealed event on it waits for a checkpoint, as long as that lasts; the start warns."""
+    keys = Keys(CheckpointStore(store.database), None)
+    with structlog.testing.capture_logs() as told:
+        keys.prepare(store.installation, "account:tester")
+    assert [(entry["event"], entry["setting"]) for entry in told] == [("audit.no-key", "GATEWAY_AUDIT_KEY")]
+    written(store, 2)
+    assert Notary(CheckpointStore(store.database), keys, EVERY, 60).make(NOW, at_once=True) == []
+    with store.database.read() as connection:
+        seen = checkpointing(connection)
+    assert (seen.keys, seen.number, seen.bare, seen.bare_since) == (0, 0, 2, NOW)
 
 
 # -- the trail refuses -------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from gateway.reception import State
 from gateway.retention import Terms
 
 SMALL = {
+    "audit_key",
     "audit_sink",
     "pending",
     "outbox_pending",
