@@ -67,6 +67,7 @@ class ByHand:
         text: what it is about, in their words.
         priority: urgency.
         due: when it is to be done by.
+        authority: domain of the patient's number; empty: whichever.
 
     """
 
@@ -76,6 +77,7 @@ class ByHand:
     text: str
     priority: Priority = Priority.ROUTINE
     due: datetime | None = None
+    authority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ class ItemOperations(Audited):
         if wanted.kind not in MADE_BY_HAND or wanted.secretariat not in self._decider.site.secretariats:
             raise StateConflict("a kind that is made by hand and a secretariat of the site are expected")
         self._require_place(wanted.secretariat, action)
-        record = self._one_record(wanted.patient)
+        record = self._one_record(wanted.patient, wanted.authority)
         now, made = datetime.now(UTC), list[ItemView]()
 
         def make(seen: Seen) -> Changes:
@@ -265,8 +267,8 @@ class ItemOperations(Audited):
         )
         return focus, item
 
-    def _one_record(self, named: str) -> str:
-        found = self._desk.records(named)
+    def _one_record(self, named: str, authority: str) -> str:
+        found = self._desk.records(named, authority)
         if not found:
             raise ResourceNotFound("no record has this id or number", path="patient")
         if len(found) > 1:

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from adapters.fhir.app import entity_version
 from adapters.fhir.interaction import FhirResponse, refusal, require_json
-from adapters.item_operations import ItemOperations
+from adapters.item_operations import ByHand, ItemOperations
 from adapters.operations import Operations
 from adapters.store.audit import AuditTrail
 from adapters.store.worklist import ItemView
@@ -33,7 +33,7 @@ from gateway.principal import Principal
 from gateway.site import Site
 from gateway.worklist import ItemKind, ItemState
 from mappings.fhir.bundle import searchset
-from mappings.fhir.task import TaskParameters, parameters_of, states_of, task_resource
+from mappings.fhir.task import TaskParameters, asked_of, parameters_of, states_of, task_resource
 from mappings.texts import title
 
 MAX_BODY = 16 * 1024
@@ -94,7 +94,7 @@ def create_routes(
     tasks = _Tasks(reading, acting, trail, site, clock)
     acts = [route(f"/fhir/Task/{{id}}/${name}", refusal, _log, POST=tasks.act(name)) for name in OPERATIONS]
     return [
-        route("/fhir/Task", refusal, _log, GET=tasks.search),
+        route("/fhir/Task", refusal, _log, GET=tasks.search, POST=tasks.create),
         route("/fhir/Task/{id}", refusal, _log, GET=tasks.read),
         *acts,
     ]
@@ -133,6 +133,16 @@ class _Tasks:
         view, _ = await run_in_threadpool(operations.show_item, _named(request))
         return self._shown(view)
 
+    async def create(self, request: Request) -> Response:
+        """Make an item by hand: a call, a visit, a note to a physician."""
+        operations = self.acting(await self._admit(request, AuditAction.ITEM_ADDED))
+        asked = asked_of(await _resource(request), self.site)
+        wanted = ByHand(
+            asked.kind, asked.secretariat, asked.patient, asked.text, asked.priority, asked.due, asked.authority
+        )
+        view = await run_in_threadpool(operations.add, wanted)
+        return self._shown(view, 201, {"Location": f"/fhir/Task/{view.item.id}"})
+
     def act(self, name: str) -> Callable[[Request], Any]:
         """Give the handler of an operation."""
         action, act = OPERATIONS[name]
@@ -147,10 +157,10 @@ class _Tasks:
     def _task(self, view: ItemView) -> dict[str, Any]:
         return task_resource(view.item, view.person, site=self.site, title=title(view.item.title))
 
-    def _shown(self, view: ItemView) -> Response:
+    def _shown(self, view: ItemView, status: int = 200, more: Mapping[str, str] | None = None) -> Response:
         updated = format_datetime(view.item.updated_at.astimezone(UTC), usegmt=True)
-        headers = {"ETag": f'W/"{view.item.version}"', "Last-Modified": updated}
-        return FhirResponse(self._task(view), 200, headers)
+        headers = {"ETag": f'W/"{view.item.version}"', "Last-Modified": updated, **(more or {})}
+        return FhirResponse(self._task(view), status, headers)
 
     async def _admit(self, request: Request, act: AuditAction) -> Principal:
         """Give whoever the request acts for; one that does not say it is refused, which is audited."""
@@ -189,12 +199,17 @@ def _expected(request: Request) -> int | None:
 
 async def _parameters(request: Request) -> TaskParameters:
     """Give what an operation is given; no body is nothing."""
+    resource = await _resource(request)
+    return TaskParameters() if resource is None else parameters_of(resource)
+
+
+async def _resource(request: Request) -> Any:
+    """Give the body's JSON; None without a body."""
     body = await read_body(request, MAX_BODY)
     if not body:
-        return TaskParameters()
+        return None
     require_json(request)
     try:
-        resource = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise SenderError("JSON is expected") from None
-    return parameters_of(resource)

@@ -72,9 +72,17 @@ class ItemDesk:
             changes = decide(Seen(state, _last_steps(connection, items)))
             self._work.flush(connection, state, changes, now)
 
-    def records(self, named: str) -> list[str]:
-        """Give the ids of the records with this id or number, whichever its domain; retired ones are none."""
+    def records(self, named: str, authority: str = "") -> list[str]:
+        """Give the ids of the records with this id or number; retired ones are none.
+
+        Args:
+            named: id, or number.
+            authority: domain of the number, which it then is; empty: whichever.
+
+        """
         found = select(_record.c.id).where((_record.c.value == named) | (_record.c.id == named), ~_record.c.retired)
+        if authority:
+            found = found.where(_record.c.value == named, _record.c.authority == authority)
         with self._database.read() as connection:
             return list(connection.execute(found).scalars())
 

@@ -76,7 +76,7 @@ _AUDIT_EVENT = {
 
 _TASK = {
     "type": "Task",
-    "interaction": [{"code": code} for code in ("read", "search-type")],
+    "interaction": [{"code": code} for code in ("create", "read", "search-type")],
     "versioning": "versioned",
     "documentation": (
         "Work items. Operations by POST Task/ID/$NAME, with Parameters note, to and until; If-Match is honoured: "

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import SenderError
+from gateway.facts import Priority
 from gateway.identity import Person
 from gateway.site import Site
-from gateway.worklist import ItemState, WorkItem
-from mappings.fhir.bundle import TASK_STATUS, task_of
+from gateway.worklist import ItemKind, ItemState, WorkItem
+from mappings.fhir.bundle import NAMESPACE, TASK_STATUS, task_of
 from mappings.fhir.patient import shown_patient
+from mappings.toml_file import expectation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,96 @@ class TaskParameters:
     note: str = ""
     to: str = ""
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAsked:
+    """What a Task that is sent asks for: an item made by hand.
+
+    Attributes:
+        kind: code of the item's kind.
+        secretariat: whose queue it goes to.
+        authority: domain of the patient's number.
+        patient: number of the patient.
+        text: what it is about.
+        priority: urgency.
+        due: when it is to be done by (aware instant).
+
+    """
+
+    kind: ItemKind
+    secretariat: str
+    authority: str
+    patient: str
+    text: str
+    priority: Priority = Priority.ROUTINE
+    due: datetime | None = None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Coding(_Strict):
+    system: Literal["urn:secretariat-gateway:item-kind"] = "urn:secretariat-gateway:item-kind"
+    code: str
+
+
+class _Concept(_Strict):
+    coding: Annotated[list[_Coding], Field(min_length=1, max_length=1)]
+
+
+class _Identifier(_Strict):
+    system: Annotated[str, Field(min_length=1, max_length=200)]
+    value: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Named(_Strict):
+    identifier: _Identifier
+    type: str = ""
+
+
+class _Period(_Strict):
+    end: str
+
+
+class _Restriction(_Strict):
+    period: _Period
+
+
+class _Task(_Strict):
+    resource_type: Literal["Task"] = Field(alias="resourceType")
+    status: Literal["requested"]
+    intent: Literal["order"]
+    code: _Concept
+    description: Annotated[str, Field(min_length=1)]
+    patient: _Named = Field(alias="for")
+    owner: _Named
+    priority: str = Priority.ROUTINE.value
+    restriction: _Restriction | None = None
+
+
+def asked_of(resource: object, site: Site) -> TaskAsked:
+    """Give what a Task that is sent asks for; what is not understood in it is refused.
+
+    Raises:
+        SenderError: it is none, or says what is not understood here; says where.
+
+    """
+    try:
+        task = _Task.model_validate(resource)
+        kind, priority = ItemKind(task.code.coding[0].code), Priority(task.priority)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SenderError(expectation(first), path=f"Task.{where}" if where else "Task") from None
+    except ValueError:
+        raise SenderError("a kind of item and stat, urgent or routine are expected", path="Task.code") from None
+    if task.owner.identifier.system != f"{NAMESPACE}:{site.id}:secretariat":
+        raise SenderError(f"a secretariat ({NAMESPACE}:{site.id}:secretariat) is expected", path="Task.owner")
+    due = _instant(task.restriction.period.end) if task.restriction else None
+    patient, owner = task.patient.identifier, task.owner.identifier
+    return TaskAsked(kind, owner.value, site.authority(patient.system), patient.value, task.description, priority, due)
 
 
 def task_resource(item: WorkItem, person: Person, *, site: Site, title: str) -> dict[str, Any]:

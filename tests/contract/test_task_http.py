@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.task import Task
-from messages import patient_told, result
+from messages import AUTHORITY, patient_told, result
 from starlette.applications import Starlette
 from stores import NOW, SITE
 from structlog.testing import capture_logs
@@ -143,6 +143,47 @@ async def test_every_act_is_an_operation_with_the_rights_of_the_act(store, item)
         assert (await ask("GET", f"/fhir/Task/{item}", by=None)).status_code == 401
     assert len(store.trail.search(AuditQuery(action=AuditAction.ACCESS_REFUSED))) == 5
     assert set(tasks.OPERATIONS) >= {name for name, *_ in steps}
+
+
+def note(**changes) -> dict:
+    system = f"urn:secretariat-gateway:{WORKED.id}:secretariat"
+    asked = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "urn:secretariat-gateway:item-kind", "code": "call"}]},
+        "description": "rappeler pour le 12",
+        "for": {"identifier": {"system": f"urn:oid:{AUTHORITY}", "value": "8001"}},
+        "owner": {"identifier": {"system": system, "value": "accueil"}},
+        "priority": "urgent",
+        "restriction": {"period": {"end": "2026-03-03T09:00:00+01:00"}},
+    }
+    return {name: value for name, value in (asked | changes).items() if value is not None}
+
+
+async def test_a_task_that_is_sent_is_an_item_made_by_hand(store, item):
+    """Of the patient whom the number names in its own domain, on the queue named; where it is told by Location."""
+    async with interface(store) as ask:
+        made = await ask("POST", "/fhir/Task", note())
+        assert (made.status_code, made.headers["etag"]) == (201, 'W/"1"'), made.text
+        validate(made.json(), Task)
+        assert (await ask("GET", made.headers["location"])).json() == made.json()
+        elsewhere = {"identifier": {"system": "urn:oid:1.2.250.1.999.2", "value": "8001"}}
+        for changes, status in (
+            ({"for": elsewhere}, 404),
+            ({"for": None}, 400),
+            ({"owner": note()["owner"] | {"identifier": {"system": "x", "value": "accueil"}}}, 400),
+            ({"code": {"coding": [{"code": "result"}]}}, 409),
+            ({"code": {"coding": [{"code": "lunch"}]}}, 400),
+            ({"status": "accepted"}, 400),
+            ({"partOf": []}, 400),
+            ({"restriction": {"period": {"end": "demain"}}}, 400),
+        ):
+            assert (await ask("POST", "/fhir/Task", note(**changes))).status_code == status, changes
+        assert (await ask("POST", "/fhir/Task", note(), by="lea")).status_code == 403
+        assert (await ask("POST", "/fhir/Task", [])).status_code == 400
+    (call,) = (v.item for v in store.worklist.items(None, kind=ItemKind.CALL))
+    assert (call.detail, call.secretariat, call.priority) == ("rappeler pour le 12", "accueil", "urgent")
 
 
 BAD = [
