@@ -51,13 +51,14 @@ class Dealing:
 
 def deal(event: AuditEvent) -> Deal:
     """Give what an act is to the data that it names."""
-    if event.action == AuditAction.ITEM_PUBLISHED:
+    if event.action in _PUBLISHED:
         return Deal.TOLD
     known = codes(event.action)
     reads = known.action == "R" or event.action.rpartition(":")[2] in _LOOKS
     return Deal.SAW if reads else Deal.CHANGED
 
 
+_PUBLISHED = frozenset({AuditAction.ITEM_PUBLISHED, AuditAction.IDENTITY_PUBLISHED})
 _LOOKS = frozenset({"listed", "searched", "followed", "reported", "disclosed", "exported"})
 
 

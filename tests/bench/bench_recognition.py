@@ -82,7 +82,7 @@ class Stored:
     def __post_init__(self) -> None:
         self.database.migrate()
         self.work = Work(self.database)
-        self.decider = Decider(SITE, self.database.installation(), lambda *_: b"", lambda: str(uuid4()))
+        self.decider = Decider(SITE, self.database.installation(), lambda *_: b"", lambda: str(uuid4()), lambda *_: b"")
 
     def load(self, path: Path, mapped: FieldMap) -> tuple[int, float]:
         """Load a file by the operations that the command calls; give records and seconds."""

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from messages import message, pid
 from sqlalchemy import select
-from stores import SITE, at_once, body
+from stores import SITE, at_once
 
 from adapters.convocation_operations import ConvocationOperations
 from adapters.store import schema
@@ -40,7 +39,7 @@ HOME = "12 rue des Lilas^^Clermont-Ferrand^^63000^FRA^H"
 
 
 def decider(store) -> Decider:
-    return Decider(CONVENING, store.database.installation(), body, lambda: str(uuid4()))
+    return replace(store.decider(), site=CONVENING)
 
 
 def process(store, *raws: bytes) -> None:
@@ -142,7 +141,7 @@ def test_the_same_template_and_fields_give_the_same_bytes_and_another_template_i
     process(booked, siu("S13", "A2", "8001", "R1", days=40, when=5))
     assert desk(booked).preview(appointment, 1) == made
     other = replace(RULES, letters={"consultation": replace(LETTER, version="2", closing=("Adieu.",))})
-    changed = Decider(replace(CONVENING, convening=other), booked.database.installation(), body, lambda: str(uuid4()))
+    changed = replace(booked.decider(), site=replace(CONVENING, convening=other))
     with pytest.raises(StateConflict, match="consultation 1"):
         ConvocationOperations(NADIA, ConvocationDesk(booked.database, booked.work), booked.trail, changed).preview(
             appointment, 1

@@ -18,7 +18,6 @@ from gateway.audit import AuditAction
 from gateway.clockwork import Clockwork
 from gateway.deadline import Clock, Deadline
 from gateway.errors import StateConflict
-from gateway.pipeline import Decider
 from gateway.worklist import ESCALATED, ItemKind, ItemState
 
 LEASE = timedelta(hours=8)
@@ -28,7 +27,7 @@ LATE = replace(SITE, deadlines=(LADDER, *SITE.deadlines))
 
 def keeper(store) -> Timekeeper:
     known = store.decider()
-    decider = Decider(LATE, known.installation, known.render, known.new_id)
+    decider = replace(known, site=LATE)
     lock = SessionLock(store.database, CLOCKWORK_LOCK)
     return Timekeeper(ItemClock(store.database, store.work), Clockwork(decider, LEASE), lock)
 

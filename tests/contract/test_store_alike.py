@@ -165,7 +165,7 @@ def test_a_key_that_too_many_share_is_left_out_and_counted(store):
     assert {identity for _, identity in found.pairs} == {own}
     store.take(of_laboratory("B", "L7"))
     told: list[dict[str, int]] = []
-    deciding = Decider(site(), store.installation, body, lambda: str(uuid4()))
+    deciding = Decider(site(), store.installation, body, lambda: str(uuid4()), event_body)
     Worker(store.work, deciding, site(), lambda: None, left_out=lambda kinds: told.append(dict(kinds))).run_once()
     assert told == [{"a": 1}]
 
@@ -296,7 +296,7 @@ def test_a_scan_asks_about_what_was_stored_before_and_links_nobody(store, monkey
         store.process(admitted(f"A{n}", number, **traits), of_laboratory(f"L{n}", f"L{number}", **traits))
     assert {q["doubt"] for q in questions(store)} == {Doubt.UNKNOWN}
     before = persons(store)
-    deciding = Decider(site(automatic=True), store.installation, body, lambda: str(uuid4()))
+    deciding = Decider(site(automatic=True), store.installation, body, lambda: str(uuid4()), event_body)
     operator = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset({Right.OPERATE}))
     own = IdentityOperations(operator, IdentityDesk(store.database, store.work), store.trail, deciding)
     deque(own.scan(), 0)
@@ -319,7 +319,7 @@ def test_a_scan_asks_about_what_was_stored_before_and_links_nobody(store, monkey
 def test_a_scan_asks_admissions_own_doubles_once(store):
     """Two numbers of one person in the référentiel, stored before anybody compared: one question about them."""
     store.process(admitted("A", "8001"), admitted("B", "8002"))
-    deciding = Decider(site(), store.installation, body, lambda: str(uuid4()))
+    deciding = Decider(site(), store.installation, body, lambda: str(uuid4()), event_body)
     operator = Principal("account:nadia", PrincipalKind.PERSON, rights=frozenset({Right.OPERATE}))
     own = IdentityOperations(operator, IdentityDesk(store.database, store.work), store.trail, deciding)
     deque(own.scan(), 0)

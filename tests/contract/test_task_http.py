@@ -23,7 +23,6 @@ from adapters.operations import Operations
 from adapters.store.audit import AuditQuery
 from adapters.store.item_desk import ItemDesk
 from gateway.audit import AuditAction
-from gateway.pipeline import Decider
 from gateway.principal import Principal, PrincipalKind, Right
 from gateway.site import Access
 from gateway.worklist import ItemKind
@@ -51,7 +50,7 @@ def signed(client: str) -> dict[str, str]:
 async def interface(store):
     """Give a function that asks as somebody."""
     known = store.decider()
-    decider = Decider(WORKED, known.installation, known.render, known.new_id)
+    decider = replace(known, site=WORKED)
     desk = ItemDesk(store.database, store.work)
 
     def reads(principal):
