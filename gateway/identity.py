@@ -160,9 +160,13 @@ def unqualified(patient: Patient) -> Patient:
 _UNDECOMPOSED = str.maketrans({"Œ": "OE", "Æ": "AE", "Ø": "O", "Ł": "L", "Đ": "D"})
 """Letters that Unicode does not decompose."""
 
+_ASCII_SIGNS = {number: " " for number in range(128) if not chr(number).isalnum()}
+
 
 def normalise(name: str) -> str:
     """Give a name in capitals without diacritics, other signs than letters as one space (RNIV 1, annexe III)."""
+    if name.isascii():  # nothing to decompose: as most names come, and each is compared many times
+        return " ".join(name.upper().translate(_ASCII_SIGNS).split())
     decomposed = unicodedata.normalize("NFKD", name.upper().translate(_UNDECOMPOSED))
     letters = "".join(c if c.isalnum() else " " for c in decomposed if not unicodedata.combining(c))
     return " ".join(letters.upper().split())

@@ -40,7 +40,7 @@ def ask(connection: Connection, statement: Statement, told: Mapping[str, Any] = 
         asked, given = before(connection, cursor, asked, given, None, False)  # noqa: FBT003 - SQLAlchemy's signature
     try:
         cursor.execute(asked, given)
-        rows = ready.rows(cursor.description, cursor.fetchall()) if cursor.description else []
+        rows = ready.rows(cursor) if cursor.rownumber is not None else []
     except psycopg.Error as error:
         # What follows from an error, a lost connection above all, is SQLAlchemy's to know; it raises its own.
         connection._handle_dbapi_exception(error, asked, None, cursor, None)  # noqa: SLF001 - there is no other way in
@@ -68,12 +68,13 @@ class _Ready:
         self._readers: list[tuple[int, Callable[[Any], Any]]] = [(p, read) for p, read in readers if read]
         self._make: Callable[[Sequence[Any]], Any] | None = None
 
-    def rows(self, description: Sequence[Any], found: Sequence[Any]) -> list[Any]:
-        """Give rows as the driver found them their names, and the types of their columns."""
-        if self._make is None:
-            names = [column.name for column in description]
+    def rows(self, cursor: Any) -> list[Any]:
+        """Give the rows that a cursor found, with names, and with the types of their columns."""
+        if self._make is None:  # the driver makes its description anew each time that it is asked for it
+            names = [column.name for column in cursor.description]
             named: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - known only now
             self._make = named._make
+        found = cursor.fetchall()
         if not self._readers:
             return [self._make(row) for row in found]
         return [self._make(self._read(row)) for row in found]

@@ -5,6 +5,8 @@ from datetime import date
 
 import pytest
 from facts import ANNE, NIA, NIR, PAUL, ins, ipp, own, patient
+from hypothesis import given
+from hypothesis import strategies as st
 from sites import DEPARTMENT
 
 from gateway.facts import Identifier, IdentifierKind, IdentityStatus, Patient, Traits
@@ -132,6 +134,12 @@ def test_every_strict_trait_is_named():
     """Two different people contradict each other on each trait that both hold."""
     expected = ("birth_family_name", "first_given_name", "birth_date", "sex", "birth_place_code")
     assert both_ways(ANNE, PAUL) == expected
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_a_name_without_diacritics_is_normalised_like_one_with(name):
+    """The short way for plain names ends where the long one does."""
+    assert normalise(f"É {name}") == f"E {normalise(name)}".rstrip()
 
 
 def test_normalised_name_normalises_to_itself():
