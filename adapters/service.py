@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -125,6 +126,7 @@ async def serve(
     await asyncio.to_thread(configuring.record, assembly.database, assembly.site, principal.id)
     loop.add_signal_handler(signal.SIGHUP, service.renew, principal)
     async with service.processing(principal), service.watching(), service.receiving() as addresses:
+        _settle()
         if ready_file is not None:
             _write_ready(ready_file, addresses)
         log.info("service.ready", role=role.value, **addresses)
@@ -133,6 +135,16 @@ async def serve(
         if ready_file is not None:
             await asyncio.to_thread(ready_file.unlink, missing_ok=True)
     log.info("service.stopped")
+
+
+def _settle() -> None:
+    """Leave what stands once everything runs, modules and the site above all, out of every later collection of garbage.
+
+    A full one, due every thousand messages, looks at each object while every thread waits: 80 to 130 ms on a busy
+    machine with these, 1 ms without.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
