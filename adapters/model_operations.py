@@ -68,6 +68,7 @@ class ModelOperations(Audited):
 
         Raises:
             ResourceNotFound: there is none of that number.
+            StateConflict: another program made it.
 
         """
         self.require(Right.IDENTITY_READ, AuditAction.MODEL_SHOWN)

@@ -39,5 +39,6 @@ def likeness(id_: str, patient: Patient) -> Prepared:
     Without its own number: numbers of one domain are of different records, however near they are. Without an INS that
     is not qualified: the receiver integrates the message without it (PAM.FR 2.11, 6.6.15).
     """
-    record = replace(record_of(id_, patient), local_identifier="", authority="")
-    return prepare(record if qualified_ins(patient) else replace(record, ins="", ins_domain=""))
+    record, vouched = record_of(id_, patient), qualified_ins(patient) is not None
+    ins, domain = (record.ins, record.ins_domain) if vouched else ("", "")
+    return prepare(replace(record, local_identifier="", authority="", ins=ins, ins_domain=domain))

@@ -5,7 +5,7 @@ from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 
-from adapters.files.records import FieldMap, records
+from adapters.files.records import FieldMap, count_records, records
 from gateway.errors import ConfigurationError
 from gateway.facts import IdentityStatus, Patient, Traits
 from gateway.matching.dates import read_birth_date
@@ -39,7 +39,7 @@ class Exported:
             raise ConfigurationError(f"identity traits alone are loaded, not {', '.join(other)}", path="--fields")
         self.path, self._mapped = path, mapped
         self.undated = 0
-        self.count = sum(1 for _ in records(path, mapped, "left"))
+        self.count = count_records(path, mapped, "left")
         self.digest = sha256(path.read_bytes()).hexdigest()
 
     def patients(self, status: IdentityStatus) -> Iterator[tuple[str, Patient]]:

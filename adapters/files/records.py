@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,9 +69,16 @@ class FieldMap(BaseModel):
     traits: dict[Annotated[str, AfterValidator(_trait)], SideColumns] = Field(min_length=1)
 
     def id_column(self, side: Side) -> str:
-        """Give the column of a file's record identifiers."""
+        """Give the column of a file's record identifiers.
+
+        Raises:
+            ConfigurationError: none is named.
+
+        """
         own = self.left if side == "left" else self.right
-        return own.id if own else self.id
+        if not (named := own.id if own else self.id):
+            raise ConfigurationError(f"id or {side}.id is expected", path="--fields")
+        return named
 
     def columns(self, side: Side) -> dict[str, str]:
         """Give the column of each trait that a file holds."""
@@ -162,17 +169,30 @@ def records(path: Path, fields: FieldMap, side: Side) -> Iterator[tuple[int, Rec
         ConfigurationError: a column is missing, or two rows have one identifier.
 
     """
-    table, columns, id_column = Table(path), fields.columns(side), fields.id_column(side)
-    if not id_column:
-        raise ConfigurationError(f"id or {side}.id is expected", path="--fields")
+    columns, id_column = fields.columns(side), fields.id_column(side)
     month_first = "birth_date" in columns and _month_first(_column(path, columns["birth_date"]))
+    for line, row in _identified(path, id_column, columns.values()):
+        yield line, _record(row[id_column], {t: _said(row[c]) for t, c in columns.items()}, month_first=month_first)
+
+
+def count_records(path: Path, fields: FieldMap, side: Side) -> int:
+    """Give how many records a file has.
+
+    Raises:
+        ConfigurationError: a column is missing, or two rows have one identifier.
+
+    """
+    return sum(1 for _ in _identified(path, fields.id_column(side), fields.columns(side).values()))
+
+
+def _identified(path: Path, id_column: str, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
     seen: set[str] = set()
-    for line, row in table.rows(tuple(dict.fromkeys((id_column, *columns.values())))):
+    for line, row in Table(path).rows(tuple(dict.fromkeys((id_column, *columns)))):
         name = row[id_column]
         if not name or name in seen:
             raise ConfigurationError("an identifier of its own is expected of each row", path=str(path), line=line)
         seen.add(name)
-        yield line, _record(name, {t: _said(row[c]) for t, c in columns.items()}, month_first=month_first)
+        yield line, row
 
 
 def _column(path: Path, column: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Identities stored many at a time, as an admissions system exports them: with their persons and blocking keys."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from uuid import uuid4
@@ -39,6 +40,10 @@ class Loaded:
     stored: int = 0
     keys: int = 0
 
+    def and_then(self, more: "Loaded") -> "Loaded":
+        """Give how far it is after some more."""
+        return Loaded(self.read + more.read, self.stored + more.stored, self.keys + more.keys)
+
 
 def load(
     database: Database,
@@ -58,28 +63,48 @@ def load(
 
     """
     done, coming = Loaded(), iter(told)
-    while batch := dict(islice(coming, LOADED_BATCH)):
-        stored = _store(database, source, batch, event)
-        done = Loaded(done.read + len(batch), done.stored + stored.stored, done.keys + stored.keys)
-        yield done
+    with ThreadPoolExecutor(1) as writer:  # the store writes one batch while the next is made ready
+        writing: Future[Loaded] | None = None
+        while batch := _ready(source, islice(coming, LOADED_BATCH)):
+            if writing is not None:
+                done = done.and_then(writing.result())
+                yield done
+            writing = writer.submit(_store, database, batch, event)
+        if writing is not None:
+            yield done.and_then(writing.result())
 
 
-def _store(
-    database: Database, source: str, told: dict[Identifier, Patient], event: Callable[[Loaded], AuditEvent]
-) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One record with its person and blocking keys, as rows."""
+
+    person: rows.Row
+    identity: rows.Row
+    keys: list[rows.Row]
+
+
+def _ready(source: str, told: Iterable[tuple[Identifier, Patient]]) -> dict[Identifier, _Ready]:
+    """Rows by number. No message told them: whatever a message tells is newer."""
+    found = {}
+    for key, patient in told:
+        one = Identity(str(uuid4()), key, str(uuid4()), Told(source, 0), authoritative=True, patient=patient)
+        keys: list[rows.Row] = [{"hash": each, "identity_id": one.id} for each in sorted(filed_keys(one))]
+        found[key] = _Ready(rows.person_row(golden_record(one.person, [one])), rows.identity_row(one), keys)
+    return found
+
+
+def _store(database: Database, told: Mapping[Identifier, _Ready], event: Callable[[Loaded], AuditEvent]) -> Loaded:
     with database.write() as connection:
         database.hold_pipeline(connection)
         known = _known(connection, told)
-        fresh = [_identity(source, key, patient) for key, patient in told.items() if key not in known]
-        if not fresh:
-            return Loaded(len(told))
-        keys = _keys(fresh)
-        persons = (golden_record(one.person, [one]) for one in fresh)
-        copy_rows(connection, schema.person, [rows.person_row(person) for person in persons])
-        copy_rows(connection, _record, [rows.identity_row(one) for one in fresh])
-        copy_rows(connection, schema.blocking_key, keys)
+        fresh = [one for key, one in told.items() if key not in known]
+        keys = [key for one in fresh for key in one.keys]
         done = Loaded(len(told), len(fresh), len(keys))
-        append(connection, [event(done)])
+        if fresh:
+            copy_rows(connection, schema.person, [one.person for one in fresh])
+            copy_rows(connection, _record, [one.identity for one in fresh])
+            copy_rows(connection, schema.blocking_key, keys)
+            append(connection, [event(done)])
     return done
 
 
@@ -87,12 +112,3 @@ def _known(connection: Connection, keys: Collection[Identifier]) -> set[Identifi
     values = among(connection, _record.c.value, [key.value for key in keys])
     found = connection.execute(select(_record.c.authority, _record.c.value).where(values))
     return {Identifier(row.authority, row.value) for row in found}
-
-
-def _identity(source: str, key: Identifier, patient: Patient) -> Identity:
-    """A record that no message told: whatever a message tells of it is newer."""
-    return Identity(str(uuid4()), key, str(uuid4()), Told(source, 0), authoritative=True, patient=patient)
-
-
-def _keys(identities: Sequence[Identity]) -> list[dict[str, str]]:
-    return [{"hash": key, "identity_id": one.id} for one in identities for key in sorted(filed_keys(one))]

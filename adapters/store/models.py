@@ -13,7 +13,7 @@ from adapters.store.audit import append
 from adapters.store.database import Database
 from gateway.audit import AuditEvent
 from gateway.errors import ResourceNotFound, StateConflict
-from gateway.matching.fitness import Learnt, unusable
+from gateway.matching.fitness import Learnt, Unfit, unusable
 from gateway.matching.model import Model
 from gateway.state import SHIPPED
 
@@ -95,10 +95,14 @@ class Models:
 
         Raises:
             ResourceNotFound: there is none.
+            StateConflict: another program made it.
 
         """
         with self._database.read() as connection:
-            return _model_of(connection, number)
+            model = _model_of(connection, number)
+        if model is None:
+            raise StateConflict(f"the model is unfit: {Unfit.OUTDATED}")
+        return model
 
     def keep(self, learnt: Learnt, at: datetime, principal: str, reason: str, told: Callable[[int], AuditEvent]) -> int:
         """Keep a learnt model beside the others, audited; nothing changes until it is put in force.
@@ -145,7 +149,7 @@ class Models:
             number = choose(now, next((other for other in history if other != now), None))
             if number == now:
                 raise StateConflict("the model is in force already")
-            if reasons := unusable(_model_of(connection, number), SHIPPED):
+            if reasons := _unfit(_model_of(connection, number)):
                 raise StateConflict(f"the model is unfit: {', '.join(reasons)}")
             row = {"model": number, "since": use.since, "principal": use.principal, "reason": use.reason}
             connection.execute(insert(_use).values(row | {"number": _next(connection, _use.c.number)}))
@@ -166,20 +170,28 @@ class InForce:
         number = connection.execute(latest).scalar() or SHIPPED_NUMBER
         if number != self._number:
             model = _model_of(connection, number)
-            if reasons := unusable(model, SHIPPED):
+            reasons = _unfit(model)
+            if reasons:
                 log.warning("matching.model-unfit", model=number, reasons=list(reasons))
-                model = SHIPPED
-            self._number, self._model = number, model
+            self._number, self._model = number, SHIPPED if model is None or reasons else model
         return self._model
 
 
-def _model_of(connection: Connection, number: int) -> Model:
+def _unfit(model: Model | None) -> tuple[Unfit, ...]:
+    return unusable(model, SHIPPED) if model is not None else (Unfit.OUTDATED,)
+
+
+def _model_of(connection: Connection, number: int) -> Model | None:
+    """A model by its number; None of one whose parts are not those that this program knows."""
     if number == SHIPPED_NUMBER:
         return SHIPPED
     content = connection.execute(select(_model.c.content).where(_model.c.number == number)).scalar()
     if content is None:
         raise ResourceNotFound("the number of a learnt model is expected, or 0 for the shipped one")
-    return Model.from_dict(content)
+    try:
+        return Model.from_dict(content)
+    except TypeError:
+        return None
 
 
 def _next(connection: Connection, number: Any) -> int:

@@ -91,9 +91,8 @@ def worst(one: Row, other: Row) -> str:
 def strata(files: Files, links: Sequence[Link]) -> dict[str, Stratum]:
     """Count what became of the pairs, by kind of people."""
     found = {label: Stratum() for label in _LABELS}
-    of = {row.rec_id: row for row in files.left}
-    for left, _ in files.truth:
-        found[kind(of[left])].pairs += 1
+    for row in _left_of(files):
+        found[kind(row)].pairs += 1
     for one in links:
         left, right = files.left[one.left], files.right[one.right]
         if left.person == right.person:
@@ -119,6 +118,21 @@ def _rows(found: dict[str, Stratum]) -> Iterator[str]:
     yield f"{'all adults':22} {adults.told()}"
 
 
+def _why(files: Files, links: Sequence[Link]) -> Iterator[str]:
+    """Why plain adults are asked about: the guards that speak, or that nothing but the score or a rival does."""
+    asked = [one for one in links if one.grade is Grade.POSSIBLE_MATCH and kind(files.left[one.left]) == "adult"]
+    same = [one for one in asked if files.left[one.left].person == files.right[one.right].person]
+    guards = Counter(", ".join(one.candidate.guards) or "score or rival" for one in same)
+    total = sum(kind(row) == "adult" for row in _left_of(files))
+    yield from (f"{'':4}{why:28} {times:5} {times / max(1, total):7.2%}" for why, times in guards.most_common(6))
+
+
+def _left_of(files: Files) -> Iterator[Row]:
+    """The left records of the true pairs."""
+    of = {row.rec_id: row for row in files.left}
+    return (of[left] for left, _ in files.truth)
+
+
 def _prepared(files: Files, *, contacts: bool) -> tuple[list[Prepared], list[Prepared]]:
     left, right = ([prepare(record(row, contacts=contacts)) for row in rows] for rows in (files.left, files.right))
     return left, right
@@ -134,6 +148,7 @@ def report(title: str, files: Files, *, contacts: bool) -> Counter[Grade]:
     print(f"\n{title}, {'with' if contacts else 'without'} contacts; {len(left) + len(right)} records, {seconds:.0f} s")
     print(f"{'':22} {'pairs':>8} {'automatic':>10} {'wrong':>6} {'asked':>8} {'idle':>6} {'missed':>7}")
     print(*_rows(strata(files, links)), sep="\n")
+    print("why plain adults are asked about, and how many of their pairs", *_why(files, links), sep="\n")
     return Counter(one.grade for one in links)
 
 

@@ -110,14 +110,19 @@ def test_only_what_is_there_and_fit_is_put_in_force(store):
     with pytest.raises(StateConflict, match="no other"):
         own.revert("there is none")
     own.use(number, "checked")
-    bold = own.show(number).to_dict() | {"automatic": 0.0}
-    with store.database.write() as connection:
-        connection.execute(update(schema.matching_model).values(content=bold))
-    process(store, admitted("A", "8001"), of_laboratory("B", "L7"))
-    assert asked_about(store, "L7")["evidence"]["version"] == SHIPPED.version
-    own.use(0, "back")
-    with pytest.raises(StateConflict, match="relaxed"):
-        own.use(number, "again")
+    kept = own.show(number).to_dict()
+    process(store, admitted("A", "8000"))
+    for n, (changed, said) in enumerate((({"automatic": 0.0}, "relaxed"), ({"spell": 1.0}, "outdated")), 1):
+        with store.database.write() as connection:
+            connection.execute(update(schema.matching_model).values(content=kept | changed))
+        process(store, of_laboratory(f"L{n}", f"L{n}"))
+        assert asked_about(store, f"L{n}")["evidence"]["version"] == SHIPPED.version
+        own.use(0, "back")
+        with pytest.raises(StateConflict, match=said):
+            own.use(number, "again")
+        with store.database.write() as connection:
+            connection.execute(update(schema.matching_model).values(content=kept))
+        own.use(number, "as it was")
 
 
 def test_who_lacks_the_right_neither_trains_nor_chooses(store):
