@@ -5,6 +5,7 @@ it covers. A link's event stands in it as it was sealed, byte for byte.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -91,29 +92,31 @@ def _header(line: bytes) -> Header:
 
 def entries_of(lines: Iterable[bytes]) -> Iterator[Entry]:
     """Give the chain of an export's lines, and its checkpoints; None for a line that cannot be read."""
+    following = 1
     for line in lines:
-        if line.startswith(_LINK):
-            yield _link(line.rstrip(b"\n"))
+        # Most lines are the next link as it was written: its members stand at their places, and nothing is looked for.
+        end = b',"sequence":%d}\n' % following
+        if line.endswith(end) and line.startswith(_BEFORE) and line[_DIGEST.stop : _FORM] == _BETWEEN:
+            yield _link(following, line[_DIGEST], line[_FORM : -len(end)])
+            following += 1
+        elif found := _LINK(line):
+            digest, form, number = found.groups()
+            yield _link(int(number), digest, form)
         elif line.startswith(b'{"checkpoint":'):
             yield _checkpoint(line)
         elif not line.startswith((b'{"export":', b'{"endorsement":')):
             yield None
 
 
-_LINK = b'{"digest":"'
-_DIGEST = slice(len(_LINK), len(_LINK) + 64)
-_EVENT, _SEQUENCE = b'","event":', b',"sequence":'
-_FORM = _DIGEST.stop + len(_EVENT)
+def _link(sequence: int, digest: bytes, form: bytes) -> Link:
+    return Link(sequence, None, digest.decode("ascii", "replace"), None if form == b"null" else form)
 
 
-def _link(line: bytes) -> Link | None:
-    """Give a link by the places of its members: to read it as JSON would take longer than to verify it."""
-    cut = line.rfind(_SEQUENCE)
-    number = line[cut + len(_SEQUENCE) : -1]
-    if line[_DIGEST.stop : _FORM] != _EVENT or not number.isdigit() or line[-1:] != b"}":
-        return None
-    form = line[_FORM:cut]
-    return Link(int(number), None, line[_DIGEST].decode("ascii", "replace"), None if form == b"null" else form)
+_BEFORE, _BETWEEN = b'{"digest":"', b'","event":'
+_DIGEST = slice(len(_BEFORE), len(_BEFORE) + 64)
+_FORM = _DIGEST.stop + len(_BETWEEN)
+_LINK = re.compile(rb'\{"digest":"([0-9a-f]{64})","event":(.*),"sequence":([0-9]{1,18})\}\n?', re.DOTALL).fullmatch
+"""Any link: to read it as JSON would take longer than to verify it."""
 
 
 def _checkpoint(line: bytes) -> Signed | None:

@@ -23,7 +23,7 @@ PROGRESS = 50_000
 """Links between two words of progress."""
 
 _BUFFER = 4_096
-"""Digests hashed into the tree at a time."""
+"""Digests hashed into the tree at a time; a power of two."""
 
 _AHEAD = 131_072
 """Links behind a break among which the digest of the checkpoint over it is looked for."""
@@ -134,7 +134,7 @@ class Witness:
         self._ahead = 0
         self._held = self._covered = self._last = 0
         self._digest = GENESIS
-        self._buffer: list[bytes] = []
+        self._buffer: list[str] = []
         self._tree = Tree()
 
     def begin(self) -> Break | None:
@@ -151,8 +151,8 @@ class Witness:
 
     def see(self, sequence: int, digest: str) -> Break | None:
         """Take the next link, which follows the one before; give what a checkpoint from outside says against it."""
-        self._buffer.append(bytes.fromhex(digest))
-        if len(self._buffer) == _BUFFER:
+        self._buffer.append(digest)
+        if not sequence & _BUFFER - 1:
             self._flush()
         self._last, self._digest = sequence, digest
         if sequence not in self._claims:
@@ -202,7 +202,7 @@ class Witness:
         return None if same else Problem.CHECKPOINT_CHANGED
 
     def _flush(self) -> None:
-        self._tree.extend(self._buffer)
+        self._tree.extend(map(bytes.fromhex, self._buffer))
         self._buffer.clear()
 
     def end(self) -> Break | None:

@@ -41,10 +41,10 @@ def _links(dialect: str) -> TextClause:
     member |= {"at": f"""'"' || {_AT[dialect]} || '+00:00"'""", "id": "e.id"}
     member["message"] = "coalesce(CAST(e.message_id AS text), 'null')"
     form = " || ',".join(f""""{name}":' || {member[name]}""" for name in sorted(member))
-    index = f"""{_TOGETHER[dialect]}(p.identity_id, '","')"""
+    index = f"""coalesce('["' || {_TOGETHER[dialect]}(p.identity_id, '","') || '"]', '[]')"""
     return text(
         f"SELECT s.sequence, s.event_id, s.digest, e.id AS found, '{{{form} || '}}' AS form,"  # noqa: S608 - our words
-        f" {member['patients']} AS named, (SELECT {index} FROM audit_patient p WHERE p.event_id = s.event_id) AS index"
+        f" {member['patients']} AS named, (SELECT {index} FROM audit_patient p WHERE p.event_id = s.event_id) AS under"
         " FROM audit_seal s LEFT JOIN audit_event e ON e.id = s.event_id"
         " WHERE s.sequence > :after ORDER BY s.sequence LIMIT :limit"
     )
@@ -91,12 +91,18 @@ class _Page:
         try:
             rows = connection.execute(_LINKS[connection.dialect.name], asked).all()
         except DBAPIError:  # SQLite checks no types: something that is no JSON
+            if connection.dialect.name != "sqlite":
+                raise
             self._slowly(asked)
         else:
             self._numbers = [row[1] for row in rows]
             self.links = [
-                Link(sequence, event, digest, None if found is None else _octets(form), _same(named, index), self.again)
-                for sequence, event, digest, found, form, named, index in rows
+                Link(
+                    *(sequence, event, digest, None if found is None else (form or "").encode()),
+                    named == under or _same(named, under),
+                    self.again,
+                )
+                for sequence, event, digest, found, form, named, under in rows
             ]
 
     def _slowly(self, asked: dict[str, int]) -> None:
@@ -117,14 +123,9 @@ class _Page:
         return self._exact.get(event)
 
 
-def _octets(form: object) -> bytes:
-    return form.encode("utf-8", "surrogatepass") if isinstance(form, str) else b""
-
-
-def _same(named: str | None, index: str | None) -> bool:
+def _same(named: str | None, under: str) -> bool:
     """Whether an event is found under exactly the patients that it names; of one that is gone nothing is asked."""
-    under = f'["{index}"]' if index is not None else "[]"
-    if named is None or named == under:
+    if named is None:
         return True
     try:
         return set(json.loads(named)) == set(json.loads(under))
