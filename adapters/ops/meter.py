@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from adapters.store.watch import MISSING
 from gateway.errors import AckCode
 from gateway.pipeline import Ending
 from gateway.reception import Recorded, State, Transport
@@ -33,7 +34,7 @@ _ENDED = tuple(state.value for state in State if state is not State.PENDING)
 PeerT = TypeVar("PeerT")
 
 
-ANSWERS, ENDED, DEPARTURES, MISSING = "answers", "ended", "departures", "missing"
+ANSWERS, ENDED, DEPARTURES = "answers", "ended", "departures"
 TIMED, KEYS_LEFT_OUT = "timed", "keys_left_out"
 ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
 SUM = "sum"

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.mllp.tls import days_left
-from adapters.ops.meter import MISSING
 from adapters.ops.readings import INTAKE_OPEN, age, broker_up, free_bytes
 from adapters.store.database import Database
-from adapters.store.watch import COUNTED, HOUR_SLOTS, MINUTES_SLOTS, Vitals, WatchStore
+from adapters.store.watch import COUNTED, HOUR_SLOTS, MINUTES_SLOTS, MISSING, Vitals, WatchStore
 from gateway.site import Site
 
 

@@ -41,6 +41,9 @@ _OPEN = tuple(s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDR
 Tallies = Mapping[tuple[str, str], float]
 """Name and labels, joined by a bar, of what is counted -> how much."""
 
+MISSING = "missing"
+"""Name of the tally of the messages that never came, by source."""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
