@@ -5,6 +5,7 @@ application error 906; whether the patient, the author or the replaced version i
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from gateway.er7 import Message, Segment
 from gateway.errors import DataTypeInvalid, DocumentIncoherent, FieldMissing, LimitExceeded, MessageIncoherent
@@ -32,6 +33,9 @@ from mappings.hl7v2.tables import (
     RESTRICTIONS,
     XML_TYPES,
 )
+
+MOST_FORMATS: Final = 2
+"""In which one message of the profile brings a document: CDA level 1 and level 3."""
 
 
 def follows_cda_profile(message: Message) -> bool:
@@ -64,6 +68,8 @@ def check_profile(reading: Reading) -> None:
         _check_event(message, reading.event)
     elif message.first("TXA") is None:
         _check_controls(reading)
+    else:
+        raise DocumentIncoherent(f"one of {', '.join(CDA_COHERENCE)} (CI-SIS, CDA en HL7v2)", path="MSH-9.2")
     pid = message.first("PID")
     for line in embedded(message):
         header = _strict_header(reading, line)
@@ -205,19 +211,26 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
 
     """
     orders = groups_of(reading.message, reading.event).orders
-    return tuple(_document(reading, order, lines) for order in orders for lines in _renditions(order))
+    return tuple(_document(reading, order, formats) for order in orders for formats in _formats(reading, order))
 
 
-def _renditions(order: Order) -> Iterator[list[Line]]:
-    """The documents of an order, each with its formats: what has one type and is asked for alike is one document.
+_Format = tuple[Segment, CdaHeader, Identifier]
+"""A document as one OBX has it: with its header and its number."""
+
+
+def _formats(reading: Reading, order: Order) -> Iterator[list[_Format]]:
+    """The documents of an order, each in one format or two: of one type and title, and asked for alike, two are one.
 
     CI-SIS « Transmission de documents CDA en HL7v2 » 2.1, message ORU: the same content may stand beside the document
-    in another format, under an id of its own.
+    in another format, under an id of its own. More than two are documents of their own, so that none is hidden.
     """
-    found: dict[tuple[str, str], list[Line]] = {}
-    for line in _documents(order):
-        found.setdefault((line.segment.text(3).strip(), line.segment.text(11).strip().upper()), []).append(line)
-    yield from found.values()
+    found: dict[tuple[str, str, str], list[_Format]] = {}
+    for line in (each.segment for each in _documents(order)):
+        header, number = _numbered_header(reading, line)
+        alike = (line.text(3).strip(), line.text(11).strip().upper(), header.title.casefold())
+        found.setdefault(alike, []).append((line, header, number))
+    for formats in found.values():
+        yield from [formats] if len(formats) <= MOST_FORMATS else ([each] for each in formats)
 
 
 def _documents(order: Order) -> Iterator[Line]:
@@ -255,18 +268,16 @@ def _numbered_header(reading: Reading, line: Segment) -> tuple[CdaHeader, Identi
     return header, key_of(reading, header.id, path)
 
 
-def _document(reading: Reading, order: Order, renditions: list[Line]) -> DocumentReported:
-    line = renditions[0]
-    path = reading.path(line.segment, 5)
+def _document(reading: Reading, order: Order, formats: list[_Format]) -> DocumentReported:
+    line, header, key = formats[0]
+    path = reading.path(line, 5)
     if order.pid is None:
         raise DocumentIncoherent("a document behind its PID (CI-SIS, CDA en HL7v2)", path=path)
-    headers = [_numbered_header(reading, each.segment) for each in renditions]
-    header, numbers = headers[0][0], dict.fromkeys(number for _, number in headers)
-    content = content_of((line.segment,), path)
+    content = content_of((line,), path)
     lines = [each.segment for each in order.all_lines]
     directed = directed_units(order.participations)
-    act = CDA_ACTS.get(line.segment.text(11).strip().upper(), DocumentAct.CREATE)
-    former = next((each.replaces for each, _ in headers if each.replaces), None)
+    act = CDA_ACTS.get(line.text(11).strip().upper(), DocumentAct.CREATE)
+    former = next((each.replaces for _, each, _ in formats if each.replaces), None)
     replaced = key_of(reading, former, path) if former and act is DocumentAct.REPLACE else None
     if act is DocumentAct.REPLACE and replaced is None:
         reading.flag(
@@ -274,15 +285,14 @@ def _document(reading: Reading, order: Order, renditions: list[Line]) -> Documen
             "a replacement whose document names no other (relatedDocument RPLC): the same is replaced",
             Remark.REPLACES_NOTHING,
         )
-    key, *others = numbers
     return DocumentReported(
         patient=patient_of(reading, order.pid),
         key=key,
         act=act,
         replaces=replaced,
-        renditions=tuple(others),
-        type_code=first_of(line.segment.text(3), header.code),
-        type_label=first_of(line.segment.text(3, 2), header.label),
+        renditions=tuple(number for number in dict.fromkeys(n for _, _, n in formats) if number != key),
+        type_code=first_of(line.text(3), header.code),
+        type_label=first_of(line.text(3, 2), header.label),
         unit=first_of(*directed[:1], unit_of_visit(order.visit)),
         author=first_of(header.author, *(person_shown(p, 5) for p in order.participations if p.text(4) == "SB")),
         completion="AU",

@@ -80,6 +80,15 @@ def test_the_documents_patient_is_the_messages_or_it_is_refused(document, path):
     assert found is None or type(found) is DocumentIncoherent
 
 
+@pytest.mark.parametrize("event", ["T01", "T03", "T05", "T08", "T11"])
+def test_an_event_that_the_profile_does_not_have_is_refused(event):
+    """It writes (T02), replaces (T10) and suppresses (T04); what another event would do to the document is not told."""
+    segments = (PID, "ORC|NW", TXA, ed(cda()))
+    found = error_of(event, *segments)
+    assert (type(found), found.path) == (DocumentIncoherent, "MSH-9.2")
+    assert error_of(event, *segments, rest="") is None
+
+
 def test_the_refusal_carries_the_application_error():
     """ERR-3 = 207 and ERR-5 = 906, and no trait."""
     raw = frame(header("MDM^T02", version="2.6", rest=PROFILE), PID, "ORC|NW", TXA, ed(cda(patient_id="4712")))
@@ -216,11 +225,14 @@ def test_two_formats_of_one_document_are_one_document():
     assert fact.size == len(cda(number="N1").encode())
 
 
-def test_documents_of_two_types_or_orders_are_two():
-    """A letter beside a report is no format of it, and another order's document is another."""
+def test_documents_of_two_types_titles_or_orders_are_two():
+    """A letter beside a report is no format of it, nor what has another title; another order's document is another."""
     letter = ed(cda(number="N3"), code="11490-0^Lettre de liaison^LN")
     order = ("ORC|NW", "OBR|1|||11488-4^CR^LN")
     assert len(translated("R01", *renditions()[:-1], letter).facts) == 2
+    other = ed(cda(number="N3").replace("Compte rendu</", "Scanner</"))
+    assert len(translated("R01", *renditions()[:-1], other).facts) == 2
+    assert len(translated("R01", *renditions(), ed(cda(number="N5"))).facts) == 3
     assert len(translated("R01", *renditions()[:-1], *order, ed(cda(number="N3"))).facts) == 2
 
 
