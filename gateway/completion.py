@@ -31,7 +31,8 @@ def completed(fact: ObjectFact, known: ObjectFact | OwnFact | None) -> ObjectFac
     """
     match fact, known:
         case AppointmentReported(act=AppointmentAct.CHANGE | AppointmentAct.CANCEL), AppointmentReported():
-            return _with_other_resources(fact, _filled(fact, known), known)
+            filled = replace(_filled(fact, known), emptied=frozenset())
+            return _with_other_resources(fact, filled, known)
         case DocumentReported(act=DocumentAct.STATUS | DocumentAct.WITHDRAW), DocumentReported():
             others = tuple(n for n in _joined(fact.renditions, known.numbers) if n != fact.key)
             return replace(_filled(fact, known), renditions=others)
@@ -51,7 +52,8 @@ _Told = TypeVar("_Told", AppointmentReported, DocumentReported, OrderReported)
 
 
 def _filled(fact: _Told, known: _Told) -> _Told:
-    unsaid = (f.name for f in fields(fact) if getattr(fact, f.name) in _UNSAID and f.name != "remarks")
+    said = {"remarks", *(fact.emptied if isinstance(fact, AppointmentReported) else ())}
+    unsaid = (f.name for f in fields(fact) if getattr(fact, f.name) in _UNSAID and f.name not in said)
     empty = {name: getattr(known, name) for name in unsaid}
     return replace(fact, **empty)
 

@@ -551,6 +551,16 @@ class Repetition:
             return value
         return _text(value, 1, subcomponent, self._separators)
 
+    def plain(self, component: int = 1) -> str:
+        """The value of a component whose type has no parts (ST, ID): a sub-component separator in it is a character.
+
+        What is cut there would be another identifier; "" if absent or null.
+        """
+        value = _nth(self.whole, self._separators.component, component)
+        if self._separators.subcomponent not in value:
+            return self.text(component)
+        return unescape(value, self._separators)
+
     def is_null(self, component: int = 1) -> bool:
         """Whether the component is the HL7 null."""
         return _nth(self.whole, self._separators.component, component) == NULL

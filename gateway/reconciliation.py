@@ -227,6 +227,7 @@ def _with_circumstances(told: Patient, patient: Patient, held: Patient) -> Patie
     corrected = held.birth_date_corrected if patient.birth_date_corrected is None else patient.birth_date_corrected
     kept = replace(
         told,
+        deceased=held.deceased if patient.deceased is None else patient.deceased,
         mother=patient.mother or held.mother,
         lunar_birth_date=patient.lunar_birth_date or held.lunar_birth_date,
         sms_consent=held.sms_consent if patient.sms_consent is None else patient.sms_consent,
@@ -251,10 +252,10 @@ def _completed(patient: Patient, held: Patient) -> Patient:
         held if lower else patient,
         traits=traits,
         attributes=held.attributes | patient.attributes,
-        deceased=held.deceased or patient.deceased,
         ins_left_out=held.ins_left_out or patient.ins_left_out,
     )
-    return _with_circumstances(told, patient, held)
+    kept = _with_circumstances(told, patient, held)
+    return replace(kept, deceased=held.deceased or kept.deceased)
 
 
 def _admitted_after_all(act: Act, patient: Patient, record: Identity, contradicted: tuple[str, ...]) -> Identity:

@@ -86,6 +86,7 @@ class AppointmentReported:
         restrictions: what limits its being told of (INVISIBLE_REP_LEGAUX, CONNEXION_SECRETE).
         group: number of the series that it was asked for in (SCH-4); it finds no appointment, for several share it.
         parents: numbers of the appointment of which it is a part: the filler's (SCH-24), then the placer's (SCH-23).
+        emptied: names of the fields above that a change deletes, where silence would leave them.
         remarks: what was odd in what was told last.
 
     """
@@ -109,6 +110,7 @@ class AppointmentReported:
     reason: str = ""
     group: Identifier | None = None
     parents: tuple[Identifier, ...] = ()
+    emptied: frozenset[str] = frozenset()
     remarks: tuple[Remark, ...] = ()
     reason_code: str = ""
     confidential: bool = False

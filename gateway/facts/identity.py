@@ -100,7 +100,7 @@ class Patient:
         traits: identity traits.
         status: RNIV status that the sender declares (PID-32 with INS, FHIR identityStatus).
         attributes: RNIV and table 0445 attributes (HOMA, DOUT, FICT, CACH ...).
-        deceased: PID-30 = Y, or a date of death.
+        deceased: whether the patient died (PID-30, or a date of death); None: not told.
         mother: the mother's identifiers, of a newborn (PID-21).
         lunar_birth_date: day/month/year of a date of birth in a lunar calendar, as sent (ZFD-1).
         sms_consent: whether the patient takes short messages (ZFD-3); None: not told, so no.
@@ -118,7 +118,7 @@ class Patient:
     traits: Traits = Traits()
     status: IdentityStatus = IdentityStatus.PROVISOIRE
     attributes: frozenset[str] = frozenset()
-    deceased: bool = False
+    deceased: bool | None = None
     mother: tuple[Identifier, ...] = ()
     lunar_birth_date: str = ""
     sms_consent: bool | None = None

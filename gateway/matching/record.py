@@ -71,7 +71,7 @@ def record_of(id_: str, patient: Patient) -> Record:
         local_identifier=own.value,
         authority=own.authority,
         qualified=qualified_ins(patient) is not None,
-        deceased=patient.deceased,
+        deceased=bool(patient.deceased),
     )
 
 

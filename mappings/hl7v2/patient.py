@@ -34,6 +34,7 @@ from mappings.hl7v2.tables import (
 )
 from mappings.ins import INS_LENGTH, INS_OIDS, nir_key_holds
 
+_DATE = len("YYYYMMDD")
 _LEGAL = frozenset({"L", ""})
 _USED = "D"
 _NOT_READ = frozenset({"S", "U"})
@@ -46,7 +47,7 @@ def identifier_of(repetition: Repetition, source: Source, site: Site) -> Identif
     An INS is one by OID *and* type: the billing NIR has the same OID with type NH (PAM.FR 6.6.1). Where CX-4 is
     empty the identifier is of the source's own domain.
     """
-    value = repetition.text(1).strip()
+    value = repetition.plain().strip()
     if not value:
         return None
     namespace, oid, kind = repetition.text(4, 1).strip(), repetition.text(4, 2).strip(), repetition.text(5).strip()
@@ -68,6 +69,7 @@ def identifiers_of(reading: Reading, segment: Segment, field: int) -> tuple[Iden
     for repetition in segment.repetitions(field):
         identifier = identifier_of(repetition, reading.source, reading.site)
         if identifier is not None:
+            reading.flag_parts(repetition, identifier, segment, field)
             found.append(reading.bounded(identifier, segment, field))
     return tuple(found if len(found) < MANY else dict.fromkeys(found))
 
@@ -81,7 +83,7 @@ def patient_identifiers(reading: Reading, segment: Segment, field: int = 3) -> t
     found = identifiers_of(reading, segment, field)
     for identifier in found:
         if identifier.kind is IdentifierKind.PATIENT:
-            return found
+            return _in_force(reading, segment, field, found) if segment.name == "PID" else found
     for repetition in segment.repetitions(field):
         local = identifier_of(repetition, reading.source, reading.site)
         kind = repetition.text(5).strip()
@@ -90,6 +92,20 @@ def patient_identifiers(reading: Reading, segment: Segment, field: int = 3) -> t
         reading.flag(reading.path(segment, field), "a type that table 0203 does not hold is read as a patient number")
         return (Identifier(local.authority, local.value), *(i for i in found if i != local))
     return found
+
+
+def _in_force(reading: Reading, segment: Segment, field: int, found: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
+    """Give the identifiers; a patient number whose time is over (CX-8) is another kind where one is in force."""
+    today = reading.message.text("MSH-7")[:_DATE]
+    ended = {
+        identifier_of(r, reading.source, reading.site)
+        for r in segment.repetitions(field)
+        if "" < r.text(8).strip()[:_DATE] < today
+    }
+    if not ended or all(i in ended for i in found if i.kind is IdentifierKind.PATIENT):
+        return found
+    reading.flag(reading.path(segment, field), "an identifier whose time is over (CX-8) is not the patient's")
+    return tuple(replace(i, kind=IdentifierKind.OTHER) if i in ended else i for i in found)
 
 
 def patient_of(reading: Reading, pid: Segment) -> Patient:
@@ -112,6 +128,8 @@ def _patient(reading: Reading, pid: Segment) -> Patient:
     status, attributes = _declared(reading, pid)
     zfd, zfa = (_behind(reading, pid, name) for name in ("ZFD", "ZFA"))
     ins = tuple(i for i in identifiers if i.kind is IdentifierKind.INS)
+    if any(r.text(5).strip() == "INS" and not {r.text(4, 1), r.text(4, 2)} & INS_OIDS for r in pid.repetitions(3)):
+        reading.flag(reading.path(pid, 3), "an INS that does not name its OID is not read as one (PAM.FR 6.6.1)")
     if zfd is not None and is_true(zfd.text(4)) and ins:
         reading.flag("ZFD-4", "an INS of an identity whose date of birth was corrected is left out (PAM.FR, PID-7)")
         identifiers = tuple(i for i in identifiers if i.kind is not IdentifierKind.INS)
@@ -213,17 +231,26 @@ class _Circumstances(TypedDict):
 
 def _circumstances(reading: Reading, pid: Segment, zfd: Segment | None, zfa: Segment | None) -> _Circumstances:
     """PID-21 (a newborn's mother, IPP and NDA), ZFD whole and ZFA-1, the status of the DMP (PAM.FR 2.11)."""
+    if zfd is not None:
+        _flag_nulls(reading, zfd, 1, 2, 5, 6, 7, 8)
     lunar = [zfd.text(1, part).strip() for part in (1, 2, 3)] if zfd is not None else []
     consent, corrected = (zfd.text(n).strip() if zfd is not None else "" for n in (3, 4))
     return {
         "mother": identifiers_of(reading, pid, 21),
         "lunar_birth_date": "/".join(lunar) if any(lunar) else "",
-        "sms_consent": is_true(consent) if consent else None,
+        "sms_consent": is_true(consent) if consent or (zfd is not None and zfd.is_null(3)) else None,
         "gestation_weeks": _weeks(reading, zfd) if zfd is not None else None,
         "birth_date_corrected": is_true(corrected) if corrected else None,
         "proof": _proof(reading, zfd) if zfd is not None else NO_PROOF,
         "national_record": zfa.text(1).strip() if zfa is not None else "",
     }
+
+
+def _flag_nulls(reading: Reading, segment: Segment, *numbers: int) -> None:
+    """Flag what the null would delete and we go on holding: of the traits that make an identity, each (EXI PP 02)."""
+    for number in numbers:
+        if segment.is_null(number):
+            reading.flag(reading.path(segment, number), "the null would delete it: what is held stays")
 
 
 def _weeks(reading: Reading, zfd: Segment) -> int | None:
@@ -272,6 +299,8 @@ def _declared(reading: Reading, pid: Segment) -> tuple[IdentityStatus, frozenset
     if "VALI" in codes and ("PROV" in codes or attributes & PROVISIONAL_ATTRIBUTES):
         reading.flag(reading.path(pid, 32), "VALI goes with neither PROV, DOUT nor FICT (EXI SI 09): read as PROV")
         status = IdentityStatus.PROVISOIRE
+    if attributes >= PROVISIONAL_ATTRIBUTES:
+        reading.flag(reading.path(pid, 32), "DOUT and FICT exclude each other (EXI SI 09)")
     if _is_protected(reading, pid):
         attributes.add("CACH")
     return status, frozenset(attributes)
@@ -283,11 +312,15 @@ def _is_protected(reading: Reading, pid: Segment) -> bool:
     return following is not None and following.name == "PD1" and is_true(following.text(12))
 
 
-def _deceased(pid: Segment) -> bool:
-    return is_true(pid.text(30)) or bool(pid.text(29).strip())
+def _deceased(pid: Segment) -> bool | None:
+    """PID-30, or a date of death (PID-29); what denies it, the null included, takes a death back (2.5.1 §2.5.3)."""
+    if is_true(pid.text(30)) or pid.text(29).strip():
+        return True
+    return False if pid.whole(30) or pid.whole(29) else None
 
 
 def _traits(reading: Reading, pid: Segment) -> Traits:
+    _flag_nulls(reading, pid, 7, 8)
     names = _names(reading, pid)
     return replace(
         names,
@@ -310,9 +343,16 @@ def birth_date(reading: Reading, pid: Segment) -> str:
         found = times.date(text)
     except ValueError:
         raise DataTypeInvalid("a date of birth, YYYYMMDD or a part of it", path=reading.path(pid, 7)) from None
+    if found > _iso(reading.message.text("MSH-7")):
+        reading.flag(reading.path(pid, 7), "a date of birth that is after the message")
     if text[4:8].endswith("00") and len(text) >= len("YYYYMMDD"):
         reading.flag(reading.path(pid, 7), "zeros for a month or day that is not known: read as partial")
     return found
+
+
+def _iso(told: str) -> str:
+    """The date of an HL7 time in ISO form; what is none is after every date."""
+    return f"{told[:4]}-{told[4:6]}-{told[6:8]}" if told[:_DATE].isdecimal() else "~"
 
 
 def _sex(reading: Reading, pid: Segment) -> str:
@@ -335,6 +375,8 @@ def _names(reading: Reading, pid: Segment) -> Traits:
     for name in pid.repetitions(5):
         kind = name.text(7).strip().upper()
         if kind in _LEGAL:
+            if birth is not None:
+                reading.flag(reading.path(pid, 5), "a second legal name is not read")
             birth = birth or name
         elif kind == _USED:
             used = used or name

@@ -128,11 +128,17 @@ class Reading:
         for entity in segment.repetitions(number):
             key = self._object_key(entity, own)
             if key is not None:
+                self.flag_parts(entity, key, segment, number)
                 found.append(self.bounded(key, segment, number))
         return tuple(found if len(found) < MANY else dict.fromkeys(found))
 
+    def flag_parts(self, repetition: Repetition, key: Identifier, segment: Segment, number: int) -> None:
+        """Flag a sub-component separator within an identifier (CX-1, EI-1 are ST): it is read as a character of it."""
+        if not key.value.isalnum() and repetition.text().strip() not in {key.value, ""}:
+            self.flag(segment.path(number), "a sub-component separator within an identifier is read as part of it")
+
     def _object_key(self, entity: Repetition, own: str) -> Identifier | None:
-        value, namespace, universal = entity.text(1).strip(), entity.text(2).strip(), entity.text(3).strip()
+        value, namespace, universal = entity.plain().strip(), entity.text(2).strip(), entity.text(3).strip()
         if not value:
             value, universal = universal, ""
         authority = self.site.authority(universal, namespace) or own

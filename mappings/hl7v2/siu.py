@@ -88,6 +88,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
             reason=coded_text(sch, 6),
             group=next(iter(reading.object_keys(sch, 4, domain="/group")), None),
             parents=tuple(parent for parent in _parents(reading, sch) if parent not in numbers),
+            emptied=frozenset(_emptied(reading, sch) if rule.act is not AppointmentAct.BOOK else ()),
             remarks=reading.remarked(),
             reason_code=sch.text(6).strip(),
             confidential=is_confidential(visit, reading.message.first("PV2")),
@@ -261,7 +262,22 @@ def _priority(reading: Reading, sch: Segment) -> Priority:
     return priority
 
 
+def _emptied(reading: Reading, sch: Segment) -> Iterator[str]:
+    """What the null deletes (2.5.1 §2.5.3): the reason (SCH-6), the end (SCH-11.5), the notes (any NTE-3)."""
+    if sch.is_null(6):
+        yield "reason"
+    if sch.is_null(11, 5):
+        yield "end"
+    if any(note.is_null(3) for note in _notes_for_patient(reading)):
+        yield "notes"
+
+
 def _notes(reading: Reading) -> Iterator[str]:
+    for note in _notes_for_patient(reading):
+        yield from (r.text() for r in note.repetitions(3) if r.text())
+
+
+def _notes_for_patient(reading: Reading) -> Iterator[Segment]:
     """Notes that are for the patient: untyped ones directly behind SCH, and instructions (NTE-4) anywhere."""
     about_appointment = True
     for segment in reading.message.segments:
@@ -271,4 +287,4 @@ def _notes(reading: Reading) -> Iterator[str]:
             continue
         kind = segment.text(4).strip().upper()
         if kind in PATIENT_NOTES or (about_appointment and not kind):
-            yield from (r.text() for r in segment.repetitions(3) if r.text())
+            yield segment

@@ -17,5 +17,5 @@ def _values(message: Message, places: tuple[tuple[str, int], ...]) -> Iterator[s
     for name, field in places:
         for segment in message.all(name):
             for repetition in segment.repetitions(field):
-                if value := repetition.text().strip():
+                if value := repetition.plain().strip():
                     yield value

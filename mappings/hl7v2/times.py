@@ -72,7 +72,7 @@ def has_time_of_day(text: str) -> bool:
 def date(text: str) -> str:
     """Give the date in ISO form, as precise as it was sent (``1958``, ``1958-03``, ``1958-03-21``); "" if empty.
 
-    Zeros for an unknown month or day, as some senders write them, are "not known". A time of day is left out.
+    Zeros for an unknown year, month or day, as some senders write them, are "not known". A time of day is left out.
 
     Raises:
         ValueError: the text is no HL7 time.
@@ -81,6 +81,8 @@ def date(text: str) -> str:
     if not text:
         return ""
     digits = text[:_DATE_DIGITS]
+    if digits == "0" * _DATE_DIGITS:
+        return ""
     if len(digits) == _DATE_DIGITS and digits.endswith("00"):
         text = digits[:4] if digits.endswith("0000") else digits[:6]
     found = _TIME.fullmatch(text)

@@ -47,8 +47,26 @@ def test_the_billing_nir_is_no_ins_though_it_has_its_oid():
 
 def test_type_ins_under_another_oid_is_no_ins():
     """An INS is one by OID and type together."""
-    patient, _ = told(pid(f3="4711^^^CHU^PI~260058815400233^^^X&1.2.3&ISO^INS", f32="VALI"))
+    patient, flags = told(pid(f3="4711^^^CHU^PI~260058815400233^^^X&1.2.3&ISO^INS", f32="VALI"))
     assert patient.of_kind(IdentifierKind.INS) == ()
+    assert flags == {("PID-3", "an INS that does not name its OID is not read as one (PAM.FR 6.6.1)")}
+
+
+def test_an_identifier_is_never_cut():
+    """CX-1 has no parts: a number with an & in it is not that of whoever has its beginning, escaped or not."""
+    for cx in ("47&11^^^CHU^PI", r"47\T\11^^^CHU^PI"):
+        patient, flags = told(pid(f3=cx))
+        assert patient.identifiers == (Identifier(IPP, "47&11"),)
+        assert bool(flags) is (r"\T" not in cx)
+
+
+def test_a_number_whose_time_is_over_is_not_the_patients():
+    """CX-8 is before the message: the number that is in force counts, wherever it stands; one alone still finds."""
+    patient, flags = told(pid(f3="4700^^^CHU^PI^^20190101^20210101~4711^^^CHU^PI"))
+    assert patient.of_kind(IdentifierKind.PATIENT) == (Identifier(IPP, "4711"),)
+    assert {path for path, _ in flags} == {"PID-3"}
+    patient, flags = told(pid(f3="4711^^^CHU^PI^^20190101^20210101"))
+    assert (patient.of_kind(IdentifierKind.PATIENT), flags) == ((Identifier(IPP, "4711"),), set())
 
 
 @pytest.mark.parametrize(
@@ -178,19 +196,52 @@ def test_the_other_traits():
     )
 
 
-@pytest.mark.parametrize(("field", "value", "path"), [("f8", "O", "PID-8"), ("f7", "19580000", "PID-7")])
-def test_odd_traits_are_tolerated_and_flagged(field, value, path):
-    """Another sex than M, F, U is U, and zeros in a date are unknown; both are flagged."""
-    patient, flags = told(pid(**{field: value}))
-    assert (patient.traits.sex, patient.traits.birth_date) in {("U", ""), ("", "1958")}
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"f8": "O"}, "PID-8"),
+        ({"f7": "19580000"}, "PID-7"),
+        ({"f7": "00000000"}, "PID-7"),
+        ({"f7": '""'}, "PID-7"),
+        ({"f8": '""'}, "PID-8"),
+        ({"f5": "DURAND^ANNE^^^^^L~DUPONT^LEA^^^^^L"}, "PID-5"),
+        ({"f32": "PROV~DOUT~FICT"}, "PID-32"),
+    ],
+)
+def test_odd_traits_are_tolerated_and_flagged(fields, path):
+    """Another sex than M, F, U is U, and zeros in a date are unknown; the null deletes neither."""
+    patient, flags = told(pid(**fields))
+    assert (patient.traits.sex, patient.traits.birth_date) in {("U", ""), ("", "1958"), ("", "")}
+    assert patient.traits.birth_family_name == "DURAND"
     assert {p for p, _ in flags} == {path}
 
 
 @pytest.mark.parametrize(
-    ("fields", "deceased"), [({}, False), ({"f30": "Y"}, True), ({"f30": "N"}, False), ({"f29": "20260301"}, True)]
+    ("born", "flagged"), [("20260310", False), ("20260311", True), ("2026", False), ("2058", True)]
+)
+def test_a_birth_after_the_message_is_flagged(born, flagged):
+    """A century mistyped is seen (RNIV 1, RECO SI 02)."""
+    assert ("PID-7" in {p for p, _ in told(pid(f7=born))[1]}) is flagged
+
+
+def test_the_null_takes_a_consent_back():
+    """ZFD-3 deleted is no consent (PAM.FR: N by default), which silence is not; what is not deleted is flagged."""
+    assert [told(pid(), f"ZFD|||{sent}")[0].sms_consent for sent in ("Y", '""', "")] == [True, False, None]
+    assert {p for p, _ in told(pid(), 'ZFD|""')[1]} == {"ZFD-1"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "deceased"),
+    [
+        ({}, None),
+        ({"f30": "Y"}, True),
+        ({"f30": "N"}, False),
+        ({"f29": "20260301"}, True),
+        ({"f29": '""', "f30": '""'}, False),
+    ],
 )
 def test_a_death_is_told_by_its_indicator_or_date(fields, deceased):
-    """PID-30 = Y, or any date in PID-29."""
+    """PID-30 = Y, or any date in PID-29; N or the null takes it back, silence does not."""
     assert told(pid(**fields))[0].deceased is deceased
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -5,6 +6,7 @@ from facts import Gateway
 from sites import DEPARTMENT, PID, demo_site, frame, header
 
 from gateway import er7
+from gateway.completion import completed
 from gateway.errors import UndecidedError
 from gateway.facts import (
     AppointmentAct,
@@ -240,6 +242,25 @@ def test_only_what_is_for_the_patient_is_a_note():
     )
     found = said("S12", sch(), *(n.replace("||AI", "|AI") for n in notes))
     assert found.notes == "Venir à jeun\nBras nu"
+
+
+def test_the_null_deletes_what_silence_leaves():
+    """An instruction taken back is no more on the convocation; a change that says nothing of it leaves it."""
+    booked = said("S12", sch(f6="CTRL^Contrôle"), "NTE|1||Venir à jeun", PID)
+    silent = said("S14", sch(f11=f"^^^{START}"), PID)
+    null = said("S14", sch(f6='""', f11=f'^^^{START}^""'), 'NTE|1||""', PID)
+    assert completed(silent, booked) == replace(booked, act=AppointmentAct.CHANGE)
+    after = completed(null, booked)
+    assert (after.notes, after.reason, after.end) == ("", "", None)
+    assert completed(silent, after) == after
+
+
+def test_a_number_is_never_cut():
+    """EI-1 has no parts: F&1 is not F, whose appointment would be cancelled in its place."""
+    found = translated("S15", sch(f2="F&1^AG"), PID)
+    assert found.facts[0].keys[0] == key("F&1", "AG")
+    assert "SCH-2" in {flag.path for flag in found.flags}
+    assert said("S15", sch(f2=r"F\T\1^AG"), PID).keys[0] == key("F&1", "AG")
 
 
 @pytest.mark.parametrize("event", ["S18", "S19", "S20", "S21", "S22", "S23", "S24", "S25"])

@@ -223,6 +223,20 @@ def test_a_correction_by_admissions_changes_every_trait_and_retells_open_items()
     assert b"LEROY" in gateway.outbox[-1].body
 
 
+def test_only_a_word_takes_a_death_or_a_consent_back():
+    """A correction that is silent on them leaves them; nobody who died is summoned because an A31 left PID-30 out."""
+    gateway = Gateway()
+    gateway.send(told(patient(ipp("1"), deceased=True, sms_consent=True)))
+    gateway.send(told(patient(ipp("1")), correction=True))
+    held = gateway.identity(ipp("1")).patient
+    assert (held.deceased, held.sms_consent) == (True, True)
+    gateway.send(told(patient(ipp("1"), deceased=False, sms_consent=False)))
+    assert gateway.person(ipp("1")).deceased
+    gateway.send(told(patient(ipp("1"), deceased=False, sms_consent=False), correction=True))
+    held = gateway.identity(ipp("1")).patient
+    assert (held.deceased, held.sms_consent) == (False, False)
+
+
 def test_a_correction_by_a_department_never_changes_what_admissions_vouches_for():
     """A department's A08 about a record of admissions is a collision."""
     gateway = Gateway()
