@@ -100,6 +100,10 @@ def zbe_of(reading: Reading) -> Zbe:
     zbe = reading.message.first("ZBE")
     if zbe is None:
         return Zbe()
+    if len(reading.message.all("ZBE")) > 1:
+        reading.flag(
+            "ZBE[2]", "one movement in a message (PAM.FR): the first is followed", Remark.MOVEMENT_CONTRADICTED
+        )
     shift = _shift(zbe)
     _flag_movement(reading, zbe, shift)
     return Zbe(
@@ -404,7 +408,8 @@ def _moves(reading: Reading, group: Group) -> Iterator[StayMoved]:
     patient = patient_of(reading, group.pid)
     for former, numbers in moves_of(reading, group):
         if reading.event in RENUMBERED and former not in patient.identifiers:
-            raise PersonNeeded("a change of a stay's number names one patient: it moves nothing", path="MRG-1")
+            rule = "a change of a stay's number names one patient; admissions moves stays by A44, A45; then resolve it"
+            raise PersonNeeded(rule, path="MRG-1")
         yield StayMoved(patient, former, numbers)
 
 

@@ -204,6 +204,9 @@ def _check_frame(message: Message) -> None:
         raise UnsupportedMessageType("one message; a batch (FHS, BHS) is taken from its sender only", path=first)
     if len(message.all("MSH")) > 1:
         raise SegmentMissing("one message per frame", path="MSH[2]")
+    for name in ("ADD", "DSC"):
+        if message.first(name) is not None:
+            raise SegmentMissing("a whole message: continuations (2.5.1, 2.10.2) are not joined", path=name)
     if b"\0" in message.raw:
         path = next((s.name for s in message.segments if "\0" in s.raw), "")
         raise DataTypeInvalid("no NUL character stands in a text", path=path)

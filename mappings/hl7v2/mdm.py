@@ -41,6 +41,7 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     header = next(iter(headers), None)
     _check_numbers(reading, txa, headers)
     content = content_of(lines, _content_path(lines))
+    _flag_encoding(reading, lines)
     code, label = _type(txa, lines, header)
     unit, *copies = _units(message, txa)
     return (
@@ -117,6 +118,13 @@ def _act(reading: Reading, txa: Segment, key: Identifier) -> tuple[DocumentAct, 
         "TXA-13", "a replacement that names no other document: the same one is replaced", Remark.REPLACES_NOTHING
     )
     return act, None
+
+
+def _flag_encoding(reading: Reading, lines: tuple[Segment, ...]) -> None:
+    """Flag content of which nothing says how it is written (ED-4): it is measured as it stands."""
+    for line in lines:
+        if line.text(2).strip().upper() == ENCAPSULATED and line.text(5, 5) and not line.text(5, 4).strip():
+            reading.flag(f"{reading.path(line, 5)}.4", "no encoding is named: the content is taken as it stands")
 
 
 def _content_path(lines: tuple[Segment, ...]) -> str:

@@ -42,6 +42,7 @@ class Order:
         request: its OBR; None if an ORC has none.
         lines: its OBX.
         notes: NTE on the order or the report as a whole.
+        of_patient: NTE on its patient.
         timings: its TQ1.
         participations: its PRT, those of the patient's visit and of its lines included.
         specimens: its SPM.
@@ -55,6 +56,7 @@ class Order:
     request: Segment | None = None
     lines: list[Line] = field(default_factory=list)
     notes: list[Segment] = field(default_factory=list)
+    of_patient: list[Segment] = field(default_factory=list)
     timings: list[Segment] = field(default_factory=list)
     participations: list[Segment] = field(default_factory=list)
     specimens: list[Specimen] = field(default_factory=list)
@@ -85,7 +87,7 @@ class Groups:
 
     Attributes:
         orders: in order.
-        astray: OBX that belong to no order: of the patient or a stay (2.7), or senders' errors.
+        astray: OBX that belong to no order: of the patient or a stay (2.7), or senders' errors; NTE before anything.
 
     """
 
@@ -114,7 +116,8 @@ class _Walk:
         self._former = False
         self._order: Order | None = None
         self._specimen: Specimen | None = None
-        self._notes: list[Segment] = []
+        self._notes = self.found.astray
+        self._of_patient: list[Segment] = []
         self._participations: list[Segment] = []
 
     def take(self, segment: Segment) -> None:
@@ -142,13 +145,14 @@ class _Walk:
     def _take_patient(self, segment: Segment) -> None:
         """A PID begins a patient; behind an order that is asked for, it begins a result of before (PATIENT_PRIOR)."""
         self._order = self._specimen = None
-        self._notes = []
+        self._notes = self._of_patient = []
         self._former = self._asks and bool(self.found.orders)
         if not self._former:
             self._pid, self._visit, self._participations = segment, None, []
 
     def _begin(self, common: Segment | None, request: Segment | None) -> None:
-        order = Order(self._pid, self._visit, common, request, participations=list(self._participations))
+        order = Order(self._pid, self._visit, common, request, of_patient=self._of_patient)
+        order.participations += self._participations
         control = common.text(1).strip().upper() if common else ""
         order.former = control in FORMER_RESULTS or (self._former and not control)
         if self._specimen_first and self._specimen:

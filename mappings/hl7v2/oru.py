@@ -76,8 +76,8 @@ def facts(reading: Reading) -> tuple[Fact, ...]:
     if documents.follows_cda_profile(reading.message):
         return documents.facts(reading)
     groups = groups_of(reading.message, reading.event)
-    if groups.astray:
-        reading.flag("OBX", "an OBX before any OBR is no line of a report: it is kept with the message")
+    for name in dict.fromkeys(segment.name for segment in groups.astray):
+        reading.flag(name, f"an {name} before any OBR is no line of a report: it is kept with the message")
     reports: dict[Identifier, list[Order]] = {}
     for order in groups.orders:
         if order.request is not None:
@@ -194,8 +194,8 @@ def _specimen(of_report: list[Order]) -> str:
 
 
 def _notes(of_report: list[Order]) -> str:
-    """Comments on the report and on its specimens, of which a thousand orders may share one: so these are bounded."""
-    on_report = [note for each in of_report for note in each.notes]
+    """Comments on the patient, the report and its specimens; those that a thousand orders may share are bounded."""
+    on_report = [*of_report[0].of_patient[:MOST_SHARED_NOTES], *(note for each in of_report for note in each.notes)]
     specimens = {s.segment.position: s for each in of_report for s in each.specimens}
     return notes_shown([*on_report, *(note for s in specimens.values() for note in s.notes[:MOST_SHARED_NOTES])])
 
@@ -236,7 +236,7 @@ def _status_of(code: str, table: Mapping[str, ResultStatus]) -> ResultStatus:
 
 def _observation(reading: Reading, line: Line) -> Observation:
     obx = line.segment
-    codes = [r.text().strip().upper() for r in obx.repetitions(8)]
+    flags = [flag for r in obx.repetitions(8) if (flag := _flag_of(r)) is not None]
     value = "\n".join(_values(reading, obx))
     return Observation(
         code=obx.text(3).strip(),
@@ -245,11 +245,18 @@ def _observation(reading: Reading, line: Line) -> Observation:
         value=value,
         unit=obx.text(6).strip(),
         reference_range=obx.text(7).strip(),
-        abnormality=graver(ABNORMALITIES.get(c, Abnormality.UNCLASSIFIED) for c in codes if c),
+        abnormality=graver(flags),
         status=_status_of(obx.text(11), LINE_STATUSES),
         notes=notes_shown(line.notes),
         stands=not value and obx.text(11).strip().upper() == MADE_FINAL,
     )
+
+
+def _flag_of(flag: Repetition) -> Abnormality | None:
+    """What an OBX-8 says: by its code, else the alternate one of a CWE (2.7), where the first is the sender's own."""
+    codes = [code for n in (1, 4) if (code := flag.text(n).strip().upper())]
+    known = (ABNORMALITIES[code] for code in codes if code in ABNORMALITIES)
+    return next(known, Abnormality.UNCLASSIFIED) if codes else None
 
 
 def _values(reading: Reading, obx: Segment) -> Iterator[str]:

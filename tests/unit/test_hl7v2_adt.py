@@ -170,6 +170,13 @@ def test_a_shifted_movement_is_read_right():
     assert "ZBE-3" in {flag.path for flag in found.flags}
 
 
+def test_a_second_movement_of_a_message_is_remarked():
+    """PAM.FR has one ZBE: which of two the sender means is for whoever works on the stay to see."""
+    found = said("A01", PID, PV1, zbe(), zbe(unit="3030"))
+    assert "ZBE[2]" in {flag.path for flag in found.flags}
+    assert (found.facts[1].unit, found.facts[1].remarks) == ("3020", (Remark.MOVEMENT_CONTRADICTED,))
+
+
 def test_history_is_told_as_history():
     """ZBE-5 = Y enters history."""
     assert visit_of("A02", STAY, PV1, zbe(historic="Y")).historic
@@ -374,9 +381,11 @@ def test_another_number_of_a_stay_is_told(event, segments, numbers):
 
 @pytest.mark.parametrize("event", ["A43", "A35", "A41", "A42", "A51"])
 def test_moves_and_renumberings_are_for_a_person(event):
-    """What moves numbers from one patient to another is never ignored: a person sees to it."""
-    with pytest.raises(UndecidedError):
+    """What moves numbers from one patient to another is never ignored: a person sees to it, and is told how."""
+    with pytest.raises(UndecidedError) as caught:
         said(event, STAY, "MRG|4712^^^CHU^PI")
+    assert "admissions" in caught.value.rule
+    assert caught.value.rule.endswith("then resolve the message")
 
 
 def number(value):

@@ -217,6 +217,8 @@ def test_a_structure_that_several_events_share_names_no_event():
         ((header("ADT^A40"), PID), SegmentMissing, "MRG"),
         ((header("ADT^A40"), PID, "MRG|1^^^CHU", PID), SegmentMissing, "MRG"),
         ((ADT, PID, ADT, PID), SegmentMissing, "MSH[2]"),
+        ((ADT, PID, "DSC|1"), SegmentMissing, "DSC"),
+        ((ADT, "ADD|DURAND^ANNE", PID), SegmentMissing, "ADD"),
         (("FHS|^~\\&|GAM", ADT, PID), UnsupportedMessageType, "FHS"),
         ((ADT, "PID|||||DURAND^ANNE"), FieldMissing, "PID-3"),
         ((ADT, 'PID|||""||DURAND^ANNE'), FieldMissing, "PID-3"),

@@ -63,6 +63,13 @@ def test_a_replacement_that_names_nothing_is_flagged():
     assert "TXA-13" in {flag.path for flag in translated("T10", txa()).flags}
 
 
+def test_content_of_which_nothing_says_how_it_is_written_is_flagged():
+    """Without ED-4 base64 is not told from text: what is measured is what was sent."""
+    told = translated("T02", txa(), "OBX|1|ED|D||^AP^PDF^^JVBERg==||||||F")
+    assert (told.flags[-1].path, told.facts[0].size) == ("OBX-5.4", 8)
+    assert not translated("T02", txa(), "OBX|1|ED|D||^AP^PDF^Base64^JVBERg==||||||F").flags
+
+
 def test_t04_withdraws_in_the_cda_profile():
     """CI-SIS gives T04 the meaning of suppression."""
     assert said("T04", "ORC|CA", txa(), rest=CDA).act is DocumentAct.WITHDRAW

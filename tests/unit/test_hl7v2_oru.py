@@ -225,14 +225,14 @@ def spoken(event, *segments):
 
 
 def test_a_note_belongs_to_what_it_stands_behind():
-    """NTE behind OBR comments on the report, behind OBX on the line, behind SPM on the specimen, behind PID on none."""
+    """NTE behind OBR comments on the report, behind OBX on the line, behind SPM on the specimen, behind PID on all."""
     found = report(
         *(PID, "NTE|1||patient"),
         *(obr(), "NTE|1||report", "NTE|2||goes on~and on"),
         *(obx(), "NTE|1||line one", obx("6", code="K^Potassium"), "NTE|1||line two"),
         *(specimen(), "NTE|1||haemolysed"),
     )
-    assert found.notes.splitlines() == ["report", "goes on", "and on", "haemolysed"]
+    assert found.notes.splitlines() == ["patient", "report", "goes on", "and on", "haemolysed"]
     assert [o.notes for o in found.observations] == ["line one", "line two"]
     assert found.specimen == "Sang"
 
@@ -245,10 +245,26 @@ def test_what_was_observed_of_a_specimen_is_no_line_lost():
 
 def test_an_obx_of_the_patient_is_no_line_of_a_report():
     """An OBX before any OBR (2.7) is kept and told of, and grades nothing."""
-    raw = frame(header("ORU^R01"), PID, obx(flag="HH"), obr(), obx(flag="N"))
+    raw = frame(header("ORU^R01"), "NTE|1||to whom?", PID, obx(flag="HH"), obr(), obx(flag="N"))
     told = translate(er7.read(raw), DEPARTMENT, demo_site())
     assert [o.abnormality for o in told.facts[0].observations] == [Abnormality.NORMAL]
-    assert "OBX" in {flag.path for flag in told.flags}
+    assert {"NTE", "OBX"} <= {flag.path for flag in told.flags}
+    assert told.facts[0].notes == ""
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("CRIT^Critique^L^HH^^HL70078", Abnormality.CRITICAL),
+        ("^^^LL", Abnormality.CRITICAL),
+        ("N^Normal^HL70078^HH", Abnormality.NORMAL),
+        ("CRIT^Critique^L", Abnormality.UNCLASSIFIED),
+        ("N~X^^L^AA", Abnormality.CRITICAL),
+    ],
+)
+def test_a_flag_may_have_the_standards_code_beside_the_senders_own(flag, expected):
+    """OBX-8 is a CWE from 2.7 on: its alternate code tells a critical value that the first, a local one, does not."""
+    assert report(PID, obr(), obx(flag=flag)).observations[0].abnormality is expected
 
 
 def test_orders_of_one_specimen():

@@ -68,9 +68,15 @@ _ADMITTED = _moves(VisitState.ADMITTED)
 _MERGE = AdtRule(merge=True)
 _CHANGE = AdtRule(correction=True, change=True)
 _MOVE = AdtRule(moves=True)
-_MOVE_NUMBER = AdtRule(by_hand="a number moves from one patient to another, with all that came by it: a person does it")
+_MOVE_NUMBER = AdtRule(
+    by_hand="a number is to move from one patient (MRG) to another (PID) with what came by it, which is not followed: "
+    "the identity desk unlinks or links, or admissions merges (A40); then resolve the message"
+)
 _RENUMBER = AdtRule(moves=True)
-_MERGE_STAYS = AdtRule(by_hand="accounts or stays are merged, or another number of theirs changed: a person does it")
+_MERGE_STAYS = AdtRule(
+    by_hand="an account or stay (MRG-3, MRG-5) is to be one with another, which is not followed: both stay open until "
+    "admissions cancels the one that is too many (A11, A38) or moves it (A44, A45); then resolve the message"
+)
 _TRACKING = AdtRule(ignored="adt-tracking")
 
 ADT_EVENTS: Final[Mapping[str, AdtRule]] = MappingProxyType(
