@@ -75,6 +75,8 @@ class Timekeeper:
 
     def run(self, stop: threading.Event) -> None:
         """Take every turn that is due until told to stop; the turn in hand is finished."""
+        for secretariat in self._clockwork.decider.site.secretariats.values():
+            secretariat.open_at(datetime.now(UTC))  # public holidays are read before a message waits for them
         while not stop.wait(LOOK_SECONDS):
             try:
                 if self._lock.hold() and self._evenness.runs(time.time(), time.monotonic()):
@@ -85,23 +87,25 @@ class Timekeeper:
         self._lock.release()
 
     def turn(self, now: datetime) -> int:
-        """Take one turn; give how many items were looked at."""
+        """Take one turn; give how many items were looked at, 0 where nothing came of it."""
         due = self._clock.due(now, self._clockwork.lease)
-        self._take(due, now)
-        return len(due)
+        return len(due) if due and self._take(due, now) else 0
 
-    def _take(self, items: list[str], now: datetime) -> None:
-        """Take a step with each; where the store refuses one item's data, that one is looked at later."""
-        if not items:
-            return
+    def _take(self, items: list[str], now: datetime) -> bool:
+        """Take a step with each, and say whether anything came of it.
+
+        Where the store refuses one item's data, that one is looked at later.
+        """
         try:
             turn = self._clock.turn(items, lambda state: self._clockwork.turn(state, items, now), now)
         except (DBAPIError, ValueError, OverflowError) as error:
             self._halve(items, now, error)
-            return
+            return True
         for step in turn.changes.history:
             self._counted(step.deed, step.item.secretariat)
-        self._published()
+        if turn.changes.history:
+            self._published()
+        return bool(turn.changes.history or turn.later)
 
     def _halve(self, items: list[str], now: datetime, error: Exception) -> None:
         if len(items) > 1:

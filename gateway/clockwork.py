@@ -115,11 +115,12 @@ class Clockwork:
 def timed_again(site: Site, item: WorkItem, now: datetime) -> WorkItem:
     """Give an item that was opened again with a due time from now on, by the deadline that it had.
 
-    What was to be done before something else began keeps its time.
+    What was to be done before something else began keeps its time, and so does what no deadline of the site is for.
     """
     deadline = site.deadline(item.escalation.deadline)
-    due = site.due(deadline, item.secretariat, now, None) if deadline is not None else None
-    due = due or item.due
+    if deadline is None:
+        return item
+    due = site.due(deadline, item.secretariat, now, None) or item.due
     return replace(item, due=due, escalation=replace(item.escalation, rungs=0, next_at=due, alarmed=False))
 
 

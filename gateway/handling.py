@@ -129,7 +129,7 @@ def read_clinically(item: WorkItem, by: str, now: datetime, *, clinical: bool) -
 
 
 def put_on_hold(item: WorkItem, by: str, now: datetime, until: datetime) -> WorkItem:
-    """Give the item as put aside until a time, which its queue shows; somebody takes it up again then.
+    """Give the item as put aside until a time, which its queue shows; then it lies on its queue again.
 
     Raises:
         StateConflict: another holds it, or the time is past.

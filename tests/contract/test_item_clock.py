@@ -200,6 +200,14 @@ def test_an_item_that_the_store_refuses_does_not_stop_the_others(late):
     assert store.worklist.item(bad).item.version == 2
 
 
+def test_what_nothing_can_be_done_about_is_not_looked_at_for_ever(late):
+    """A row that says that it is due, of an item that is not, ends the turns."""
+    store = late("O1")
+    with store.database.write() as connection:
+        connection.execute(update(schema.work_item).values(deadline=""))
+    assert keeper(store).turn(now()) == 0
+
+
 def test_whoever_has_the_lock_turns_the_clock(store, twin):
     """On PostgreSQL one session at a time; a SQLite file is served by one process anyway."""
     mine, other = (SessionLock(s.database, CLOCKWORK_LOCK) for s in (store, twin))

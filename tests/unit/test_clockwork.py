@@ -17,7 +17,7 @@ from gateway.handling import acknowledged, claimed, done, put_on_hold, read_clin
 from gateway.opening import Calendar, Hours
 from gateway.site import Secretariat, Site
 from gateway.state import State
-from gateway.worklist import ESCALATED, ItemKind, ItemState, WorkItem
+from gateway.worklist import CALM, ESCALATED, ItemKind, ItemState, WorkItem
 
 ANNE_1 = patient(ipp("1"))
 PARIS = ZoneInfo("Europe/Paris")
@@ -283,6 +283,12 @@ def test_what_is_opened_again_is_due_anew():
     again = timed_again(COVERED, reopened(closed), gateway.now)
     assert (again.escalation.rungs, again.escalation.next_at) == (0, again.due)
     assert again.due > gateway.now
+
+
+def test_what_no_deadline_is_for_is_opened_again_as_it_was():
+    """Nothing is made due that was not, and no clock looks at it."""
+    closed = done(replace(with_result(Abnormality.NORMAL).only(ItemKind.RESULT), due=None, escalation=CALM), NADIA)
+    assert timed_again(COVERED, reopened(closed), NIGHT).escalation == CALM
 
 
 def runs(evenness: Evenness, readings: Iterable[tuple[float, float]]) -> list[bool]:
