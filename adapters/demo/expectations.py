@@ -79,6 +79,7 @@ _QUEUES = {
         result          routine  new        result.final              FAURIBAUD
         result          routine  withdrawn  result.withdrawn          OSTERMANDE
         convocation     routine  new        convocation.to-send       MERLANCHON
+        correspondence  urgent   withdrawn  correspondence.discharge-letter-expected  DUBROSQUIN
         admission       routine  new        admission.to-send         OSTERMANDE
         admission       routine  new        admission.arrived         GRANSAIGNE
         admission       routine  new        admission.arrived         DUBROSQUIN
