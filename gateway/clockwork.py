@@ -18,7 +18,7 @@ from gateway.handling import Deed, laid_down
 from gateway.pipeline import Changes, Decider
 from gateway.site import Site, Source, SourceRole
 from gateway.state import State
-from gateway.worklist import ESCALATED, UNTOUCHED, Escalation, ItemState, WorkItem
+from gateway.worklist import ESCALATED, UNTOUCHED, Escalation, ItemKind, ItemState, WorkItem
 
 AGAIN = timedelta(minutes=15)
 """When an item is looked at again that nobody need be told of now: what answered it may be undone."""
@@ -131,7 +131,7 @@ def _later(act: Act, item: WorkItem, now: datetime) -> Escalation | None:
     result cannot be.
     """
     escalation = item.escalation
-    if any(_answers(copy) for copy in act.state.items_about(item.focus)):
+    if any(_answers(item, copy) for copy in act.state.items_about(item.focus)):
         return replace(escalation, next_at=now + AGAIN, alarmed=False)
     if escalation.rungs and _rung(act, item, _ladder(act.site, item), now) is None:
         return replace(escalation, next_at=now + AGAIN, alarmed=escalation.alarmed or ALARM in _ladder(act.site, item))
@@ -140,8 +140,10 @@ def _later(act: Act, item: WorkItem, now: datetime) -> Escalation | None:
     return None
 
 
-def _answers(copy: WorkItem) -> bool:
-    return copy.state is not ItemState.WITHDRAWN and copy.answered
+def _answers(item: WorkItem, copy: WorkItem) -> bool:
+    """Whether an item is answered by itself or a copy: a result by any, other work by who was told that it is late."""
+    counts = copy.id == item.id or copy.kind is ItemKind.RESULT or copy.rule == ESCALATED
+    return counts and copy.state is not ItemState.WITHDRAWN and copy.answered
 
 
 def _ladder(site: Site, item: WorkItem) -> tuple[str, ...]:

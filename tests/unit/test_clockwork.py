@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from facts import LAB, SITE, Gateway, ipp, patient, result, told
+from facts import LAB, SITE, Gateway, document, ipp, patient, result, told
 
 from adapters.clockwork import JUMP_SECONDS, SETTLE_SECONDS, Evenness
 from gateway.audit import AuditAction
@@ -15,6 +15,7 @@ from gateway.deadline import Clock, Deadline
 from gateway.facts import Abnormality, Priority, ResultStatus
 from gateway.handling import acknowledged, claimed, done, put_on_hold, read_clinically, reopened
 from gateway.opening import Calendar, Hours
+from gateway.routing import Rule
 from gateway.site import Secretariat, Site
 from gateway.state import State
 from gateway.worklist import CALM, ESCALATED, ItemKind, ItemState, WorkItem
@@ -216,6 +217,18 @@ def test_a_ladder_names_secretariats_and_passes_over_who_has_it():
         before = set(gateway.results())
         gateway.turn(minutes)
         assert set(gateway.results()) == before | (queues or set())
+
+
+def test_a_letter_that_one_secretariat_has_handled_is_still_late_at_another():
+    """A copy of other work than a result is work of its own, which nobody else's answers."""
+    both = Rule("letters", "", ("cardiologie", "accueil"), (ItemKind.CORRESPONDENCE,), {})
+    gateway = Clocked(replace(COVERED, rules=(both,)))
+    gateway.send(told(ANNE_1))
+    gateway.send(document(ANNE_1, type_code="11490-0"), source=LAB)
+    letters = {i.secretariat: i for i in gateway.items(ItemKind.CORRESPONDENCE)}
+    gateway.act(done(letters["cardiologie"], NADIA))
+    gateway.turn(60 * 24 * 2)
+    assert [i.secretariat for i in gateway.items(ItemKind.CORRESPONDENCE) if i.escalated] == ["accueil"]
 
 
 def test_a_correction_reaches_who_was_told_because_another_was_late():
