@@ -8,7 +8,7 @@ from typing import TypedDict
 from adapters.audited import Audited
 from adapters.store.alike import Scanned
 from adapters.store.audit import AuditTrail
-from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Proposed, Written
+from adapters.store.identity_desk import IdentityDesk, Known, OpenQuestion, Proposed, Tally, Written
 from adapters.store.loading import Loaded
 from gateway.audit import AuditAction, AuditEvent
 from gateway.decision import (
@@ -210,6 +210,14 @@ class IdentityOperations(Audited):
         self._record(AuditAction.IDENTITY_LISTED, patients=patients, found=len(found), standing=standing)
         return found
 
+    def tally(self) -> Tally:
+        """Give the desk's indicators: open questions and decisions, in numbers (audited)."""
+        self._may_read("", AuditAction.IDENTITY_LISTED)
+        site = self._decider.site
+        found = self._desk.tally(list(site.secretariats), datetime.now(UTC) - site.desk_limit)
+        self._record(AuditAction.IDENTITY_LISTED, about="tally")
+        return found
+
     def show(self, identity: str, reveal: str) -> Shown:
         """Give a record, its person's others, and what was decided of them (audited)."""
         self._may_read(reveal, AuditAction.IDENTITY_SHOWN)
@@ -312,6 +320,7 @@ class IdentityOperations(Audited):
         other: str,
         reason: str,
         *,
+        further: Sequence[str] = (),
         subject: str = "",
         really: bool = True,
         expects: str = "",
@@ -326,6 +335,7 @@ class IdentityOperations(Audited):
             one: the record that it is about.
             other: the other record, if there are two.
             reason: why, in words.
+            further: records beside the other one that are not its person either (not-same alone).
             subject: the attribute that is requested, or the secretariat that is asked (empty: that of the record's
                 source).
             really: do it; otherwise only say what it would do.
@@ -343,13 +353,14 @@ class IdentityOperations(Audited):
         def asked(known: Known, number: int) -> tuple[Written, Outcome]:
             told = self._whom_to_ask(known.circle.record(one), subject) if kind is DecisionKind.ASK else subject
             plain = Decision(number, kind, one, other, self._principal.id, now, reasoned(reason), subject=told)
+            plain = replace(plain, further=tuple(further))
             decision = weighed(known.circle, plain, self._decider.new_id())
             if needs_second(known.circle, decision, _told_of(known)):
                 proposed = replace(plain, discordant=decision.discordant, prints=decision.prints)
                 return self._propose(known, proposed, _moved_items(known, decision))
             return self._enact(known, decision, action, now)
 
-        return self._do([i for i in (one, other) if i], asked, now, really=really, expects=expects)
+        return self._do([i for i in (one, other, *further) if i], asked, now, really=really, expects=expects)
 
     def _whom_to_ask(self, record: Identity, named: str) -> str:
         """Give the secretariat that is asked: the one named, else that of the source that told the record.
@@ -367,9 +378,9 @@ class IdentityOperations(Audited):
 
     def _propose(self, known: Known, decision: Decision, told: tuple[WorkItem, ...]) -> tuple[Written, Outcome]:
         """Let a decision wait for a second person, once."""
-        same = (decision.kind, decision.one, decision.other, decision.undoes)
+        same = (decision.kind, decision.one, decision.other, decision.further, decision.undoes)
         waiting = (d for d in known.circle.decisions if d.standing is Standing.PROPOSED)
-        if any((d.kind, d.one, d.other, d.undoes) == same for d in waiting):
+        if any((d.kind, d.one, d.other, d.further, d.undoes) == same for d in waiting):
             raise StateConflict("this waits for a second person already")
         proposed = replace(decision, standing=Standing.PROPOSED)
         changes = self._announced(known, Changes(), self._told(AuditAction.IDENTITY_DECISION_PROPOSED, proposed))

@@ -132,6 +132,7 @@ def decision_shown(decision: Decision, *, reveal: bool = False, late: datetime |
         "standing": decision.standing,
         "identity": decision.one,
         "other": decision.other or None,
+        "further": list(decision.further),
         "subject": decision.subject or None,
         "undoes": decision.undoes or None,
         "discordant": list(decision.discordant),
@@ -146,12 +147,12 @@ def decision_shown(decision: Decision, *, reveal: bool = False, late: datetime |
     }
 
 
-def outcome_shown(outcome: Outcome, *, done: bool) -> dict[str, Any]:
-    """Give what an act of the desk did, or would do."""
+def outcome_shown(outcome: Outcome, *, done: bool, late: datetime) -> dict[str, Any]:
+    """Give what an act of the desk did, or would do; a request from before an instant is overdue."""
     told = [{"item": i.id, "secretariat": i.secretariat, "state": i.state, "version": i.version} for i in outcome.told]
     return {
         "done": done,
-        **decision_shown(outcome.decision),
+        **decision_shown(outcome.decision, late=late),
         "items": list(outcome.items),
         "already_told": told,
         "stays": outcome.stays,

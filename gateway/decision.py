@@ -40,6 +40,9 @@ class DecisionKind(StrEnum):
 OF_TWO = frozenset({DecisionKind.LINK, DecisionKind.NOT_SAME, DecisionKind.REQUEST_MERGE})
 """Decisions on two records; any other is on one."""
 
+MOST_FURTHER = 50
+"""Records of which one act decides beside two."""
+
 REQUESTS = frozenset({DecisionKind.REQUEST_MERGE, DecisionKind.REQUEST_FLAG})
 """Kinds by which admissions is asked to do something, and which end when it has."""
 
@@ -94,6 +97,7 @@ class Decision:
         undone_second: who approved that, where a second person was needed.
         subject: the attribute that admissions is to set, or the secretariat that is asked.
         undoes: number of the decision that this one is to undo.
+        further: the records beside the other one that are not its person either, by one act.
 
     """
 
@@ -117,6 +121,7 @@ class Decision:
     undone_second: str = ""
     subject: str = ""
     undoes: int = 0
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +274,8 @@ def weighed(circle: Circle, asked: Decision, fresh: str) -> Decision:
 def needs_second(circle: Circle, decision: Decision, told: Collection[str]) -> bool:
     """Whether a decision, with all that it does, is proposed until a second person approves it.
 
-    A link against a strict trait, a record that leaves after others were told of what it concerns, and a collision.
+    A link against a strict trait, a record that leaves after others were told of what it concerns, a collision, and
+    what is decided of many records at once.
 
     Args:
         circle: as it was.
@@ -281,7 +287,7 @@ def needs_second(circle: Circle, decision: Decision, told: Collection[str]) -> b
         return True
     if decision.kind is DecisionKind.UNLINK:
         return not left_by(circle.family(decision.one), {m.identity for m in decision.moves}).isdisjoint(told)
-    return bool(decision.discordant)
+    return bool(decision.discordant or decision.further)
 
 
 def left_by(family: Sequence[Identity], leaving: Collection[str]) -> set[str]:
@@ -304,6 +310,8 @@ def _require_fitting(asked: Decision) -> None:
         raise StateConflict("one record is expected")
     if asked.subject and asked.kind not in {DecisionKind.REQUEST_FLAG, DecisionKind.ASK}:
         raise StateConflict("neither a flag nor a secretariat belongs to this decision")
+    if asked.further and (asked.kind is not DecisionKind.NOT_SAME or len(asked.further) > MOST_FURTHER):
+        raise StateConflict(f"at most {MOST_FURTHER} further records are expected, and of not-same alone")
 
 
 def _link(circle: Circle, asked: Decision) -> Decision:
@@ -327,13 +335,16 @@ def _link(circle: Circle, asked: Decision) -> Decision:
 
 
 def _not_same(circle: Circle, asked: Decision) -> Decision:
-    _require_in_force(circle, asked)
-    one, other = circle.record(asked.one), circle.record(asked.other)
-    if one.person == other.person:
-        raise StateConflict("the two are one person: unlink the one that is not")
-    if apart(one, other) and settled(one, other):
-        raise StateConflict("it is decided already that they are not the same")
-    return replace(asked, pairs=((one.id, other.id),), prints=_prints(one, other))
+    one, others = circle.record(asked.one), (asked.other, *asked.further)
+    if len({asked.one, *others}) <= len(others):
+        raise StateConflict("records are expected, each once")
+    for other in map(circle.record, others):
+        _require_in_force(circle, replace(asked, other=other.id))
+        if one.person == other.person:
+            raise StateConflict("the two are one person: unlink the one that is not")
+        if apart(one, other) and settled(one, other):
+            raise StateConflict("it is decided already that they are not the same")
+    return replace(asked, pairs=tuple((one.id, o) for o in others), prints=_prints(one, *map(circle.record, others)))
 
 
 def _unlink(circle: Circle, asked: Decision, fresh: str) -> Decision:
@@ -380,7 +391,7 @@ def _require_flag(circle: Circle, asked: Decision) -> None:
 
 def _require_freezable(circle: Circle, asked: Decision) -> None:
     one = circle.record(asked.one)
-    if one.retired:
+    if one.retired and asked.kind is DecisionKind.FREEZE:
         raise StateConflict("admissions has retired this number: name the one into which it was merged")
     if one.frozen is (asked.kind is DecisionKind.FREEZE):
         raise StateConflict("the record is frozen already" if one.frozen else "the record is not frozen")

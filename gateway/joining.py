@@ -90,7 +90,7 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
     if retired is None:
         patient = Patient((fact.retired,), fact.patient.traits)
         retired = create(act, patient, fact.retired, person=survivor.person, vouched=True)
-    elif retired.retired and found_stale(act, retired):
+    elif _is_overtaken(act, survivor, retired) or (retired.retired and found_stale(act, retired)):
         return survivor
     elif survivor.retired and not retired.retired and retired.person == survivor.person:
         if survivor.told.makes_stale(act.source.id, act.message, act.told_at, act.claimed_at):
@@ -99,6 +99,16 @@ def merge(act: Act, fact: PatientMerged) -> Identity:
         act.state.put_identity(survivor)
     _retire(act, survivor, retired)
     return survivor
+
+
+def _is_overtaken(act: Act, survivor: Identity, retired: Identity) -> bool:
+    """Whether a merge that is processed again was taken back since, and its survivor is somebody else's by now."""
+    again = act.message < retired.told.message
+    overtaken = again and survivor.retired and not retired.retired and survivor.person != retired.person
+    if overtaken:
+        act.count("stale")
+        act.record(AuditAction.FACT_STALE, patients=(survivor.id, retired.id))
+    return overtaken
 
 
 def require_vouched(act: Act, patient: Patient, former: Identifier) -> None:

@@ -112,6 +112,7 @@ class Needs:
         patients: by authority and value of the identifier that finds them, the patients whose like is to be found,
             unless admissions vouches for the record that is stored.
         anybody: their like is to be found though admissions vouches for them.
+        corrected: those of them whom a correction tells of: their like is found in any case.
 
     """
 
@@ -121,11 +122,16 @@ class Needs:
     directory: frozenset[EntryKey] = frozenset()
     patients: Mapping[tuple[str, str], tuple[Patient, ...]] = field(default_factory=dict)
     anybody: bool = False
+    corrected: frozenset[Patient] = frozenset()
 
     def search_keys(self, vouched: Collection[tuple[str, str]]) -> frozenset[Key]:
-        """Give the blocking keys of the patients, but those that admissions vouches for (unless anybody counts)."""
-        left_out = () if self.anybody else vouched
-        those = (p for pair, patients in self.patients.items() if pair not in left_out for p in patients)
+        """Give the blocking keys of the patients, but those whom admissions vouches for and does not correct (unless anybody counts)."""
+        those = (
+            patient
+            for pair, patients in self.patients.items()
+            for patient in patients
+            if self.anybody or pair not in vouched or patient in self.corrected
+        )
         return frozenset(key for patient in those for key in search_keys(patient))
 
 
@@ -213,7 +219,14 @@ def needs(jobs: Sequence[Job], site: Site | None = None) -> Needs:
                 foci.update(_beside(fact))
                 directory.update(_people(fact))
     patients = _patients(jobs, site.admissions_domains) if site is not None and site.matching is not None else {}
-    return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory), patients)
+    corrected = frozenset(fact.patient for fact in _corrections(jobs)) if patients else frozenset[Patient]()
+    return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory), patients, corrected)
+
+
+def _corrections(jobs: Sequence[Job]) -> Iterator[PatientReported]:
+    for job in jobs:
+        if not isinstance(job.translation, GatewayError):
+            yield from (f for f in job.translation.facts if isinstance(f, PatientReported) and f.correction)
 
 
 def _patients(jobs: Sequence[Job], domains: Collection[str]) -> dict[tuple[str, str], tuple[Patient, ...]]:

@@ -213,9 +213,10 @@ def _told_by_admissions(act: Act, patient: Patient, record: Identity, *, correct
         return doubt_about(act, patient, record, contradicted)
     told = _corrected(patient, record.patient) if correction else _completed(patient, record.patient)
     updated = _update(act, told, record, contradicted)
-    if updated.ins != record.ins:
-        ask_about_ins(act, updated)
-    return updated
+    if updated.ins != record.ins and ask_about_ins(act, updated):
+        return updated
+    same = updated.patient.traits == record.patient.traits and updated.ins == record.ins
+    return _compare(act, updated) if correction and not same else updated
 
 
 def _corrected(patient: Patient, held: Patient) -> Patient:

@@ -7,6 +7,7 @@ from adapters.cli.identity_evaluate import evaluate
 from adapters.cli.identity_load import load
 from adapters.cli.identity_models import models, train
 from adapters.cli.identity_scan import scan
+from adapters.cli.identity_stats import stats
 
 
 @click.group()
@@ -20,5 +21,5 @@ def identity() -> None:
     """
 
 
-for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate, load, scan, train, models):
+for command in (*identity_desk.COMMANDS, *identity_decisions.COMMANDS, evaluate, load, scan, stats, train, models):
     identity.add_command(command)

@@ -1,13 +1,13 @@
 """`gateway identity decide` and `undo`: what the identity desk decides, each with a reason, a preview and ``--yes``."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
 from adapters.cli.output import json_option, print_json, print_table
 from adapters.cli.reason import decision_option
-from adapters.cli.session import session
+from adapters.cli.session import Session, session
 from adapters.identity_operations import Outcome
 from adapters.identity_view import is_overdue, outcome_shown
 from adapters.pipeline import identity_operations
@@ -28,20 +28,26 @@ _Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 def _command(kind: DecisionKind, says: str, example: str, *names: str, subject: _Decorator | None = None) -> None:
     """Make a decision a command: the records named, a reason, --yes and --json."""
 
-    def run(reason: str, *, yes: bool, as_json: bool, subject: str = "", **records: str) -> None:
-        one, other = (*records.values(), "")[:2]
+    def run(reason: str, *, yes: bool, as_json: bool, subject: str = "", **records: str | tuple[str, ...]) -> None:
+        named = [i for given in records.values() for i in ((given,) if isinstance(given, str) else given)]
+        one, other, *further = (*named, "")[: max(len(named), 2)]
         with session() as current:
             operations = identity_operations(current.assembly, current.principal)
-            outcome = operations.decide(kind, one, other, reason, subject=subject, really=yes)
-        _say(outcome, done=yes, as_json=as_json)
+            outcome = operations.decide(kind, one, other, reason, further=further, subject=subject, really=yes)
+        _say(outcome, current, done=yes, as_json=as_json)
 
     run.__doc__ = f"{says}\n\n\b\nExample:\n  gateway identity decide {kind} {example} --yes\n"
     options: list[_Decorator] = [json_option, _yes, decision_option, *([subject] if subject else [])]
-    arguments: list[_Decorator] = [click.argument(name) for name in reversed(names)]
+    arguments: list[_Decorator] = [_argument(name) for name in reversed(names)]
     command: Callable[..., None] = run
     for decorate in options + arguments:
         command = decorate(command)
     decide.command(kind.value)(command)
+
+
+def _argument(name: str) -> _Decorator:
+    """Give the argument that names a record; with dots, that names one or more."""
+    return click.argument(name.rstrip("."), nargs=-1 if name.endswith("...") else 1, required=True)
 
 
 _command(
@@ -53,10 +59,11 @@ _command(
 )
 _command(
     DecisionKind.NOT_SAME,
-    "The two are not one person; it is not asked again unless a strict trait changes.",
+    "The two are not one person; it is not asked again unless a strict trait changes. Of several others at once, it is"
+    " proposed to a second person.",
     'ID OTHER --reason "two sisters"',
     "identity",
-    "other",
+    "other...",
 )
 _command(
     DecisionKind.UNLINK,
@@ -112,7 +119,7 @@ def approve(decision: int, *, yes: bool, as_json: bool) -> None:
     """
     with session() as current:
         outcome = identity_operations(current.assembly, current.principal).approve(decision, really=yes)
-    _say(outcome, done=yes, as_json=as_json)
+    _say(outcome, current, done=yes, as_json=as_json)
 
 
 @click.command()
@@ -131,7 +138,7 @@ def undo(decision: int, reason: str, *, yes: bool, as_json: bool) -> None:
     """
     with session() as current:
         outcome = identity_operations(current.assembly, current.principal).undo(decision, reason, really=yes)
-    _say(outcome, done=yes, as_json=as_json)
+    _say(outcome, current, done=yes, as_json=as_json)
 
 
 def print_decisions(decisions: list[Decision], zone: str, *, late: datetime | None = None) -> None:
@@ -156,10 +163,10 @@ def _decision_row(decision: Decision, late: datetime | None) -> dict[str, object
     }
 
 
-def _say(outcome: Outcome, *, done: bool, as_json: bool) -> None:
+def _say(outcome: Outcome, current: Session, *, done: bool, as_json: bool) -> None:
     decision = outcome.decision
     if as_json:
-        print_json(outcome_shown(outcome, done=done))
+        print_json(outcome_shown(outcome, done=done, late=datetime.now(UTC) - current.assembly.site.desk_limit))
     else:
         number = f" {decision.number}" if done else ""
         click.echo(f"décision{number} : {text('decision', decision.kind)}, {text('standing', decision.standing)}")

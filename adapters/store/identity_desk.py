@@ -1,11 +1,11 @@
 """The identity desk's side of the store: open questions, whole persons with what was decided of them, and decisions."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, Text, cast, exists, literal, select, tuple_
+from sqlalchemy import Connection, Table, Text, case, cast, exists, func, literal, select, tuple_
 
 from adapters.store import rows, schema
 from adapters.store.alike import Scanned, scan
@@ -54,6 +54,30 @@ class OpenQuestion:
     item: WorkItem
     question: Question
     record: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Open questions of one kind: their title, how many, of these late ones, and when the oldest was asked."""
+
+    title: str
+    questions: int
+    late: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the identity desk has to do and has done, in numbers and without a person.
+
+    Attributes:
+        questions: open ones, by title.
+        decisions: how many, by kind and where they stand.
+
+    """
+
+    questions: Sequence[Waiting]
+    decisions: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +230,22 @@ class IdentityDesk:
             statement = statement.where(tuple_(*place) < tuple_(told, record))
         with self._database.read() as connection:
             return [rows.identity(dict(row)) for row in connection.execute(statement).mappings()]
+
+    def tally(self, secretariats: Collection[str], before: datetime) -> Tally:
+        """Count open questions and decisions; a question is late that was asked before an instant."""
+        late = func.sum(case((_item.c.created_at < before, 1), else_=0))
+        asked = (
+            select(_item.c.title, func.count(), late, func.min(_item.c.created_at))
+            .where(_item.c.secretariat.in_(secretariats), _item.c.state.in_(_OPEN), _item.c.kind == ItemKind.IDENTITY)
+            .group_by(_item.c.title)
+        )
+        made = select(_decision.c.kind, _decision.c.standing, func.count()).group_by(
+            _decision.c.kind, _decision.c.standing
+        )
+        with self._database.read() as connection:
+            questions = [Waiting(*row) for row in connection.execute(asked.order_by(_item.c.title))]
+            decisions = {(kind, standing): count for kind, standing, count in connection.execute(made)}
+        return Tally(questions, decisions)
 
     def decisions(self, standing: Standing, kind: DecisionKind | None, limit: int, after: int = 0) -> list[Decision]:
         """Give decisions that stand so, after a number; of requests and freezes, those that still hold."""

@@ -38,7 +38,7 @@ from adapters.web import openapi
 from adapters.web.admission import admitted
 from adapters.web.exchange import Handler, media_type, read_body, refusal_headers, route
 from gateway.audit import AuditAction
-from gateway.decision import OF_TWO, Decision, DecisionKind, Standing
+from gateway.decision import MOST_FURTHER, OF_TWO, Decision, DecisionKind, Standing
 from gateway.errors import DecidedMeanwhile, FieldMissing, GatewayError, ResourceNotFound, SenderError
 from gateway.focus import Doubt
 from gateway.identity import Identity
@@ -93,6 +93,7 @@ class Asked(_Strict):
     kind: DecisionKind
     identity: _Id
     other: _Id | None = None
+    further: Annotated[tuple[_Id, ...], Field(max_length=MOST_FURTHER)] = ()
     subject: Annotated[str, Field(max_length=64)] = ""
     reason: str
 
@@ -300,19 +301,19 @@ class _Desk:
                 asked.identity,
                 asked.other or "",
                 asked.reason,
+                further=asked.further,
                 subject=asked.subject,
                 really=really,
                 expects=expects,
             )
 
-        return _done(await run_in_threadpool(do), really=really, made=True)
+        return self._done(await run_in_threadpool(do), really=really, made=True)
 
     async def _approve(self, request: Request, *, really: bool) -> Response:
         acts = await self._acts(request, AuditAction.IDENTITY_DECISION_APPROVED)
         number, expects = _number(request), _expects(request)
-        return _done(
-            await run_in_threadpool(lambda: acts.approve(number, really=really, expects=expects)), really=really
-        )
+        outcome = await run_in_threadpool(lambda: acts.approve(number, really=really, expects=expects))
+        return self._done(outcome, really=really)
 
     async def _undo(self, request: Request, *, really: bool) -> Response:
         acts = await self._acts(request, AuditAction.IDENTITY_DECISION_UNDONE)
@@ -321,23 +322,27 @@ class _Desk:
         def do() -> Outcome:
             return acts.undo(number, asked.reason, really=really, expects=expects)
 
-        return _done(await run_in_threadpool(do), really=really)
+        return self._done(await run_in_threadpool(do), really=really)
 
     def _shown(self, decision: Decision, *, reveal: bool = False) -> dict[str, Any]:
-        return decision_shown(decision, reveal=reveal, late=self.clock() - self.site.desk_limit)
+        return decision_shown(decision, reveal=reveal, late=self._late)
+
+    @property
+    def _late(self) -> datetime:
+        """When a request that is overdue by now was made at the latest."""
+        return self.clock() - self.site.desk_limit
+
+    def _done(self, outcome: Outcome, *, really: bool, made: bool = False) -> Response:
+        """Give the answer to an act; a new decision that is only previewed has no number yet."""
+        shown = outcome_shown(outcome, done=really, late=self._late)
+        if not really:
+            return _json(shown | ({"decision": None} if made else {}), version=outcome.version)
+        headers = {"Location": f"/identity/decisions/{outcome.decision.number}"} if made else {}
+        return _json(shown, 201 if made else 200, headers)
 
     async def _acts(self, request: Request, act: AuditAction) -> IdentityOperations:
         """Give the acts of whoever the request acts for; one that does not say it is refused, which is audited."""
         return self.operations(await admitted(request, self.site, self.trail, self.clock(), act))
-
-
-def _done(outcome: Outcome, *, really: bool, made: bool = False) -> Response:
-    """Give the answer to an act; a new decision that is only previewed has no number yet."""
-    shown = outcome_shown(outcome, done=really)
-    if not really:
-        return _json(shown | ({"decision": None} if made else {}), version=outcome.version)
-    headers = {"Location": f"/identity/decisions/{outcome.decision.number}"} if made else {}
-    return _json(shown, 201 if made else 200, headers)
 
 
 def _json(

@@ -216,6 +216,7 @@ _DECISION = {
     "standing": {"enum": sorted(Standing)},
     "identity": _TEXT,
     "other": _MAYBE_TEXT,
+    "further": {**_TEXTS, "description": "records beside the other one that are not its person either"},
     "subject": {**_MAYBE_TEXT, "description": "the flag requested, or the secretariat asked"},
     "undoes": {"type": ["integer", "null"], "description": "the decision that is undone once approved"},
     "discordant": _TEXTS,

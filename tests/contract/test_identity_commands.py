@@ -115,3 +115,26 @@ def test_a_record_says_where_its_traits_came_from_and_is_listed_for_what_is_nota
     assert json.loads(gateway("list", "--about", "twins", "--json")[1]) == {"about": "twins", "records": []}
     assert gateway("list", "--about", "twins", "--kind", "unknown")[0] == 2
     assert "à noter" in gateway("list", "--about", "homonyms")[1]
+
+
+def test_what_the_desk_has_to_do_and_has_done_is_told_in_numbers(gateway):
+    """Open questions, late ones, and decisions by where they stand; nobody is named."""
+    (question,) = asked(gateway)
+    told = json.loads(gateway("stats", "--json")[1])
+    (waiting,) = told["questions"]
+    assert (waiting["question"], waiting["open"], waiting["late"]) == ("identity.collision", 1, 0)
+    assert told["decisions"] == []
+    gateway("decide", "not-same", question["identity"], question["other"], "--reason", "two sisters", "--yes")
+    gateway("undo", "1", "--reason", "an error", "--yes")
+    told = json.loads(gateway("stats", "--json")[1])
+    assert told["decisions"] == [{"decision": "not-same", "proposed": 0, "in-force": 0, "undone": 1}]
+    exit_code, printed = gateway("stats")
+    assert (exit_code, "ouvertes" in printed, question["identity"] in printed) == (0, True, False)
+
+
+def test_many_records_are_decided_on_by_one_act(gateway):
+    """Of several others at once it is proposed to a second person; one decision names them all."""
+    (question,) = asked(gateway)
+    arguments = ("decide", "not-same", question["identity"], question["other"], question["other"])
+    assert gateway(*arguments, "--reason", "sisters", "--yes")[0] == 1
+    assert gateway("decide", "not-same", question["identity"], "--reason", "sisters", "--yes")[0] == 2

@@ -492,3 +492,21 @@ async def test_a_request_to_merge_is_followed_among_the_records_until_admissions
     assert {r["identity"] for r in followed} == {one, other}
     store.process(merge("C3", "8002", "8001", when=5), merge("C4", "8001", "8002", when=6))
     assert (await desk.call("GET", "/identity/records?about=merges-to-follow")).json()["records"] == []
+
+
+async def test_several_records_are_parted_by_one_decision_of_two(desk):
+    """It is proposed, approved and undone as one; a request that is overdue says so in the answer to its undoing."""
+    store = desk.store
+    store.process(*(patient_told(f"C{n}", f"80{n}", born=f"195{n}0101") for n in range(3)))
+    record = schema.identity.c
+    one, other, third = (r.id for r in store.rows(select(record.id).order_by(record.value)))
+    asked = {"kind": "not-same", "identity": one, "other": other, "further": [third], "reason": "three sisters"}
+    made = (await desk.call("POST", "/identity/decisions", asked)).json()
+    assert (made["standing"], made["further"]) == ("proposed", [third])
+    assert (await desk.call("POST", "/identity/decisions", asked)).status_code == 409
+    approved = await desk.call("POST", f"/identity/decisions/{made['decision']}/approval", by="omar")
+    assert (approved.json()["standing"], approved.json()["overdue"]) == ("in-force", False)
+    linking = {"kind": "request-merge", "identity": one, "other": third, "reason": "a double"}
+    assert (await desk.call("POST", "/identity/decisions", linking)).status_code == 201
+    undo = f"/identity/decisions/{made['decision']}/undo"
+    assert (await desk.call("POST", undo, {"reason": "an error"})).json()["standing"] == "undone"

@@ -132,6 +132,33 @@ def test_not_the_same_is_settled_until_a_strict_trait_changes():
     assert joined(decide(undo(ruled, 1), LINK, "adm", "lab"), "adm", "lab")
 
 
+def test_many_are_not_one_person_by_one_act_of_two():
+    """One decision rules on each pair, needs a second person, and is undone as a whole."""
+    known = circle(ADM, LAB, RIS)
+    asked = Decision(1, NOT_SAME, "adm", "lab", "nadia", NOW, "three sisters", further=("ris",))
+    decided = weighed(known, asked, "fresh")
+    assert decided.pairs == (("adm", "lab"), ("adm", "ris"))
+    assert needs_second(known, decided, ())
+    after = enacted(known, decided)
+    assert all(apart(after.identities["adm"], after.identities[other]) for other in ("lab", "ris"))
+    assert not apart(after.identities["lab"], after.identities["ris"])
+    back = undone(after, 1, "nadia", NOW, "a test").circle
+    assert not any(apart(back.identities["adm"], back.identities[other]) for other in ("lab", "ris"))
+    for wrong in (replace(asked, further=("lab",)), replace(asked, further=("adm",)), replace(asked, kind=LINK)):
+        with pytest.raises(StateConflict):
+            weighed(known, wrong, "fresh")
+
+
+def test_what_admissions_retired_while_it_was_frozen_is_lifted_all_the_same():
+    """A number merged away is frozen no more by anybody, but what is frozen may be let go."""
+    frozen = enacted(circle(ADM, LAB), Decision(1, FREEZE, "adm", "", "nadia", NOW, "two people", prints={"adm": "x"}))
+    gone = replace(frozen, identities={**frozen.identities, "adm": replace(frozen.identities["adm"], retired=True)})
+    lifted = enacted(gone, weighed(gone, Decision(2, LIFT, "adm", "", "nadia", NOW, "one person"), "fresh"))
+    assert not lifted.identities["adm"].frozen
+    with pytest.raises(StateConflict):
+        weighed(lifted, Decision(3, FREEZE, "adm", "", "nadia", NOW, "again"), "fresh")
+
+
 def test_an_unlinked_record_stays_apart_from_its_former_family():
     """It has a person of its own, and no link brings it back before the decision is undone."""
     apart_ = decide(decide(circle(ADM, LAB), LINK, "lab", "adm"), UNLINK, "lab")

@@ -118,6 +118,20 @@ def test_a_provisional_record_that_learns_traits_is_compared_again():
 # -- what hinders ------------------------------------------------------------------------------------------------------
 
 
+def test_a_vouched_identity_is_compared_again_once_admissions_has_corrected_it():
+    """Whom a correction makes like a department's record is asked about; one that changes no trait asks nothing."""
+    gateway = matching(automatic=False)
+    gateway.send(result(patient(LAB_7, of=RARE)), source=TRUSTED)
+    gateway.send(told(patient(ipp("1"), of=PAUL)))
+    assert asked(gateway, LAB_7).doubt is Doubt.UNKNOWN
+    gateway.send(told(patient(ipp("1"), of=PAUL), correction=True))
+    assert gateway.question(gateway.identity(ipp("1"))) is None
+    gateway.send(told(patient(ipp("1"), of=RARE), correction=True))
+    assert asked(gateway, ipp("1")).doubt is Doubt.LINK_PROPOSED
+    assert asked(gateway, ipp("1")).other == gateway.identity(LAB_7).id
+    assert not joined(gateway, ipp("1"), LAB_7)
+
+
 def test_a_site_that_has_not_said_so_is_asked():
     """By default every match is a question: link proposed, delivered at once on a record of its own."""
     gateway = matching(automatic=False)
