@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
+from adapters.audited import called_from
 from adapters.intake import GroupCommit
 from adapters.store.audit import AuditTrail
 from adapters.store.inbox import Inbox
@@ -57,14 +58,14 @@ class StoredExchange:
         """Give the appointment with this id (audited)."""
         principal.require(Right.APPOINTMENT_READ)
         found = await _in_thread(self._worklist.appointment, appointment_id)
-        await self._audit(principal.id, AuditAction.APPOINTMENT_READ, [found] if found else [])
+        await self._audit(principal, AuditAction.APPOINTMENT_READ, [found] if found else [])
         return found
 
     async def appointments(self, principal: Principal, identifier: Identifier) -> Sequence[StoredAppointment]:
         """Give the appointments that this business identifier finds (audited)."""
         principal.require(Right.APPOINTMENT_READ)
         found = await _in_thread(self._worklist.appointments, identifier)
-        await self._audit(principal.id, AuditAction.APPOINTMENT_SEARCHED, found)
+        await self._audit(principal, AuditAction.APPOINTMENT_SEARCHED, found)
         return found
 
     async def refused(self, principal_id: str, act: str) -> None:
@@ -72,10 +73,18 @@ class StoredExchange:
         event = AuditEvent(datetime.now(UTC), AuditAction.ACCESS_REFUSED, principal_id, detail={"act": act})
         await _in_thread(self._trail.record, event)
 
-    async def _audit(self, principal: str, action: AuditAction, found: Sequence[StoredAppointment]) -> None:
+    async def _audit(self, principal: Principal, action: AuditAction, found: Sequence[StoredAppointment]) -> None:
         entities = tuple(f"appointment/{each.id}" for each in found)
         patients = tuple(dict.fromkeys(await _in_thread(self._worklist.identities_of, [f.id for f in found])))
-        event = AuditEvent(datetime.now(UTC), action, principal, patients, entities=entities)
+        event = AuditEvent(
+            datetime.now(UTC),
+            action,
+            principal.id,
+            patients,
+            entities=entities,
+            correlation=principal.reference,
+            detail=called_from(principal),
+        )
         await _in_thread(self._trail.record, event)
 
 

@@ -1,7 +1,7 @@
 """What may be asked of the audit trail: each answer needs a right, and is itself an act that the trail keeps."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -150,13 +150,12 @@ class AuditOperations(Audited):
 
     # -- FHIR (ITI-81) ---------------------------------------------------------------------------------------------
 
-    def find(self, search: AuditSearch, raw: bytes, reference: str) -> Found:
+    def find(self, search: AuditSearch, raw: bytes) -> Found:
         """Give a page of AuditEvents (audited).
 
         Args:
             search: what is asked.
             raw: the query as it came, of which the trail keeps the SHA-256.
-            reference: the client's own (X-Request-Id).
 
         """
         self.require(Right.AUDIT_READ, AuditAction.AUDIT_SEARCHED)
@@ -167,12 +166,13 @@ class AuditOperations(Audited):
         shown, cursor = _taken(page, search, query)
         total = (0 if nothing else self._total(query, search)) if search.total and search.cursor is None else None
         found = Found(self._rendered(shown, search.view), identities, total, cursor)
-        self._tell(
-            identities or (), (), reference, found=len(shown), query=hashlib.sha256(raw).hexdigest(), view=search.view
+        query_hash = hashlib.sha256(raw).hexdigest()
+        self._record(
+            AuditAction.AUDIT_SEARCHED, patients=identities or (), found=len(shown), query=query_hash, view=search.view
         )
         return found
 
-    def read(self, number: int, logical_id: str, reference: str) -> dict[str, Any]:
+    def read(self, number: int, logical_id: str) -> dict[str, Any]:
         """Give the AuditEvent with this logical id (audited).
 
         Raises:
@@ -183,14 +183,11 @@ class AuditOperations(Audited):
         events = self._trail.page(AuditQuery(event=number, limit=1)).events
         shown = [(event, share) for event in events for share in shares(event, View.BALP) if share[0] == logical_id]
         patients = [patient for _, share in shown for patient in share[1]]
-        self._tell(patients, [f"audit/{number}"] if shown else [], reference, found=len(shown), view=View.BALP)
+        entities = [f"audit/{number}"] if shown else []
+        self._record(AuditAction.AUDIT_SEARCHED, patients=patients, entities=entities, found=len(shown), view=View.BALP)
         if not shown:
             raise ResourceNotFound("no audit event has this id")
         return self._rendered(shown, View.BALP)[0]
-
-    def _tell(self, patients: Collection[str], entities: Collection[str], reference: str, **detail: str | int) -> None:
-        event = self._event(AuditAction.AUDIT_SEARCHED, patients=patients, entities=entities)
-        self._trail.record(replace(event, correlation=reference, detail=detail))
 
     def _records(self, search: AuditSearch) -> tuple[str, ...] | None:
         """Give the ids of the records for which all conditions on patients hold; None if there is none."""

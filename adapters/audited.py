@@ -58,7 +58,20 @@ class Audited:
         entities: Iterable[str] = (),
         **detail: str | int | bool,
     ) -> AuditEvent:
+        acting = self._principal
         touched = tuple(dict.fromkeys(patients))
         return AuditEvent(
-            datetime.now(UTC), action, self._principal.id, touched, message, tuple(entities), detail=detail
+            datetime.now(UTC),
+            action,
+            acting.id,
+            touched,
+            message,
+            tuple(entities),
+            acting.reference,
+            detail | called_from(acting),
         )
+
+
+def called_from(principal: Principal) -> dict[str, str]:
+    """Give the detail that says where somebody calls from; nothing on this machine."""
+    return {"address": principal.address} if principal.address else {}

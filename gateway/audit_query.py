@@ -39,6 +39,7 @@ class AuditQuery:
         actions: exact actions, one of which it must be; None: whatever it is.
         principals: who may have acted; None: whoever did.
         entities: what it touched, as ``kind/id``, one of which it must name; None: whatever it touched.
+        addresses: network addresses, from one of which it was done; None: wherever from.
         holding: parts (``patients``, ``entities``, ``correlation``) one of which it must have; None: whatever it has.
         event: the event's own number; None: whichever.
         until_event: none with a higher number: what was written since is not looked at.
@@ -60,6 +61,7 @@ class AuditQuery:
     actions: tuple[str, ...] | None = None
     principals: tuple[str, ...] | None = None
     entities: tuple[str, ...] | None = None
+    addresses: tuple[str, ...] | None = None
     holding: tuple[str, ...] | None = None
     event: int | None = None
     until_event: int | None = None

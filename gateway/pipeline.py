@@ -125,7 +125,10 @@ class Needs:
     corrected: frozenset[Patient] = frozenset()
 
     def search_keys(self, vouched: Collection[tuple[str, str]]) -> frozenset[Key]:
-        """Give the blocking keys of the patients, but those whom admissions vouches for and does not correct (unless anybody counts)."""
+        """Give the blocking keys of the patients, but of those whom admissions vouches for and does not correct.
+
+        Where anybody counts, of those as well.
+        """
         those = (
             patient
             for pair, patients in self.patients.items()
@@ -220,7 +223,9 @@ def needs(jobs: Sequence[Job], site: Site | None = None) -> Needs:
                 directory.update(_people(fact))
     patients = _patients(jobs, site.admissions_domains) if site is not None and site.matching is not None else {}
     corrected = frozenset(fact.patient for fact in _corrections(jobs)) if patients else frozenset[Patient]()
-    return Needs(frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory), patients, corrected)
+    return Needs(
+        frozenset(identities), frozenset(ins), frozenset(foci), frozenset(directory), patients, corrected=corrected
+    )
 
 
 def _corrections(jobs: Sequence[Job]) -> Iterator[PatientReported]:

@@ -149,6 +149,8 @@ class Principal:
         secretariats: the secretariats it works for.
         rights: what it may do.
         purpose: purpose of use of this act, e.g. ``TREAT`` or ``HOPERAT`` (HL7 v3 PurposeOfUse).
+        address: network address that it calls from; empty: it is on this machine.
+        reference: its own number of this call (X-Request-Id); empty: it has none.
 
     """
 
@@ -158,6 +160,8 @@ class Principal:
     secretariats: frozenset[str] = field(default_factory=frozenset)
     rights: frozenset[Right] = field(default_factory=frozenset)
     purpose: str = "HOPERAT"
+    address: str = ""
+    reference: str = ""
 
     def require(self, right: Right) -> None:
         """Return when the principal has the right; raise AccessRefused otherwise."""

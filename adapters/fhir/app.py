@@ -27,8 +27,8 @@ from starlette.routing import Route
 
 from adapters.fhir import validation
 from adapters.fhir.exchange import Exchange
-from adapters.fhir.interaction import FhirResponse, asked_by_form, refusal, request_id, require_json
-from adapters.web.exchange import RETRY_SECONDS, Handler, read_body, route, tell
+from adapters.fhir.interaction import FhirResponse, asked_by_form, refusal, require_json
+from adapters.web.exchange import RETRY_SECONDS, Handler, calling, read_body, request_id, route, tell
 from adapters.web.tokens import authenticate
 from gateway.errors import (
     AccessRefused,
@@ -185,7 +185,7 @@ class _Interface:
         except AccessRefused:
             await self.exchange.refused(principal_id, act)
             raise
-        return principal
+        return calling(principal, request)
 
     async def _receive(self, request: Request, act: Interaction) -> Response:
         searching = (Right.APPOINTMENT_READ,) if act == "update" else ()  # its condition is a search, and tells what is

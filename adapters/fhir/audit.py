@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.audit_operations import AuditOperations
-from adapters.fhir.interaction import MAX_FORM, FhirResponse, refusal, request_id
+from adapters.fhir.interaction import MAX_FORM, FhirResponse, refusal
 from adapters.store.audit import AuditTrail
 from adapters.web.admission import admitted
 from adapters.web.exchange import read_body, route
@@ -75,7 +75,7 @@ class _Answers:
         except ValueError:
             raise SenderError(f"at most {MOST_PARAMETERS} parameters in UTF-8 are expected") from None
         search = asked_for(asked, self.site)
-        found = await run_in_threadpool(operations.find, search, query, request_id(request))
+        found = await run_in_threadpool(operations.find, search, query)
         bundle = searchset(
             f"{request.base_url}fhir",
             search,
@@ -92,7 +92,7 @@ class _Answers:
         logical_id: str = request.path_params["id"]
         if (number := logical(logical_id)) is None:
             raise ResourceNotFound("no audit event has this id")
-        return FhirResponse(await run_in_threadpool(operations.read, number, logical_id, request_id(request)))
+        return FhirResponse(await run_in_threadpool(operations.read, number, logical_id))
 
     async def _acts(self, request: Request) -> AuditOperations:
         """Give the answers of whoever the request acts for, once they may have any; a refusal is audited."""

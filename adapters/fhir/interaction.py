@@ -1,6 +1,5 @@
 """What every FHIR interaction shares: resources as answers, refusals as OperationOutcome, searches sent as forms."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,7 +15,6 @@ MAX_FORM = 8 * 1024
 """Bytes of a search sent as a form."""
 
 _MOST_PARAMETERS = 20
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
 
 
@@ -67,9 +65,3 @@ async def asked_by_form(request: Request) -> list[tuple[str, str]]:
     except ValueError:
         raise SenderError("application/x-www-form-urlencoded in UTF-8 is expected") from None
     return [*request.query_params.multi_items(), *asked]
-
-
-def request_id(request: Request) -> str:
-    """Give X-Request-Id if it is of a form that can be kept; else nothing."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else ""

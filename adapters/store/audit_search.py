@@ -60,7 +60,8 @@ def count(connection: Connection, query: AuditQuery) -> Tally | None:
     """Count what matches; None where more would have to be looked at than is bearable (COUNTED)."""
     own = _found_by_index(connection, query)
     source = select(_events.c.id, _events.c.action, _events.c.principal, _events.c.correlation)
-    source = source.add_columns(_events.c.patients, _events.c.entities).where(*_within(query, None))
+    source = source.add_columns(_events.c.patients, _events.c.entities, _events.c.message_id, _events.c.detail)
+    source = source.where(*_within(query, None))
     if own is not None:
         named = intersect(*own).cte("own").prefix_with("MATERIALIZED")
         source = source.join(named, named.c.id == _events.c.id)
@@ -149,8 +150,9 @@ def _within(query: AuditQuery, after: Place | None) -> list[ColumnElement[bool]]
 
 def _is_in_order(query: AuditQuery) -> bool:
     """Whether an index has what is asked for in the order of its time: all of it, or what one actor did."""
-    looked_at = (query.action, query.actions, query.principals, query.entities, query.holding)
-    return all(given in ("", None) for given in looked_at) and query.principal not in schema.OURSELVES
+    narrowed = (query.actions, query.principals, query.entities, query.addresses, query.holding)
+    apart = query.action or query.principal in schema.OURSELVES
+    return not apart and all(given is None for given in narrowed)
 
 
 def _conditions(connection: Connection, columns: _Columns, query: AuditQuery) -> list[ColumnElement[bool]]:
@@ -167,6 +169,8 @@ def _conditions(connection: Connection, columns: _Columns, query: AuditQuery) ->
         found.append(among(connection, columns["principal"], query.principals))
     if query.entities is not None:
         found.append(or_(*(_names(columns["entities"], entity) for entity in query.entities)))
+    if query.addresses is not None:
+        found.append(columns["detail"]["address"].as_string().in_(query.addresses))
     if query.holding is not None:
         found.append(or_(*(cast(columns[part], Text).not_in(("", "[]")) for part in query.holding)))
     return found

@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from adapters.store.audit import AuditTrail
+from adapters.web.exchange import calling
 from adapters.web.tokens import authenticate
 from gateway.audit import AuditAction, AuditEvent
 from gateway.errors import AccessRefused
@@ -28,7 +29,8 @@ async def admitted(request: Request, site: Site, trail: AuditTrail, now: datetim
 
     """
     try:
-        return authenticate(request.headers.get("authorization"), site.access, now, audience=site.id)
+        principal = authenticate(request.headers.get("authorization"), site.access, now, audience=site.id)
+        return calling(principal, request)
     except AccessRefused:
         refused = AuditEvent(now, AuditAction.ACCESS_REFUSED, "", detail={"act": act.value})
         await run_in_threadpool(trail.record, refused)

@@ -5,8 +5,10 @@ under it must not log requests either (uvicorn: ``access_log=False``).
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.errors import GatewayError, LimitExceeded, ProcessingFailed, TroubleError
+from gateway.principal import Principal
 
 MAX_HEADERS = 16 * 1024
 """Bytes of headers; the server bounds what has not come in whole by the same (``h11_max_incomplete_event_size``)."""
@@ -85,6 +88,21 @@ def tell(log: Any, method: str, path: str, status: int, began: float) -> None:
 def named(method: str) -> str:
     """Give a method of HTTP's own; any other word is the sender's."""
     return method if method in _METHODS else "other"
+
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(request: Request) -> str:
+    """Give X-Request-Id if it is of a form that can be kept; else nothing."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else ""
+
+
+def calling(principal: Principal, request: Request) -> Principal:
+    """Give a principal with where this request comes from, and its own number."""
+    address = request.client.host if request.client else ""
+    return replace(principal, address=address, reference=request_id(request))
 
 
 def refusal_headers(error: GatewayError, status: int, headers: Mapping[str, str] | None = None) -> dict[str, str]:

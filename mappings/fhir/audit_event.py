@@ -141,8 +141,14 @@ def _agents(event: AuditEvent, site: Site) -> Iterator[dict[str, Any]]:
     elif event.principal == "gateway":
         yield _agent(site, event.principal, _APPLICATION, requestor=True)
     else:
-        yield _agent(site, event.principal, _SOURCE_ROLE if subject == "source" else _RECIPIENT, requestor=True)
+        agent = _agent(site, event.principal, _SOURCE_ROLE if subject == "source" else _RECIPIENT, requestor=True)
+        address = event.detail.get("address")
+        yield agent | ({"network": {"address": address, "type": _IP_ADDRESS}} if address else {})
         yield _agent(site, "gateway", _DESTINATION_ROLE, requestor=False)
+
+
+_IP_ADDRESS = "2"
+"""R4 network-type."""
 
 
 def _agent(site: Site, principal: str, kind: Code, *, requestor: bool) -> dict[str, Any]:

@@ -279,8 +279,13 @@ class _Reading:
     def read_here(self, _name: str, values: Sequence[str]) -> None:
         self.nothing = self.nothing or self.site.id not in {_last(v) for v in values}
 
+    def read_address(self, name: str, values: Sequence[str]) -> None:
+        if self.query.addresses is not None:
+            _refuse("one of several addresses is said by one parameter", name)
+        self.query = replace(self.query, addresses=tuple(values))
+
     def read_never(self, _name: str, _values: Sequence[str]) -> None:
-        """No event of ours has a network address, a policy or an entity's name."""
+        """No event of ours has a policy or an entity's name."""
         self.nothing = True
 
     def _keep(self, holds: Callable[[Codes], bool]) -> None:
@@ -404,7 +409,7 @@ _CONTROLS: dict[str, _Control] = {
 
 _CONDITIONS: dict[str, _Condition] = {
     "action": _Reading.read_action,
-    "address": _Reading.read_never,
+    "address": _Reading.read_address,
     "agent": _Reading.read_agent,
     "agent-name": _Reading.read_agent_name,
     "agent-role": _Reading.read_agent_role,

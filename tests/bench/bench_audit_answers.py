@@ -165,7 +165,7 @@ def questions(trail: AuditTrail, events: int) -> dict[str, tuple[list[Any], Call
         return len(answers.search(AuditQuery(**query)))
 
     def page(*asked: tuple[str, str]) -> int:
-        return len(answers.find(asked_for(asked, demo_site()), b"", "").resources)
+        return len(answers.find(asked_for(asked, demo_site()), b"").resources)
 
     ever = ("date", "ge2026-01-01")
     return {

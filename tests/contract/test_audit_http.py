@@ -118,9 +118,11 @@ async def test_each_search_is_an_act_of_its_own(http, store):
     (event,) = searches(store)
     assert (event.principal, event.patients, event.correlation) == ("auditor", (identity,), "R-1")
     assert len(str(event.detail["query"])) == 64
+    assert event.detail["address"] == "127.0.0.1"
     assert event.detail["found"] == len(resources(await bundle(http, query))) - 1
     (shown, *_) = resources(await bundle(http, f"{EVER}&subtype={AuditAction.AUDIT_SEARCHED}"))
     assert shown["type"]["code"] == "110101"
+    assert shown["agent"][0]["network"] == {"address": "127.0.0.1", "type": "2"}
 
 
 async def test_a_page_goes_on_behind_the_last_whatever_comes_meanwhile(http, store):
@@ -228,12 +230,17 @@ async def test_by_the_french_profile_an_act_is_one_event(http, store):
         ("date=lt2026-03-02T09:01:00Z", 1),
         ("site=demo&source=demo", 4),
         ("address=10.0.0.1", 0),
+        ("address=10.0.0.7,10.0.0.8&_total=accurate", 1),
+        ("policy=x", 0),
     ],
 )
 async def test_conditions_hold_together(http, store, query, found):
     """Beside the date, whatever is asked for."""
     acts(store, (0, ("p-1",)), (2, ("p-1", "p-2")))
-    store.trail.record(AuditEvent(NOW + timedelta(minutes=9), AuditAction.SERVICE_STARTED, "account:omar"))
+    detail = {"address": "10.0.0.7"}
+    store.trail.record(
+        AuditEvent(NOW + timedelta(minutes=9), AuditAction.SERVICE_STARTED, "account:omar", detail=detail)
+    )
     assert len(await every(http, f"{EVER}&date=lt2026-03-02T09:30:00Z&{query}")) == found
 
 

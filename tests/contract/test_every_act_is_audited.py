@@ -192,8 +192,8 @@ ACTS = {
         "breach": lambda o, _: o.breach("8001", "", EVER, None),
         "anomalies": lambda o, _: o.anomalies(EVER, None, Limits("UTC")),
         "disclose": lambda o, _: o.disclose("8001", None, None),
-        "find": lambda o, _: o.find(asked_for([("date", "2026"), ("patient.identifier", "8001")], HERE), b"", ""),
-        "read": lambda o, w: o.read(w.touching(), str(w.touching()), ""),
+        "find": lambda o, _: o.find(asked_for([("date", "2026"), ("patient.identifier", "8001")], HERE), b""),
+        "read": lambda o, w: o.read(w.touching(), str(w.touching())),
     },
     StoredExchange: {
         "appointment": lambda o, w: o.appointment(NADIA, w.appointment()),
