@@ -1,7 +1,7 @@
 """What may be asked of the audit trail: each answer needs a right, and is itself an act that the trail keeps."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -71,17 +71,25 @@ class AuditOperations(Audited):
         """Give the events that match, oldest first (audited)."""
         self.require(Right.AUDIT_READ, AuditAction.AUDIT_SEARCHED)
         found = self._trail.search(query)
-        patients = self._trail.identities(query.patient) if query.patient else []
-        self._record(AuditAction.AUDIT_SEARCHED, patients=patients, found=len(found))
+        self._record(AuditAction.AUDIT_SEARCHED, patients=self._asked_about(query, found), found=len(found))
         return found
 
     def write(self, query: AuditQuery) -> list[AuditEvent]:
         """Give the events that match, oldest first, to be written down for others (audited as a report)."""
         self.require(Right.AUDIT_REPORT, AuditAction.AUDIT_REPORTED)
         found = self._trail.search(query)
-        patients = self._trail.identities(query.patient) if query.patient else []
+        patients = self._asked_about(query, found)
         self._record(AuditAction.AUDIT_REPORTED, patients=patients, report="search", found=len(found))
         return found
+
+    def _asked_about(self, query: AuditQuery, found: Sequence[AuditEvent]) -> Collection[str]:
+        """Give the records that a question is about: those named, or those of the one thing that it asks about."""
+        if query.patient:
+            return self._trail.identities(query.patient)
+        if query.identities is not None:
+            return query.identities
+        single = query.item or query.correlation or query.message is not None or query.event is not None
+        return sorted({patient for event in found for patient in event.patients}) if single else ()
 
     # -- reports ---------------------------------------------------------------------------------------------------
 
@@ -167,8 +175,9 @@ class AuditOperations(Audited):
         total = (0 if nothing else self._total(query, search)) if search.total and search.cursor is None else None
         found = Found(self._rendered(shown, search.view), identities, total, cursor)
         query_hash = hashlib.sha256(raw).hexdigest()
+        patients = self._asked_about(query, [event for event, _ in shown])
         self._record(
-            AuditAction.AUDIT_SEARCHED, patients=identities or (), found=len(shown), query=query_hash, view=search.view
+            AuditAction.AUDIT_SEARCHED, patients=patients, found=len(shown), query=query_hash, view=search.view
         )
         return found
 

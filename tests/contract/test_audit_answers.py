@@ -121,6 +121,9 @@ def test_a_story_is_told_in_order_in_french(gateway, store):
     account = acts(store, AuditAction.ITEM_CLAIMED)[0].principal
     assert "prise en charge" in gateway("audit", "story", "--actor", account, "--since", "1h")
     assert json.loads(gateway("audit", "story", "--item", item, "--json"))[0]["quoi"] == "tâche créée"
+    searches = acts(store, AuditAction.AUDIT_SEARCHED)
+    assert {len(e.patients) for e in searches[:2]} == {2}
+    assert [bool(e.patients) for e in searches[2:]] == [True, True, False, True]
     gateway("audit", "story", code=2)
     gateway("audit", "story", "--item", item, "--message", "1", code=2)
     assert len(acts(store, AuditAction.AUDIT_SEARCHED)) == 6
