@@ -2,7 +2,14 @@
 
 from typing import Any
 
+from adapters.person_view import person_json
+from adapters.store.convocations import ConvocationView
 from gateway.convocation import Convocation, Convocations
+
+
+def view_json(view: ConvocationView) -> dict[str, Any]:
+    """Give the convocations of an appointment or stay, with their patient."""
+    return {**convocation_json(view.convocations), "patient": person_json(view.person)}
 
 
 def convocation_json(known: Convocations) -> dict[str, Any]:

@@ -7,27 +7,37 @@ from starlette.routing import Route
 
 from adapters.assembly import Assembly
 from adapters.audit_operations import AuditOperations
+from adapters.convocation_operations import ConvocationOperations
 from adapters.fhir import audit, patients, tasks
 from adapters.identity_operations import IdentityOperations
 from adapters.item_operations import ItemOperations
 from adapters.operations import Operations
 from adapters.patient_operations import PatientOperations
 from adapters.pipeline import decider
+from adapters.store.convocations import ConvocationDesk
 from adapters.store.identity_desk import IdentityDesk
 from adapters.store.item_desk import ItemDesk
 from adapters.store.patients import Patients
-from adapters.web import identity_desk
+from adapters.web import convocations, identity_desk
 from gateway.principal import Principal
 
 
 def desk_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:
-    """Give the identity desk's addresses."""
+    """Give the addresses of the identity desk and of the convocations."""
     desk, deciding = IdentityDesk(parts.database, parts.work), decider(parts)
 
     def acts(principal: Principal) -> IdentityOperations:
         return IdentityOperations(principal, desk, parts.trail, deciding)
 
-    return identity_desk.create_routes(acts, parts.trail, parts.site, clock)
+    letters = ConvocationDesk(parts.database, parts.work)
+
+    def convening(principal: Principal) -> ConvocationOperations:
+        return ConvocationOperations(principal, letters, parts.trail, deciding)
+
+    return [
+        *identity_desk.create_routes(acts, parts.trail, parts.site, clock),
+        *convocations.create_routes(convening, parts.trail, parts.site, clock),
+    ]
 
 
 def patient_routes(parts: Assembly, clock: Callable[[], datetime]) -> list[Route]:

@@ -37,6 +37,7 @@ _EFFECTS = (
     schema.focus,
     schema.focus_key,
     schema.waiting_fact,
+    schema.convocation,
     schema.work_item,
     schema.work_item_history,
     schema.audit_event,

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from adapters.cli.item_lines import person_json, person_line
+from adapters.cli.item_lines import person_line
 from adapters.cli.output import json_option, print_json, print_table, said
 from adapters.cli.session import Session, session
 from adapters.convocation_operations import MOST_LETTERS, ConvocationOperations
-from adapters.convocation_view import convocation_json
+from adapters.convocation_view import view_json
 from adapters.store.convocations import ConvocationView
 from gateway.convocation import ConvocationAct, ConvocationKind, ConvocationState
 from gateway.errors import SenderError
@@ -56,14 +56,10 @@ def list_(secretariat: str, states: tuple[str, ...], channel: str, kind: str, li
     with session() as current:
         views = _operations(current).listed(secretariat, states=states, channel=channel, kind=kind, limit=limit)
     if as_json:
-        print_json([_json(view) for view in views])
+        print_json([view_json(view) for view in views])
         return
     columns = ("début", "nature", "envoi", "état", "à faire", "par", "patient", "id")
     print_table(columns, [_row(view) for view in views], current.assembly.site.time_zone)
-
-
-def _json(view: ConvocationView) -> dict[str, Any]:
-    return {**convocation_json(view.convocations), "patient": person_json(view.person)}
 
 
 def _row(view: ConvocationView) -> dict[str, object]:
@@ -93,7 +89,7 @@ def show(id: str, *, as_json: bool) -> None:  # noqa: A002 - the argument's name
     with session() as current:
         view = _operations(current).show(id)
     if as_json:
-        print_json(_json(view))
+        print_json(view_json(view))
         return
     known, zone = view.convocations, current.assembly.site.time_zone
     click.echo(person_line(view.person))
@@ -147,7 +143,7 @@ def print_(secretariat: str, output: Path, limit: int, *, as_json: bool) -> None
     with session() as current:
         printed = _operations(current).print_all(secretariat, keep(output), limit=limit)
     if as_json:
-        print_json({"printed": [_json(view) for view in printed.views], "left_out": printed.left_out})
+        print_json({"printed": [view_json(view) for view in printed.views], "left_out": printed.left_out})
         return
     for view in printed.views:
         click.echo(f"{view.convocations.appointment}  {person_line(view.person)}")
@@ -194,7 +190,7 @@ def _say(act: ConvocationAct, ids: tuple[str, ...], *, as_json: bool) -> None:
 def _outcome(each: str, outcome: ConvocationView | SenderError) -> dict[str, Any]:
     if isinstance(outcome, SenderError):
         return {"id": each, "done": False, "error": outcome.name, "rule": outcome.rule}
-    return {"id": each, "done": True, "convocation": _json(outcome)}
+    return {"id": each, "done": True, "convocation": view_json(outcome)}
 
 
 def _line(outcome: ConvocationView | SenderError) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from adapters.cli.item_lines import person_json, person_line
+from adapters.cli.item_lines import person_line
 from adapters.cli.output import json_option, print_json, print_table
 from adapters.cli.session import session
+from adapters.person_view import person_json
 from adapters.store.orders import ExpectedOrder, ExpectedOrders
 from mappings.texts import text
 

@@ -5,6 +5,7 @@ What is started here is ended here, by its own process id.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from sqlalchemy import text
 from adapters.store.database import Database
 from adapters.store.inbox import Inbox
 from adapters.store.outbox import StoredOutbox
+from mappings.site import DEMO
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -112,7 +114,9 @@ class GatewayFailed(Exception):
     """The gateway did not come up, or did not go."""
 
 
-def write_site(folder: Path, *, suffix: str = "", any_source: bool = False, matching: bool = False) -> Path:
+def write_site(
+    folder: Path, *, suffix: str = "", any_source: bool = False, matching: bool = False, convening: bool = False
+) -> Path:
     """Write a test site's files and give their folder.
 
     Args:
@@ -120,6 +124,7 @@ def write_site(folder: Path, *, suffix: str = "", any_source: bool = False, matc
         suffix: ends each secretariat's id, so that a test may have queues of its own on a shared broker.
         any_source: a last source takes every sender that the others do not.
         matching: records are compared; most messages of these tests have the same traits, and only a number differs.
+        convening: patients are convened, by the demonstration's letters.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,6 +137,10 @@ def write_site(folder: Path, *, suffix: str = "", any_source: bool = False, matc
     }
     for name, content in files.items():
         (folder / f"{name}.toml").write_text(content, encoding="utf-8")
+    if convening:
+        rules = f'sender = ["CHU"]\ncompletion = "entrees{suffix}"\n'
+        (folder / "convocations.toml").write_text(rules, encoding="utf-8")
+        shutil.copytree(DEMO / "letters", folder / "letters", dirs_exist_ok=True)
     return folder
 
 

@@ -269,7 +269,7 @@ def matrix_of(request, tmp_path_factory) -> Iterator[Callable[[str], Matrix]]:
 
 def prepare(name: str, folder: Path, postgres: PostgresServer | None, url: str, broker_url: str) -> Matrix:
     """Let a gateway have the messages that come before, and give the matrix that starts from its database."""
-    site = write_site(folder / "site", suffix=SUFFIX, matching=True)
+    site = write_site(folder / "site", suffix=SUFFIX, matching=True, convening=True)
     with gateway_in(folder, site=site, database_url=url, broker_url=broker_url) as first:
         with Wire(first.mllp) as wire:
             assert {code(wire.ask(raw)) for raw in BEFORE} == {"AA"}
