@@ -16,6 +16,7 @@ from gateway.audit import AuditAction, AuditEvent
 from gateway.convening import Convening, KindRule
 from gateway.convocation import Convocation, ConvocationAct, Convocations, ConvocationState, Printing, acted
 from gateway.convoking import convoke, corresponds, rule_of
+from gateway.demand import BESIDE
 from gateway.dispatch import dispatch
 from gateway.errors import AccessRefused, ResourceNotFound, SenderError, StateConflict, StorageUnavailable
 from gateway.facts import AppointmentReported, VisitReported
@@ -259,23 +260,18 @@ class ConvocationOperations(Audited):
             convoke(act, focus)
         if what in {ConvocationAct.SEND, ConvocationAct.CONFIRM}:
             self._finish(act, appointment)
-        else:
-            dispatch(act, focus, focus)
+        dispatch(act, focus, focus)
         action = AuditAction.CONVOCATION_REPRINTED if again else _ACTS[what][1]
         changes.audit.append(self._told(action, after, live, printing))
         return act.state.convocations[appointment]
 
     def _finish(self, act: Act, appointment: str) -> None:
-        """Be done with the items that asked for it; a planned stay's go on."""
+        """Be done with the principal's items that asked for it; any other that did is withdrawn, a stay's goes on."""
         for item in act.state.items_about(appointment):
-            if item.open and item.kind is ItemKind.CONVOCATION:
-                done = handling.done(item, act.principal)
-                at = max(act.now, item.updated_at)
+            own = item.rule not in BESIDE and self._principal.may_work_for(item.secretariat)
+            if item.open and item.kind is ItemKind.CONVOCATION and own:
+                done, at = handling.done(item, act.principal), max(act.now, item.updated_at)
                 act.state.put_item(replace(done, version=item.version + 1, updated_at=at))
-            elif item.open:
-                focus = act.state.foci[appointment]
-                return dispatch(act, focus, focus)
-        return None
 
     # -- what all acts share ---------------------------------------------------------------------------------------
 

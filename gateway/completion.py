@@ -48,11 +48,14 @@ def completed(fact: ObjectFact, known: ObjectFact | OwnFact | None) -> ObjectFac
 
 _UNSAID: tuple[object, ...] = ("", None, 0, (), frozenset())
 
+_OWN = frozenset({"remarks", "reason_code"})
+"""What a message says of itself: why it cancels is not why another one did."""
+
 _Told = TypeVar("_Told", AppointmentReported, DocumentReported, OrderReported)
 
 
 def _filled(fact: _Told, known: _Told) -> _Told:
-    said = {"remarks", *(fact.emptied if isinstance(fact, AppointmentReported) else ())}
+    said = {*_OWN, *(fact.emptied if isinstance(fact, AppointmentReported) else ())}
     unsaid = (f.name for f in fields(fact) if getattr(fact, f.name) in _UNSAID and f.name not in said)
     empty = {name: getattr(known, name) for name in unsaid}
     return replace(fact, **empty)

@@ -323,7 +323,7 @@ class Convocations:
     @property
     def open(self) -> bool:
         """Whether what is learnt of the patient may still change it."""
-        return self.outcome not in {Outcome.WITHDRAW, Outcome.CLOSE, Outcome.MISS, Outcome.FOLLOW_UP}
+        return self.outcome not in {Outcome.WITHDRAW, Outcome.CLOSE, Outcome.MISS}
 
     @property
     def to_do(self) -> bool:

@@ -25,12 +25,12 @@ from gateway.convocation import (
     holding,
     outcome,
 )
-from gateway.demand import demand
+from gateway.demand import BESIDE, demand
 from gateway.facts import AppointmentReported, VisitReported
 from gateway.focus import Focus
 from gateway.identity import may_be_minor
 from gateway.postal import Correspondent, correspondent
-from gateway.reach import Addressee, Reach, Situation, reach
+from gateway.reach import NEVER, Addressee, Reach, Situation, reach
 from gateway.routing import route
 from gateway.worklist import IN_HOUSE, ItemKind, ItemState
 
@@ -62,7 +62,7 @@ def convoke(act: Act, focus: Focus) -> None:
     if standing is None or (known is None and not _begins(fact, standing, told_at(focus))):
         return
     before = known or _none_yet(focus)
-    if any(item.state is ItemState.DONE for item in act.state.items_about(focus.id)):
+    if any(i.state is ItemState.DONE and i.rule not in BESIDE for i in act.state.items_about(focus.id)):
         before = _told_otherwise(before, act)
     rule = rule_of(rules, focus, fact)
     wanted = _wanted(act, rules, rule, focus, fact, standing, before)
@@ -78,8 +78,8 @@ def review(act: Act) -> list[Focus]:
     rows = act.state.convocations.rows()
     if act.site.convening is None or not rows:
         return []
-    people, found = _known_otherwise(act), []
-    for appointment, known in rows:
+    people, found = _known_otherwise(act), list[Focus]()
+    for appointment, known in rows if people else ():
         focus = act.state.foci.get(appointment)
         if known.open and focus is not None and act.state.person_of(focus.identity) in people:
             convoke(act, focus)
@@ -228,7 +228,8 @@ def _decided(
     if told is not None and holds is not Holds.CANCELLATION:
         starts.append(told.content.start)
     reached = reach(_situation(act, rule, focus, fact, tuple(filter(None, starts)), at, before))
-    if told is not None and told.missed_by_hand and holds is Holds.THIS and wanted.standing is Standing.BOOKED:
+    again = holds is Holds.THIS and wanted.standing is Standing.BOOKED and reached.reason not in NEVER
+    if told is not None and told.missed_by_hand and again:
         return before.outcome, reached
     return outcome(wanted, holds, reached), reached
 

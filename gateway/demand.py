@@ -322,6 +322,9 @@ _DEMANDS: Mapping[type, Callable[[Any, str], Demand]] = {
 }
 
 
+BESIDE = frozenset({"to-complete", "pre-admission"})
+"""Rules of items that go with a convocation, and do not say that the patient is told."""
+
 TO_COMPLETE = "to-complete"
 """Rule of an item by which the bureau des entrées is to find out how a patient is reached."""
 
@@ -348,7 +351,15 @@ def _of_convened(wanted: Demand, fact: AppointmentReported | VisitReported, know
     elif desk and known.outcome in _AHEAD and known.kind is ConvocationKind.ADMISSION:
         sides[desk] = Side("admission.pre-admission", PRE_ADMISSION)
     if isinstance(fact, AppointmentReported):
-        told = (known.outcome, fact.start, fact.location, fact.practitioner, fact.service_code, fact.notes)
+        told = (
+            known.outcome,
+            known.reach.incomplete,
+            fact.start,
+            fact.location,
+            fact.practitioner,
+            fact.service_code,
+            fact.notes,
+        )
         title = f"convocation.{known.title}"
         return replace(wanted, title=title, needed=known.to_do, content=told, warns=False, sides=sides)
     if fact.state not in {VisitState.PLANNED, VisitState.CANCELLED}:

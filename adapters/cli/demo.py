@@ -31,7 +31,7 @@ def demo(ctx: click.Context, keep: Path | None, pace: float, *, as_json: bool) -
       GATEWAY_BROKER_URL=amqp://guest:guest@127.0.0.1/ gateway demo --pace 0.3
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # the service of our own ends with us
-    result = run_demo(keep=keep, pace=pace, environment=os.environ)
+    result = run_demo(keep=keep, pace=pace, environment=os.environ, letter=True)
     if as_json:
         print_json({"ok": result.ok, "summary": result.summary, "differences": result.differences})
     else:

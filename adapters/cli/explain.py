@@ -115,7 +115,7 @@ def _decided(current: Session, pending: PendingMessage, *, reveal: bool) -> dict
         "notes": ending.notes,
         "identity": _identity(changes),
         "route": _route(state),
-        "convocation": _convocations(state),
+        "convocation": _convocations(state, reveal=reveal),
     }
 
 
@@ -164,9 +164,10 @@ def _route(state: State) -> list[dict[str, Any]]:
     ]
 
 
-def _convocations(state: State) -> list[dict[str, Any]]:
-    """What patients are to be told, by which channel and why; of what they were told, by number."""
-    return [convocation_json(known) for _, known in state.convocations.changes()]
+def _convocations(state: State, *, reveal: bool) -> list[dict[str, Any]]:
+    """What patients are to be told, by which channel and why; when and where only if asked."""
+    told = [convocation_json(known) for _, known in state.convocations.changes()]
+    return told if reveal else [{**each, "convocations": len(each["convocations"])} for each in told]
 
 
 def _print(told: dict[str, Any]) -> None:

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import zip_longest
+from pathlib import Path
 from textwrap import wrap
+from zoneinfo import ZoneInfo
 
 from adapters.demo.aftermath import Aftermath
 from adapters.demo.play import Answer
-from adapters.demo.scenario import Scenario
+from adapters.demo.scenario import MOVED_LATER, Scenario
 from adapters.demo.steps import PARIS, Step
 from adapters.store.inbox import StoredMessage
 from adapters.store.worklist import ItemView
 from gateway.audit import AuditAction, AuditEvent
+from gateway.convocation import Convocation
 from gateway.identity import Person
 from gateway.reception import State
 from gateway.site import Site
@@ -52,6 +55,16 @@ def page(
         _verification(scenario, aftermath, differences),
     )
     return "\n".join(line.rstrip() for part in parts for line in part) + "\n"
+
+
+def correction(site: Site, live: Convocation, path: Path) -> str:
+    """Give what is told of the letter that corrects another one."""
+    start = live.content.start.astimezone(ZoneInfo(site.time_zone)) if live.content.start else None
+    note = (
+        f"{MOVED_LATER} was moved to {start:%Y-%m-%d %H:%M} after its letter had been sent: letter {live.number} is"
+        f" live, « annule et remplace » letter {live.replaces}. It is {path}, which stays with --keep DIR."
+    )
+    return "\n".join(line.rstrip() for line in _heading("A letter that was sent, and is wrong now", note)) + "\n"
 
 
 def _opening(site: Site, scenario: Scenario, aftermath: Aftermath) -> Iterator[str]:

@@ -17,9 +17,10 @@ from pathlib import Path
 from adapters.assembly import Assembly
 from adapters.demo.aftermath import look
 from adapters.demo.check import differences
-from adapters.demo.page import page
+from adapters.demo.correction import FILE, corrected
+from adapters.demo.page import correction, page
 from adapters.demo.play import Answer, Progress, ignore, play
-from adapters.demo.scenario import morning
+from adapters.demo.scenario import Scenario, morning, move
 from adapters.demo.steps import PARIS
 from adapters.settings import PREFIX, load_settings
 from gateway.errors import ConfigurationError, TroubleError
@@ -68,7 +69,12 @@ class DemoResult:
 
 
 def run_demo(
-    *, keep: Path | None, pace: float, environment: Mapping[str, str], progress: Progress = ignore
+    *,
+    keep: Path | None,
+    pace: float,
+    environment: Mapping[str, str],
+    progress: Progress = ignore,
+    letter: bool = False,
 ) -> DemoResult:
     """Give what a morning leads to, played into a `gateway serve` that is started and ended here.
 
@@ -78,6 +84,7 @@ def run_demo(
         environment: GATEWAY_DATABASE_URL (an empty database) and GATEWAY_BROKER_URL are taken from it; the site is the
             demo's, the ports are free ones.
         progress: told of each step once it is answered.
+        letter: once the morning is over, an appointment is moved of which the patient holds the letter.
 
     Raises:
         ConfigurationError: the database is not empty.
@@ -87,7 +94,7 @@ def run_demo(
     folder = keep or Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        result = _run(folder, pace, service_environment(environment, folder), progress)
+        result = _run(folder, pace, service_environment(environment, folder), progress, letter=letter)
     except OSError as error:
         raise ConfigurationError(f"a writable folder is expected: {error.strerror}", path=str(folder)) from None
     except (KeyboardInterrupt, SystemExit, ConfigurationError):
@@ -100,7 +107,7 @@ def run_demo(
     return result
 
 
-def _run(folder: Path, pace: float, environment: Mapping[str, str], progress: Progress) -> DemoResult:
+def _run(folder: Path, pace: float, environment: Mapping[str, str], progress: Progress, *, letter: bool) -> DemoResult:
     log = folder / "service.log"
     assembly = Assembly(load_settings(environment))
     try:
@@ -108,7 +115,8 @@ def _run(folder: Path, pace: float, environment: Mapping[str, str], progress: Pr
             rule = f"the demonstration needs an empty database, and {assembly.database.name} holds something"
             raise ConfigurationError(rule, path="GATEWAY_DATABASE_URL")
         with _serving(environment, folder, log) as addresses:
-            return _morning(assembly, addresses, pace, progress, log)
+            result, scenario = _morning(assembly, addresses, pace, progress, log)
+            return replace(result, page=result.page + _letter(assembly, addresses, scenario, log)) if letter else result
     finally:
         assembly.close()
 
@@ -129,7 +137,7 @@ def service_environment(environment: Mapping[str, str], folder: Path) -> dict[st
 
 def _morning(
     assembly: Assembly, addresses: Mapping[str, str], pace: float, progress: Progress, log: Path
-) -> DemoResult:
+) -> tuple[DemoResult, Scenario]:
     scenario = morning(last_morning(datetime.now(PARIS)))
     answers = asyncio.run(play(scenario, addresses["mllp"], addresses["http"], pace, progress))
     with_broker = not assembly.settings.broker_url.startswith("embedded")
@@ -137,7 +145,17 @@ def _morning(
     aftermath = look(assembly, assembly.account_principal(), scenario)
     found = differences(scenario, answers, aftermath)
     told = page(assembly.site, scenario, answers, aftermath, found)
-    return DemoResult(told, aftermath.summary, found, answers, log)
+    return DemoResult(told, aftermath.summary, found, answers, log), scenario
+
+
+def _letter(assembly: Assembly, addresses: Mapping[str, str], scenario: Scenario, log: Path) -> str:
+    """Give what is told of the letter that corrects another one, which lies beside the log."""
+
+    def move_appointment() -> None:
+        asyncio.run(play(replace(scenario, steps=(move(scenario.today),)), addresses["mllp"], addresses["http"]))
+        _wait_until_quiet(assembly, BROKER_SECONDS)
+
+    return correction(assembly.site, corrected(assembly, move_appointment, log.parent), log.parent / FILE)
 
 
 def _wait_until_quiet(assembly: Assembly, seconds: float) -> None:

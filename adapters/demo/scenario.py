@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 from adapters.demo import expectations, messages, resources
@@ -55,6 +55,9 @@ TRANSAMINASES = Line("1742-6^ALAT^LN", "31", "U/L", "0-45")
 RATE = Line("8867-4^Fréquence cardiaque^LN", "88", "/min", "60-100")
 
 CARDIO = "CS-CARDIO^Consultation de cardiologie"
+NOON, AFTER_THE_MORNING = time(12, 30), 900
+"""When what comes after the morning begins, and from which number its messages count."""
+
 ECHO = "ECHO-ABDO^Échographie abdominale"
 ANAESTHESIA = "CS-ANEST^Consultation d’anesthésie"
 
@@ -104,6 +107,17 @@ def morning(today: date) -> Scenario:
     )
     steps = tuple(step for chapter in chapters for step in chapter(day))
     return Scenario(today, steps, expectations.EXPECTED)
+
+
+MOVED_LATER = "RDV-4103"
+"""Number of the appointment that is moved once its letter has been sent."""
+
+
+def move(today: date) -> Step:
+    """Give the move of an appointment of which the patient holds the letter, after the morning."""
+    day = Day(today, NOON, AFTER_THE_MORNING)
+    moved = replace(_rdv_4103(day), start=day.on(31, 9, 30))
+    return day.agenda("S13", KERVALENN, moved, "Rendez-vous déplacé, la convocation est partie (SIU)")
 
 
 def _identities(day: Day) -> Iterator[Step]:

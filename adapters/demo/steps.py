@@ -66,9 +66,9 @@ class Step:
 class Day:
     """One morning: the time goes on with each message, and each gets a number of its own."""
 
-    def __init__(self, today: date) -> None:
-        self._now = datetime.combine(today, OPENING, PARIS)
-        self._sent = 0
+    def __init__(self, today: date, opening: time = OPENING, sent: int = 0) -> None:
+        self._now = datetime.combine(today, opening, PARIS)
+        self._sent = sent
 
     def on(self, days: int, hour: int, minute: int = 0) -> datetime:
         """Give a moment so many days from today."""

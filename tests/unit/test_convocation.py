@@ -521,3 +521,35 @@ def test_a_doublon_that_was_done_with_is_opened_again_once_it_is_none():
     made.work(double, ItemState.DONE)
     tell(made, cancel(ANNE_1), minute=20)
     assert [i.title for i in made.items(ItemKind.CONVOCATION)] == ["convocation.to-send"]
+
+
+def test_a_completion_item_that_is_done_tells_nobody():
+    """The bureau has found the address out; the patient is still to be told."""
+    made = booked(replace(ANNE_1, contact=Contact()))
+    made.work(next(i for i in made.items(ItemKind.CONVOCATION) if i.secretariat == "bureau"), ItemState.DONE)
+    made.send(told(ANNE_1, correction=True))
+    assert (of(made).live.state, item(made)) == (ConvocationState.TO_PREPARE, ("convocation.to-send", True))
+
+
+def test_why_one_cancellation_came_is_not_why_another_does():
+    """The patient asked once; booked again and cancelled by the hospital, the patient is told."""
+    made = sent()
+    tell(made, cancel(ANNE_1, reason_code="pat"), change(ANNE_1, start=FUTURE), minute=9)
+    act(made, ConvocationAct.PRINT)
+    tell(made, cancel(ANNE_1), minute=20)
+    assert of(made).live.notice is Notice.CANCELLATION
+
+
+def test_a_deceased_patient_who_did_not_come_is_not_called():
+    """Whether the agenda or a person said so."""
+    for by_hand in (True, False):
+        made = sent()
+        if by_hand:
+            act(made, ConvocationAct.MISS, follow_up=True)
+        tell(
+            made,
+            change(ANNE_1, start=FUTURE, status=AppointmentStatus.BOOKED if by_hand else AppointmentStatus.NOSHOW),
+            minute=9,
+        )
+        made.send(told(replace(ANNE_1, deceased=True), correction=True))
+        assert (of(made).outcome, item(made)[1]) == (Outcome.NEVER, False)
