@@ -18,6 +18,8 @@ from gateway.errors import ConfigurationError
 from gateway.verification import Entry, Link, Read, Verification, Witness, verify
 
 FORMAT = 1
+MOST_KEYS = 1_000
+"""Keys of an export that are read: one a month for eighty years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,14 @@ def head_of(lines: Iterable[bytes]) -> Head:
 
     """
     given = iter(lines)
-    header, keys = _header(next(given, b"")), []
+    header = _header(next(given, b""))
+    keys: list[KeyStatement] = []
     for line in given:
-        if not line.startswith(b'{"endorsement":'):
+        if not line.startswith(b'{"endorsement":') or len(keys) == MOST_KEYS:
             break
         try:
             keys.append(key_of(json.loads(line)))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ConfigurationError("a key of the audit trail is expected", path="--export") from None
     return Head(header, keys)
 
@@ -81,8 +84,8 @@ def _header(line: bytes) -> Header:
     try:
         told = json.loads(line)["export"]
         header = Header(told["log"], datetime.fromisoformat(told["at"]), told["events"])
-        good = told["format"] == FORMAT and header.line == line.rstrip(b"\n")
-    except (ValueError, TypeError, KeyError, AttributeError):
+        good = told["format"] == FORMAT and header.line == line.rstrip(b"\n") and header.events >= 0
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         good = False
     if not good:
         rule = f"an export of the audit trail by gateway audit export, of format {FORMAT}, is expected"
@@ -122,7 +125,7 @@ _LINK = re.compile(rb'\{"digest":"([0-9a-f]{64})","event":(.*),"sequence":([0-9]
 def _checkpoint(line: bytes) -> Signed | None:
     try:
         return signed_of(json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -303,8 +303,8 @@ def _form(link: Link) -> bytes:
     return form or b""
 
 
-def exact(chain: Iterable[Link | Signed]) -> Iterator[Link | Signed]:
-    """Give a chain whose forms are those of the events' values, also where they are not what was sealed."""
+def exact(chain: Iterable[Entry]) -> Iterator[Link | Signed]:
+    """Give what of a chain can be read, with the forms of the events' values, be they what was sealed or not."""
     before = GENESIS
     for entry in chain:
         if isinstance(entry, Link):
@@ -312,7 +312,7 @@ def exact(chain: Iterable[Link | Signed]) -> Iterator[Link | Signed]:
             same = sha256((before + own).encode()).hexdigest() == entry.digest
             before = entry.digest
             yield entry if same or entry.form is None else entry._replace(form=_form(entry), again=None)
-        else:
+        elif entry is not None:
             yield entry
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkstemp
 from typing import Any
 
 import click
@@ -194,11 +194,27 @@ def _write(file: Path, parts: Iterable[bytes]) -> None:
 
     """
     try:
-        with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.") as opened:
-            opened.writelines(parts)
-            opened.flush()
-            os.fsync(opened.fileno())
-            os.link(opened.name, file)  # refused where there is one, unlike a rename
+        handle, name = mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(handle, "wb") as opened:
+                opened.writelines(parts)
+                opened.flush()
+                os.fsync(handle)
+            _name(Path(name), file)
+        finally:
+            Path(name).unlink(missing_ok=True)
     except OSError as error:
         rule = f"a file that is not there yet, in a writable folder, is expected: {error.strerror}"
         raise ConfigurationError(rule, path="--output") from None
+
+
+def _name(whole: Path, file: Path) -> None:
+    """Give a file its name; where the filesystem can link, one that is there is not written over by any race."""
+    try:
+        file.hardlink_to(whole)
+    except FileExistsError:
+        raise
+    except OSError:
+        if file.exists():
+            raise
+        whole.rename(file)

@@ -13,7 +13,7 @@ from adapters.store import schema
 from adapters.store.asking import ask
 from adapters.store.audit_search import actors, count, find, records_of
 from adapters.store.bulk import Together, next_numbers
-from adapters.store.chain import UNREADABLE, entries, event_of, keys
+from adapters.store.chain import UNREADABLE, entries, event_of, readable_keys
 from adapters.store.database import Database
 from adapters.store.keys import among, one_of, told
 from gateway import audit, verification
@@ -158,7 +158,7 @@ class AuditTrail:
             events = connection.execute(select(func.count()).select_from(_events)).scalar_one()
             unsealed = connection.execute(select(func.count()).select_from(schema.audit_unsealed)).scalar_one()
             log = connection.execute(select(schema.installation.c.id)).scalar_one()
-            witness = Witness(KeyRing(keys(connection), verify, trusted), outside, log=log)
+            witness = Witness(KeyRing(readable_keys(connection), verify, trusted), outside, log=log)
             found = verification.verify(lambda: entries(connection), witness, events, unsealed, progress)
             bad = found.first_bad
             if bad is None or bad.problem is not Problem.SEAL_MISSING or bad.event is not None:
@@ -175,7 +175,7 @@ class AuditTrail:
             log = connection.execute(select(schema.installation.c.id)).scalar_one()
             sealed = connection.execute(select(func.max(schema.audit_seal.c.sequence))).scalar() or 0
             with closing(entries(connection)) as chain:
-                yield Header(log, datetime.now(UTC), sealed), keys(connection), exact(chain)
+                yield Header(log, datetime.now(UTC), sealed), readable_keys(connection), exact(chain)
 
     def search(self, query: AuditQuery) -> list[AuditEvent]:
         """Give the events that match, oldest first: the newest of them, unless the oldest are asked for.

@@ -1,7 +1,9 @@
 """The audit log as a stream, for whoever verifies or exports it: links with their events, checkpoints, keys."""
 
 import json
+import math
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, select, text
@@ -12,7 +14,7 @@ from adapters.store.keys import among
 from gateway import audit
 from gateway.audit import AuditAction, AuditEvent
 from gateway.checkpoint import KeyStatement, Signed, key_of, signed_of
-from gateway.verification import Link
+from gateway.verification import Entry, Link
 
 PAGE = 5_000
 """Links read at a time."""
@@ -53,18 +55,21 @@ def _links(dialect: str) -> TextClause:
 _LINKS = {dialect: _links(dialect) for dialect in _TEXT}
 
 
-def entries(connection: Connection) -> Generator[Link | Signed, None, None]:
+def entries(connection: Connection) -> Generator[Entry, None, None]:
     """Give the log: its links by sequence, and each checkpoint behind the last link that it covers."""
     checkpoints = _all_checkpoints(connection)
-    coming = next(checkpoints, None)
+    coming = next(checkpoints, _END)
     for link in _all_links(connection):
-        while coming is not None and coming.checkpoint.last < link.sequence:
-            yield coming
-            coming = next(checkpoints, None)
+        while coming[0] < link.sequence:
+            yield coming[1]
+            coming = next(checkpoints, _END)
         yield link
-    while coming is not None:
-        yield coming
-        coming = next(checkpoints, None)
+    while coming is not _END:
+        yield coming[1]
+        coming = next(checkpoints, _END)
+
+
+_END: tuple[float, Signed | None] = (math.inf, None)
 
 
 def _all_links(connection: Connection) -> Iterator[Link]:
@@ -98,7 +103,10 @@ class _Page:
             self._numbers = [row[1] for row in rows]
             self.links = [
                 Link(
-                    *(sequence, event, digest, None if found is None else (form or "").encode()),
+                    sequence,
+                    event,
+                    digest if isinstance(digest, str) else "",
+                    None if found is None else (form or "").encode(),
                     named == under or _same(named, under),
                     self.again,
                 )
@@ -114,7 +122,8 @@ class _Page:
         for row in rows:
             form = self.again(row.event_id)
             indexed = not form or set(json.loads(form)["patients"]) == index.get(row.event_id, set())
-            self.links.append(Link(row.sequence, row.event_id, row.digest, form, indexed))
+            digest = row.digest if isinstance(row.digest, str) else ""
+            self.links.append(Link(row.sequence, row.event_id, digest, form, indexed))
 
     def again(self, event: int) -> bytes | None:
         """Give an event's canonical form from its values; None where it is gone, empty where it cannot be read."""
@@ -186,11 +195,19 @@ def _text(value: object) -> str:
 # -- checkpoints and keys ----------------------------------------------------------------------------------------------
 
 
-def _all_checkpoints(connection: Connection) -> Iterator[Signed]:
+def _all_checkpoints(connection: Connection) -> Iterator[tuple[float, Signed | None]]:
+    """Give each checkpoint behind the sequence of the last link that it covers; none, at once, where it is no more."""
     number = 0
-    while page := checkpoints(connection, number, PAGE):
-        yield from page
-        number += len(page)
+    wanted = select(_checkpoints.c.number, _checkpoints.c.content).order_by(_checkpoints.c.number).limit(PAGE)
+    while page := connection.execute(wanted.where(_checkpoints.c.number > number)).all():
+        for row in page:
+            try:
+                signed = signed_in(row.content)
+            except UNREADABLE:
+                yield 0, None
+            else:
+                yield signed.checkpoint.last, signed
+        number = page[-1].number
 
 
 def checkpoints(connection: Connection, after: int, limit: int) -> list[Signed]:
@@ -209,3 +226,12 @@ def keys(connection: Connection) -> list[KeyStatement]:
     """Give all keys of the log, the first one first."""
     contents = connection.execute(select(schema.audit_key.c.content).order_by(schema.audit_key.c.number)).scalars()
     return [key_of(json.loads(content)) for content in contents]
+
+
+def readable_keys(connection: Connection) -> list[KeyStatement]:
+    """Give the keys of the log that can still be read: what another has signed, nobody has who is known."""
+    found = []
+    for content in connection.execute(select(schema.audit_key.c.content).order_by(schema.audit_key.c.number)).scalars():
+        with suppress(*UNREADABLE):
+            found.append(key_of(json.loads(content)))
+    return found

@@ -149,9 +149,9 @@ def rechained(store, number, principal):
     with store.database.write() as connection, unguarded(connection):
         connection.exec_driver_sql(f"UPDATE audit_event SET principal = '{principal}' WHERE id = {number}")
         before = GENESIS
-        for sequence, _, _, form, *_ in [link for link in entries(connection) if isinstance(link, Link)]:
-            before = seal(before, fingerprint(form))
-            connection.exec_driver_sql(f"UPDATE audit_seal SET digest = '{before}' WHERE sequence = {sequence}")
+        for link in [link for link in entries(connection) if isinstance(link, Link)]:
+            before = seal(before, fingerprint(link.again(link.event)))
+            connection.exec_driver_sql(f"UPDATE audit_seal SET digest = '{before}' WHERE sequence = {link.sequence}")
 
 
 def own_checkpoints(store, tmp_path):
@@ -202,6 +202,28 @@ def test_a_tail_that_was_cut_off_is_found_by_who_saw_it(gateway, kept, store):
     found = verified(gateway, "--checkpoints", kept)["first_bad"]
     last = checkpoints_in(kept.read_bytes().splitlines())[-1].checkpoint.last
     assert (found["problem"], found["until"]) == ("tail cut off", last)
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE audit_checkpoint SET content = '[]' WHERE number = 3", "line unreadable"),
+        ("UPDATE audit_checkpoint SET content = 'x' WHERE number = 3", "line unreadable"),
+        ("DELETE FROM audit_checkpoint WHERE number = 3", "checkpoint missing"),
+        ("UPDATE audit_key SET content = '[]' WHERE number = 2", "checkpoint not signed"),
+        ("DELETE FROM audit_key WHERE number = 2", "checkpoint not signed"),
+        ("UPDATE audit_seal SET digest = '' WHERE sequence = 20", "event changed"),
+    ],
+)
+def test_what_was_done_to_checkpoints_and_keys_is_named(gateway, kept, store, tmp_path, statement, problem):
+    """Whatever stands there instead; an export of it can be made, and tells as much."""
+    first = tmp_path / "first.pem"
+    with store.database.write() as connection, unguarded(connection):
+        connection.exec_driver_sql(statement)
+    assert verified(gateway, "--key", first)["first_bad"]["problem"] == problem
+    export = tmp_path / "audit.ndjson"
+    told(gateway, "export", "-o", export)
+    assert not verified(gateway, "--export", export, "--key", first)["ok"]
 
 
 def number_at(store, place):
