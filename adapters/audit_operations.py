@@ -14,9 +14,9 @@ from gateway.audit_query import AuditPage, AuditQuery, Place
 from gateway.audit_report import Case, Dealing, Limits, Masked, anomalies, dealings, masked
 from gateway.errors import ResourceNotFound
 from gateway.facts import Identifier
-from gateway.principal import Principal, PrincipalKind, Right
+from gateway.principal import Principal, Right
 from gateway.site import Site
-from mappings.audit_story import profession_of
+from mappings.audit_story import is_system, profession_of
 from mappings.fhir.audit_event import Context, Share, View, principal_of, projected, shares
 from mappings.fhir.audit_search import AuditSearch, Cursor
 
@@ -119,19 +119,15 @@ class AuditOperations(Audited):
     def anomalies(self, since: datetime, until: datetime | None, limits: Limits) -> list[Case]:
         """Give what is worth a look in a period, in order of time (audited)."""
         self.require(Right.AUDIT_REPORT, AuditAction.AUDIT_REPORTED)
-        sources = {source.id for source in self._site.sources}
         found: list[Case] = []
         for name in self._trail.actors():
-            if name not in sources:
-                found += anomalies(self._acts(name, since, until), self._serves(name), limits)
+            found += anomalies(self._acts(name, since, until), self._serves(name), limits)
         self._record(AuditAction.AUDIT_REPORTED, report="anomalies", found=len(found))
         return sorted(found, key=lambda case: (case.first, case.events))
 
     def _acts(self, principal: str, since: datetime, until: datetime | None) -> Iterator[AuditEvent]:
-        """Give what somebody did; of a system without a profession, which works by night and in bulk, its refusals."""
-        known = principal_of(self._site, principal)
-        machine = known is not None and known.kind is PrincipalKind.MACHINE and not known.profession
-        action = AuditAction.ACCESS_REFUSED if machine else "user:"
+        """Give what a person did; of a system, which works by night and in bulk, what it was refused."""
+        action = AuditAction.ACCESS_REFUSED if is_system(principal, self._site) else "user:"
         return self._trail.each(AuditQuery(principal=principal, action=action, since=since, until=until))
 
     def _serves(self, principal: str) -> frozenset[str] | None:

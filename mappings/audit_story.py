@@ -49,12 +49,19 @@ def who(principal: str, site: Site) -> str:
     return f"{text('actor', 'client')} {principal} ({profession_of(principal, site)})"
 
 
+def is_system(principal: str, site: Site) -> bool:
+    """Whether a principal is no person: the gateway, a source, or a client to which the site gives no profession."""
+    known = principal_of(site, principal)
+    if known is not None:
+        return known.kind is PrincipalKind.MACHINE and not known.profession
+    return principal in keys("actor") or bool(site.source(principal) or site.source_of_client(principal))
+
+
 def profession_of(principal: str, site: Site) -> str:
     """Give the profession that the site gives a principal now, in words; that of nobody known is « personnel »."""
-    known = principal_of(site, principal)
-    machine = known is not None and known.kind is PrincipalKind.MACHINE and not known.profession
-    if machine or principal in keys("actor") or site.source(principal):
+    if is_system(principal, site):
         return text("profession", "system")
+    known = principal_of(site, principal)
     return text("profession", known.profession if known else "")
 
 
@@ -79,4 +86,4 @@ def _recipient(name: str, site: Site) -> str:
 
 def _secretariat(name: str, site: Site) -> str:
     known = site.secretariats.get(name)
-    return f"{text('touched', 'secretariat')} {known.label if known else name}"
+    return known.label if known else f"{text('touched', 'secretariat')} {name}"

@@ -65,8 +65,7 @@ def count(connection: Connection, query: AuditQuery) -> Tally | None:
     if own is not None:
         named = intersect(*own).cte("own").prefix_with("MATERIALIZED")
         source = source.join(named, named.c.id == _events.c.id)
-    elif query.principal:
-        source = source.where(*_conditions(connection, _events.c, query))
+    source = source.where(*_by_actor(_events.c, query))
     looked_at = source.limit(COUNTED + 1).cte("looked_at").prefix_with("MATERIALIZED")
     if connection.execute(select(func.count()).select_from(looked_at)).scalar_one() > COUNTED:
         return None
@@ -112,7 +111,7 @@ def _walk(connection: Connection, query: AuditQuery) -> tuple[Sequence[Any], Pla
     found: list[Any] = []
     edge: Place | None = query.after
     for _ in range(EXAMINED // CHUNK):
-        period = _ordered(select(_events).where(*_within(query, edge)), _events.c, query)
+        period = _ordered(select(_events).where(*_within(query, edge), *_by_actor(_events.c, query)), _events.c, query)
         chunk = period.limit(CHUNK).cte("chunk").prefix_with("MATERIALIZED")
         statement = _ordered(select(chunk).where(*_conditions(connection, chunk.c, query)), chunk.c, query)
         found += connection.execute(statement.limit(query.limit + 1 - len(found))).all()
@@ -162,9 +161,7 @@ def _conditions(connection: Connection, columns: _Columns, query: AuditQuery) ->
         found.append(columns["action"].startswith(query.action, autoescape=True))
     if query.actions is not None:
         found.append(among(connection, columns["action"], query.actions))
-    if query.principal:
-        found.append(columns["principal"] == query.principal)
-        found += [] if query.principal in schema.OURSELVES else [schema.SOMEBODY]
+    found += _by_actor(columns, query)
     if query.principals is not None:
         found.append(among(connection, columns["principal"], query.principals))
     if query.entities is not None:
@@ -174,6 +171,14 @@ def _conditions(connection: Connection, columns: _Columns, query: AuditQuery) ->
     if query.holding is not None:
         found.append(or_(*(cast(columns[part], Text).not_in(("", "[]")) for part in query.holding)))
     return found
+
+
+def _by_actor(columns: _Columns, query: AuditQuery) -> list[ColumnElement[bool]]:
+    """What the index of actors has in the order of its time, but for the gateway's own."""
+    if not query.principal:
+        return []
+    own = columns["principal"] == query.principal
+    return [own] if query.principal in schema.OURSELVES else [own, schema.SOMEBODY]
 
 
 def _names(entities: ColumnElement[Any], entity: str) -> ColumnElement[bool]:

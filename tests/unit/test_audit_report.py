@@ -167,10 +167,10 @@ def test_an_act_is_told_in_french():
     assert said.about == (
         "message n° 12",
         "tâche i-1",
-        "secrétariat Accueil",
+        "Accueil",
         "décision n° 3",
         "motif : suivi",
-        "à : secrétariat Cardiologie",
+        "à : Cardiologie",
     )
     assert told(act(detail={"revealed": True, "to": "account:nadia"}), SITE).about == (
         "valeurs affichées",
@@ -187,7 +187,7 @@ def test_an_act_is_told_in_french():
         ("admissions", "Bureau des entrées (source)"),
         ("account:gone", "compte gone (personnel)"),
         ("agenda", "système client agenda (système)"),
-        ("queue:identite", "secrétariat Cellule d’identitovigilance"),
+        ("queue:identite", "Cellule d’identitovigilance"),
         ("queue:gone", "secrétariat gone"),
     ],
 )
