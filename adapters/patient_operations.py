@@ -93,7 +93,12 @@ class PatientOperations(Audited):
         domains = [self._site.authority(system) for system in asked.domains]
         if not all(map(self._knows, domains)):
             raise ResourceNotFound("an identification domain that is asked for is unknown", path="identifier")
-        found = [k for k in self._candidates(asked) if asked.active and asked.sought.finds(k.person.traits)]
+        try:
+            candidates = self._candidates(asked)
+        except SearchTooBroad:
+            self._record(AuditAction.PATIENT_SEARCHED, found=0, refused=True)
+            raise
+        found = [k for k in candidates if asked.active and asked.sought.finds(k.person.traits)]
         visible = self._visible(found, AuditAction.PATIENT_SEARCHED)
         page = visible[asked.offset : asked.offset + asked.count]
         return page, len(visible), domains

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import ResourceUnsupported, SenderError
 from gateway.facts import Identifier
+from gateway.identity import normalise
 from gateway.patients import KnownPatient, Likely, Sought, cross_references
 from mappings.fhir.bundle import searchset
 from mappings.fhir.element import Element
@@ -156,8 +157,8 @@ def _once(given: dict[str, list[str]], name: str) -> list[str]:
 
 def _names(given: dict[str, list[str]], name: str) -> tuple[str, ...]:
     values = given.get(name, [])
-    if any("," in value for value in values):
-        raise SenderError("one name is expected", path=name)
+    if any("," in value or not normalise(value) for value in values):
+        raise SenderError("one name, or the beginning of it, is expected", path=name)
     return tuple(values)
 
 

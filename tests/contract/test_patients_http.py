@@ -246,6 +246,7 @@ async def test_a_day_of_birth_and_the_first_letters_of_a_name_find_a_patient(sto
         {"family": "FABULAIRE"},
         {"birthdate": "1958-03-21"},
         {"birthdate": "1958"},
+        {"birthdate": "1958-03-21", "family": "-"},
         {"gender": "female"},
         {"telecom": "0600000000"},
         {"address-city": "PARIS"},

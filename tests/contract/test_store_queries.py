@@ -11,13 +11,17 @@ from messages import AUTHORITY, appointment, patient_told, result
 from stores import NOW, asked, reception, store_at
 
 from adapters.store.audit import AuditQuery
+from adapters.store.identity_desk import IdentityDesk
 from adapters.store.inbox import DUPLICATE_WINDOW
+from adapters.store.patients import Patients
 from adapters.store.retention import Retention
 from adapters.store.search import MessageFilter
 from adapters.store.watch import HOUR_SLOTS, Serving
 from gateway.alarm import AlarmChange, AlarmKey, AlarmName
 from gateway.audit import AuditAction, AuditEvent
 from gateway.facts import Identifier
+from gateway.notes import Note
+from gateway.patients import Sought
 from gateway.pipeline import Needs, question_keys
 from gateway.reception import State
 from gateway.retention import Terms
@@ -130,6 +134,11 @@ HOT = {
     "appointments by key": lambda s: s.worklist.appointments(Identifier("AGENDA", "FR1")),
     "appointment of a message": lambda s: s.worklist.appointment_of(70),
     "unconfirmed": lambda s: s.outbox.unconfirmed(100),
+    "a patient by number": lambda s: Patients(s.database, s.work).numbered(Identifier(AUTHORITY, "8003")),
+    "patients born on a day": lambda s: Patients(s.database, s.work).born("1958-03-22", Sought(family=("F",))),
+    "whether a domain is known": lambda s: Patients(s.database, s.work).knows("1.2.3"),
+    "what is notable": lambda s: IdentityDesk(s.database, s.work).notable(Note.TWIN, 10),
+    "the desk in numbers": lambda s: IdentityDesk(s.database, s.work).tally(["accueil", "identite"], NOW),
     "confirm": lambda s: s.outbox.confirm(s.outbox.unconfirmed(5)),
     "published": lambda s: s.outbox.published("accueil", 10, 100),
     "cursor": lambda s: s.outbox.acknowledge("x", "accueil", s.outbox.position("x", "accueil") + 1),
