@@ -104,7 +104,7 @@ def _store(database: Database, told: Mapping[Identifier, _Ready], event: Callabl
             copy_rows(connection, schema.person, [one.person for one in fresh])
             copy_rows(connection, _record, [one.identity for one in fresh])
             copy_rows(connection, schema.blocking_key, keys)
-            append(connection, [event(done)])
+        append(connection, [event(done)])
     return done
 
 

@@ -130,6 +130,8 @@ def _limited(model: Model, shipped: Model, persons: int) -> Model:
         model,
         m={trait: dict(_as_strict(trait, of, shipped)) for trait, of in model.m.items()},
         u=u,
+        frequencies={trait: dict(_as_frequent(trait, of, shipped)) for trait, of in model.frequencies.items()},
+        rare={trait: max(share, _rarest(trait, shipped)) for trait, share in model.rare.items()},
         prior=min(shipped.prior, shipped.among(persons).prior),
         persons=max(shipped.persons, float(persons)),
         automatic=shipped.automatic,
@@ -146,6 +148,17 @@ def _as_strict(trait: str, learnt: Mapping[str, float], shipped: Model) -> Itera
         yield level, shipped.m[trait][level] if trait in _GUARDED else min(p, shipped.m[trait][level]) if against else p
 
 
+def _as_frequent(trait: str, learnt: Mapping[str, float], shipped: Model) -> Iterator[tuple[str, float]]:
+    """Shares of the values, of none below what is shipped: a rarer name would make a namesake less likely."""
+    for value, share in learnt.items():
+        yield value, max(share, shipped.frequencies.get(trait, {}).get(value, 0.0))
+
+
+def _rarest(trait: str, shipped: Model) -> float:
+    """How probable an agreement of two people on a value is at least, as it is shipped."""
+    return shipped.rare[trait] if trait in shipped.frequencies else shipped.u[trait][_AGREES]
+
+
 def unfit(learnt: Learnt, shipped: Model) -> tuple[Unfit, ...]:
     """Name why what was learnt is refused; nothing where it may be used."""
     so = {
@@ -160,7 +173,8 @@ def unfit(learnt: Learnt, shipped: Model) -> tuple[Unfit, ...]:
 
 def unusable(model: Model, shipped: Model) -> tuple[Unfit, ...]:
     """Name why a model decides nothing, whatever it was learnt from."""
-    if set(_levels(model.m)) != set(_levels(shipped.m)) or set(_levels(model.u)) != set(_levels(shipped.u)):
+    same = set(_levels(model.m)) == set(_levels(shipped.m)) and set(_levels(model.u)) == set(_levels(shipped.u))
+    if not same or not set(shipped.frequencies) <= set(model.frequencies) <= set(shipped.u):
         return (Unfit.OUTDATED,)
     so = {Unfit.OUT_OF_BOUNDS: _out_of_bounds(model, shipped), Unfit.RELAXED: _relaxed(model, shipped)}
     return tuple(reason for reason, is_so in so.items() if is_so)
@@ -183,5 +197,12 @@ def _relaxed(model: Model, shipped: Model) -> bool:
     bolder = model.automatic < shipped.automatic or model.margin < shipped.margin or model.prior > shipped.prior
     silent = model.review > shipped.review
     namesakes = model.namesakes > shipped.namesakes or model.persons < shipped.persons
-    commoner = any(model.rare.get(trait, 0) < share for trait, share in shipped.rare.items())
-    return bolder or silent or namesakes or commoner or not set(shipped.given_names) <= set(model.given_names)
+    unknown = not set(shipped.given_names) <= set(model.given_names)
+    return bolder or silent or namesakes or unknown or _takes_to_be_rarer(model, shipped)
+
+
+def _takes_to_be_rarer(model: Model, shipped: Model) -> bool:
+    """Whether it takes some name or place to be rarer than shipped."""
+    names = ((trait, value, share) for trait, of in shipped.frequencies.items() for value, share in of.items())
+    values = any(model.frequency(trait, value) < share for trait, value, share in names)
+    return values or any(model.rare.get(trait, 0) < _rarest(trait, shipped) for trait in model.frequencies)

@@ -61,6 +61,16 @@ def test_what_is_learnt_is_never_bolder_than_shipped(learnt):
             assert bits >= 0 or model.weights[trait][level] <= bits + 1e-9, (trait, level)
 
 
+def test_no_name_or_place_is_taken_to_be_rarer_than_shipped(learnt):
+    """A rarer name would make a namesake less likely, and relax the guard that counts them."""
+    model = learnt.model
+    for trait, of in SHIPPED.frequencies.items():
+        assert all(model.frequency(trait, value) >= share for value, share in of.items())
+    assert model.rare["birth_place"] >= SHIPPED.u["birth_place"]["same"]
+    rarer = {**model.frequencies, "family_name": {**model.frequencies["family_name"], "MARTIN": 1e-6}}
+    assert unusable(replace(model, frequencies=rarer), SHIPPED) == (Unfit.RELAXED,)
+
+
 def test_a_larger_hospital_asks_for_more(records):
     """Among two million records an agreement by chance is more likely than among half a million."""
     model = learnt_from(records, stored=2_000_000).model
