@@ -71,7 +71,11 @@ def _write(canvas: Canvas, letter: Letter) -> None:
     page, top, story = 1, _HEIGHT - _TEXT_TOP, _story(letter)
     while story:
         frame = Frame(_LEFT, _BOTTOM, _WIDTH - _LEFT - _RIGHT, top - _BOTTOM, 0, 0, 0, 0)
-        frame.addFromList(story, canvas)
+        while story and frame.add(story[0], canvas):
+            del story[0]
+        if story and (parts := frame.split(story[0], canvas)):
+            frame.add(parts[0], canvas)
+            story[:1] = parts[1:]
         canvas.setFont("Vera", 7)
         canvas.drawString(_LEFT, 12 * mm, f"{letter.footer} · réf. {letter.reference}")
         canvas.drawRightString(_WIDTH - _RIGHT, 12 * mm, f"page {page}")

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.convening import Convening, KindRule
 from gateway.convocation import Content, Convocation, Convocations, Notice
+from gateway.errors import ConfigurationError
 from gateway.letter import FIELDS, Letter, Template, compose, named
 from gateway.postal import Correspondent, shown_name
-from mappings.toml_file import read, refuse
+from mappings.toml_file import read, read_text
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -68,7 +69,10 @@ def _check(path: Path, place: tuple[str, ...], texts: Sequence[str]) -> None:
     for text in texts:
         if unknown := next((name for name in named(text) if name not in FIELDS), None):
             known = ", ".join(sorted(FIELDS))
-            refuse(path, place, f"{'.'.join(place)}: {{{unknown}}} is no field; one of {known} is expected")
+            rule = f"{'.'.join(place)}: {{{unknown}}} is no field; one of {known} is expected"
+            lines = read_text(path).splitlines()
+            at = next((n for n, line in enumerate(lines, start=1) if f"{{{unknown}}}" in line), None)
+            raise ConfigurationError(rule, path=str(path), line=at)
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------
