@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Container, Sequence
 from functools import cache
 from xml.sax.saxutils import escape
 
@@ -88,7 +89,7 @@ def _lines(
 ) -> None:
     """Write lines; one too long for the place is written smaller, so that none runs out of the window."""
     room = _WIDTH - _RIGHT - left
-    for place, line in enumerate(lines):
+    for place, line in enumerate(map(drawable, lines)):
         font = "Vera-Bold" if bold_first and place == 0 else "Vera"
         width = pdfmetrics.stringWidth(line, font, size)
         canvas.setFont(font, size * min(1.0, room / width) if width else size)
@@ -125,4 +126,18 @@ def _text(text: str) -> str:
 
 def typeset(text: str) -> str:
     """Give a text with French spaces: none breaks before a double sign or within guillemets."""
-    return _BEFORE_SIGN.sub(_FIXED, text)
+    return drawable(_BEFORE_SIGN.sub(_FIXED, text))
+
+
+def drawable(text: str) -> str:
+    """Give a text of signs that the font has: a letter of others without its mark, anything else as a question mark."""
+    _fonts()
+    known = pdfmetrics.getFont("Vera").face.charToGlyph
+    return "".join(sign if ord(sign) in known else _nearest(sign, known) for sign in text)
+
+
+def _nearest(sign: str, known: Container[int]) -> str:
+    base = unicodedata.normalize("NFKD", sign)[:1]
+    if sign.isspace() or not sign.isprintable():
+        return " "
+    return base if ord(base) in known else "?"

@@ -81,11 +81,17 @@ def review(act: Act) -> list[Focus]:
     people, found = _known_otherwise(act), list[Focus]()
     for appointment, known in rows if people else ():
         focus = act.state.foci.get(appointment)
-        if known.open and focus is not None and act.state.person_of(focus.identity) in people:
+        if known.open and focus is not None and _owner(act, focus) in people:
             convoke(act, focus)
             if act.state.convocations[appointment] != known:
                 found.append(focus)
     return found
+
+
+def _owner(act: Act, focus: Focus) -> str:
+    """Give whose an object is; empty if that is no person whom the batch may touch."""
+    record = act.state.identities.get(focus.identity)
+    return record.person if record is not None else ""
 
 
 def _known_otherwise(act: Act) -> set[str]:
@@ -199,7 +205,7 @@ def _is_double(act: Act, focus: Focus, content: Content, own: Convocations) -> b
         there, told = act.state.foci.get(appointment), other.live
         if told is None or there is None or appointment == focus.id or told.notice is Notice.CANCELLATION:
             continue
-        elsewhere = act.state.person_of(there.identity) != person or there.told.source == focus.told.source
+        elsewhere = _owner(act, there) != person or there.told.source == focus.told.source
         if not elsewhere and told.content.start == content.start and _one_place(told.content, content):
             return True
     return False

@@ -45,7 +45,8 @@ class Correspondent:
         else:
             civility = _CIVILITIES.get(self.person.traits.sex, "")
             name = [f"{civility} {shown_name(self.person.traits)}".strip()]
-        return (*name, *_lines(self.reached(addressee).address))[:LINES]
+        lines = (*name, *_lines(self.reached(addressee).address))
+        return tuple(" ".join(line.split()) for line in lines)[:LINES]
 
 
 def shown_name(traits: Traits) -> str:

@@ -474,7 +474,8 @@ def _items(dialect: str) -> CompoundSelect[Any]:
     """The items about objects, and those of people that are still open or say who lies here; one may come twice."""
     # The state is concatenated so that no planner takes an index by it: most items of a table that is small are open.
     still_open = and_(*(_item.c.state + "" != state for state in _ENDED))
-    counts = or_(still_open, *(_item.c.title == title for title in sorted(IN_HOUSE)))
+    here = or_(*(_item.c.title == title for title in sorted(IN_HOUSE))) & (_item.c.state + "" == ItemState.DONE)
+    counts = or_(still_open, here)
     by_object = one_of(dialect, _item.c.focus_id, bindparam("foci", type_=Text))
     by_patient = one_of(dialect, _item.c.identity_id, bindparam("identities", type_=Text))
     return union_all(select(_item).where(by_object), select(_item).where(by_patient, counts))

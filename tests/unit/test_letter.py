@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pytest
 from facts import ANNE
 
-from adapters.letter_pdf import render, typeset
+from adapters.letter_pdf import drawable, render, typeset
 from gateway.convening import Contact as Line
 from gateway.convocation import (
     Content,
@@ -240,3 +240,10 @@ def test_every_field_is_filled():
     rule = SITE.convening.kinds[0]
     writing = written(sender, rule, all_, each[1], ANNE_AT_HOME, date(2026, 3, 2))
     assert {name for name in FIELDS if not writing.fields.get(name)} == set()
+
+
+def test_a_name_with_a_sign_that_the_font_lacks_is_written_as_near_as_can_be():
+    """No letter of a name is dropped in silence; a line never becomes two."""
+    assert drawable("Cœur Ÿ, Ștefan Kőszegi, 李") == "Cœur Ÿ, Stefan Koszegi, ?"
+    broken = replace(ANNE_AT_HOME, contact=Contact(replace(HOME, lines=("14 rue\nHaute",))))
+    assert broken.window(Addressee.PATIENT)[1] == "14 rue Haute"
