@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from adapters.store.watch import MISSING
+from adapters.store.watch import KEYS_LEFT_OUT, MISSING
 from gateway.errors import AckCode
 from gateway.pipeline import Ending
 from gateway.reception import Recorded, State, Transport
@@ -35,7 +35,7 @@ PeerT = TypeVar("PeerT")
 
 
 ANSWERS, ENDED, DEPARTURES = "answers", "ended", "departures"
-TIMED, KEYS_LEFT_OUT = "timed", "keys_left_out"
+TIMED = "timed"
 ACKNOWLEDGMENT, END_TO_END = "acknowledgment", "end_to_end"
 SUM = "sum"
 """Names of tallies; a time's labels end with its bucket's upper bound, or with ``sum`` for all seconds together."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from adapters.ops.meter import KEYS_LEFT_OUT
-from adapters.store.watch import Serving, Vitals
+from adapters.store.watch import KEYS_LEFT_OUT, Serving, Vitals
 from gateway.alarm import Ages, AlarmKey, AlarmName, Limit, Reading
 from gateway.site import Site
 

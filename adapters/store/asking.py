@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import psycopg
 from sqlalchemy import CompoundSelect, Connection, Dialect, Select, TextClause, UpdateBase
 
 Statement = Select[Any] | CompoundSelect[Any] | UpdateBase | TextClause
@@ -41,7 +40,7 @@ def ask(connection: Connection, statement: Statement, told: Mapping[str, Any] = 
     try:
         cursor.execute(asked, given)
         rows = ready.rows(cursor) if cursor.rownumber is not None else []
-    except psycopg.Error as error:
+    except connection.dialect.loaded_dbapi.Error as error:
         # What follows from an error, a lost connection above all, is SQLAlchemy's to know; it raises its own.
         connection._handle_dbapi_exception(error, asked, None, cursor, None)  # noqa: SLF001 - there is no other way in
         raise

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-import psycopg
-from psycopg import sql
 from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
@@ -54,6 +52,9 @@ def copy_rows(connection: Connection, table: Table, rows: Rows) -> None:
     if connection.dialect.name == "sqlite" or not rows:
         insert_rows(connection, table, rows)
         return
+    import psycopg  # noqa: PLC0415 - a driver, where it is used
+    from psycopg import sql  # noqa: PLC0415 - as above
+
     columns = [table.c[name] for name in rows[0]]
     json = {column.name for column in columns if isinstance(column.type, JSON)}
     driver = connection.connection.driver_connection

@@ -41,6 +41,9 @@ _OPEN = tuple(s for s in ItemState if s not in {ItemState.DONE, ItemState.WITHDR
 Tallies = Mapping[tuple[str, str], float]
 """Name and labels, joined by a bar, of what is counted -> how much."""
 
+KEYS_LEFT_OUT = "keys_left_out"
+"""Name of the tally of the blocking keys that were left out of look-ups, by kind."""
+
 MISSING = "missing"
 """Name of the tally of the messages that never came, by source."""
 
