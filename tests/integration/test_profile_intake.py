@@ -1,6 +1,7 @@
 """A source that asks for a profile, from its frame to what an operator sees of it: real store, pipeline, commands."""
 
 import json
+from shutil import copytree
 
 import pytest
 from click.testing import CliRunner
@@ -27,8 +28,7 @@ CONFORMING = frame(header("ADT^A28", version="2.5^FRA^2.11", control_id="M2"), "
 @pytest.fixture(params=["advisory", "enforced"])
 def asked(request, tmp_path, monkeypatch):
     """The mode, and a gateway on the demonstration's site whose admissions ask for pam-fr in that mode."""
-    for file in DEMO.glob("*.toml"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    copytree(DEMO, tmp_path, dirs_exist_ok=True)
     lines = f'role = "admissions"\nprofile = "pam-fr"\nprofile_mode = "{request.param}"'
     text = (DEMO / "sources.toml").read_text().replace('role = "admissions"', lines, 1)
     (tmp_path / "sources.toml").write_text(text.replace('"CHU-DEMO"', '"CHU"'))

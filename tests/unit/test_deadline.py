@@ -11,7 +11,7 @@ from gateway.deadline import Clock, Deadline
 from gateway.facts import Abnormality, Priority, ResultStatus
 from gateway.opening import Calendar, Hours
 from gateway.site import Secretariat
-from gateway.worklist import Escalation, ItemKind, ItemState
+from gateway.worklist import Escalation, ItemKind, ItemState, Signature
 
 ANNE_1 = patient(ipp("1"))
 PARIS = ZoneInfo("Europe/Paris")
@@ -86,7 +86,7 @@ def test_more_of_a_critical_result_does_not_put_it_off():
     gateway.now += timedelta(minutes=20)
     second = graded(gateway, Abnormality.CRITICAL, value="7.4", minute=1)
     assert (second.due, second.version) == (first.due, 2)
-    read = replace(second, hand=replace(second.hand, reading=object()))  # type: ignore[arg-type]
+    read = replace(second, hand=replace(second.hand, reading=Signature("account:marc", gateway.now)))
     gateway.store.items[read.id] = read
     assert graded(gateway, Abnormality.CRITICAL, value="7.9", minute=2).due > first.due
 

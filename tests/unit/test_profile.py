@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from messages import admission, appointment, document, message
@@ -219,8 +220,7 @@ def test_a_sites_own_profile_stands_beside_the_packaged_ones(tmp_path):
 
 def site_with(folder: Path, source: str) -> Path:
     """The demonstration's site with these lines in its first source."""
-    for file in DEMO.glob("*.toml"):
-        (folder / file.name).write_bytes(file.read_bytes())
+    copytree(DEMO, folder, dirs_exist_ok=True)
     text = (DEMO / "sources.toml").read_text().replace('role = "admissions"', f'role = "admissions"\n{source}', 1)
     (folder / "sources.toml").write_text(text)
     return folder
