@@ -249,7 +249,7 @@ def test_the_null_deletes_what_silence_leaves():
     booked = said("S12", sch(f6="CTRL^Contrôle"), "NTE|1||Venir à jeun", PID)
     silent = said("S14", sch(f11=f"^^^{START}"), PID)
     null = said("S14", sch(f6='""', f11=f'^^^{START}^""'), 'NTE|1||""', PID)
-    assert completed(silent, booked) == replace(booked, act=AppointmentAct.CHANGE)
+    assert completed(silent, booked) == replace(booked, act=AppointmentAct.CHANGE, reason_code="")
     after = completed(null, booked)
     assert (after.notes, after.reason, after.end) == ("", "", None)
     assert completed(silent, after) == after
