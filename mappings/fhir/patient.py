@@ -182,8 +182,9 @@ def _birth_place(element: Element) -> str:
     return code.one("valueCoding").text("code") or code.text("valueCode") or code.text("valueString")
 
 
-def _deceased(element: Element) -> bool:
-    return element.truth("deceasedBoolean") or bool(element.text("deceasedDateTime"))
+def _deceased(element: Element) -> bool | None:
+    """Whether a death is told; who sends appointments takes none back."""
+    return element.truth("deceasedBoolean") or bool(element.text("deceasedDateTime")) or None
 
 
 _WRITTEN_TO = ("home", "temp", "billing", "")

@@ -177,6 +177,7 @@ ACTS = {
         "compare": lambda o, w: o.compare([w.one, w.other], ""),
         "comparison": lambda o, w: o.comparison([w.one, w.other], ""),
         "list_records": lambda o, _: o.list_records(Note.TWIN, 5, ""),
+        "tally": lambda o, _: o.tally(),
         "scan": lambda o, _: list(o.scan()),
         "propose": lambda o, _: list(o.propose()),
         "load": lambda o, _: list(o.load("admissions", [("8100", patient())], "d")),
@@ -221,7 +222,7 @@ ELSEWHERE = {
 
 NOBODY = {
     *("explain", "open_status", "follow_worklist", "list_dead_letters", "run_retention", "scan", "propose", "load"),
-    *("list_records", "show_figures"),
+    *("list_records", "show_figures", "tally"),
     *("list_expected", "anomalies", "refused", "appointments", "replay_messages", "resolve_message"),
 }
 """Acts that are on no patient here, or name the message instead."""

@@ -541,7 +541,7 @@ def test_a_fault_is_told_without_its_text(gateway, tmp_path):
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
         connection.execute("DROP TABLE audit_seal")
     told = broken.run("audit", "verify", exit_code=70).stderr
-    assert "audit.py" in told
+    assert "asking.py" in told
     assert "Traceback" not in told
     assert "audit_seal" not in told
 

@@ -279,7 +279,7 @@ def test_a_death_told_by_mistake_and_taken_back_restores_what_was():
     """The patient's letter counts again."""
     made = sent()
     made.send(told(replace(ANNE_1, deceased=True), correction=True))
-    made.send(told(ANNE_1, correction=True))
+    made.send(told(replace(ANNE_1, deceased=False), correction=True))
     assert of(made).live.state is ConvocationState.SENT
 
 
