@@ -27,7 +27,7 @@ def dispatch(act: Act, before: Focus | None, after: Focus) -> None:
     An item of a queue that is no longer named is withdrawn; what was done is opened again when a reader would see
     something else; an unchanged one gets no new version. Where people have forwarded an item to, it stays.
     """
-    convocations, desk = act.state.convocations, act.site.convening.completion if act.site.convening else ""
+    convocations, desk = act.state.convocations, completion(act.site)
     wanted = demand(after, convocations.get(after.id), desk)
     if wanted is None:
         return
@@ -62,6 +62,11 @@ def _concerns(item: WorkItem, *, reads_new: bool) -> bool:
     hand = item.hand
     acted = bool(item.state is ItemState.DONE or hand.receipt or hand.reading)
     return item.kind is ItemKind.RESULT and ((reads_new and acted) or (item.open and bool(hand.saw)))
+
+
+def completion(site: Site) -> str:
+    """Give the secretariat that completes addresses and prepares admissions; empty if a site convenes nobody."""
+    return site.convening.completion if site.convening else ""
 
 
 def destination(site: Site, wanted: Demand) -> Route:

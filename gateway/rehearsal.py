@@ -4,11 +4,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gateway.convocation import Convocations
 from gateway.demand import demand
-from gateway.dispatch import destination
+from gateway.dispatch import completion, destination
 from gateway.focus import Focus
 from gateway.routing import DEFAULT_RULE, Route, Rule
 from gateway.site import Site
+
+Told = tuple[Focus, Convocations | None]
+"""An object, and what its patient was told of it, if anything."""
 
 EXAMPLES = 3
 """Objects that a move names."""
@@ -52,7 +56,7 @@ class Rehearsal:
     unused: tuple[str, ...] = ()
 
 
-def rehearse(objects: Iterable[Focus], now: Site, then: Site) -> Rehearsal:
+def rehearse(objects: Iterable[Told], now: Site, then: Site) -> Rehearsal:
     """Route objects by the rules of two sites.
 
     Args:
@@ -63,8 +67,8 @@ def rehearse(objects: Iterable[Focus], now: Site, then: Site) -> Rehearsal:
     """
     found = Rehearsal()
     caught: Counter[str] = Counter()
-    for each in objects:
-        wanted = demand(each)
+    for each, known in objects:
+        wanted = demand(each, known, completion(now))
         if wanted is None or not wanted.needed or not wanted.routed:
             continue
         before, after = destination(now, wanted), destination(then, wanted)
@@ -98,9 +102,9 @@ class Considered:
     value: str
 
 
-def considered(focus: Focus, site: Site) -> list[Considered]:
+def considered(told: Told, site: Site) -> list[Considered]:
     """Give the rules that were asked about an object, up to the one that routes it; none if it asks for no work."""
-    wanted = demand(focus)
+    wanted = demand(*told, completion(site))
     asked: list[Considered] = []
     if wanted is None or not wanted.routed:
         return asked

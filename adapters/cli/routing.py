@@ -124,8 +124,8 @@ def explain(item: str, *, as_json: bool) -> None:
     """
     with session() as current:
         told = current.operations.show_item(item)[0].item
-        focus = RoutedObjects(current.assembly.database).one(told.focus)
-        asked = considered(focus, current.assembly.site) if focus else []
+        about = RoutedObjects(current.assembly.database).one(told.focus)
+        asked = considered(about, current.assembly.site) if about else []
     if as_json:
         print_json(
             {
