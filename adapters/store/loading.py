@@ -96,7 +96,7 @@ def _ready(source: str, told: Iterable[tuple[Identifier, Patient]]) -> dict[Iden
 def _store(database: Database, told: Mapping[Identifier, _Ready], event: Callable[[Loaded], AuditEvent]) -> Loaded:
     with database.write() as connection:
         database.hold_pipeline(connection)
-        known = _known(connection, told)
+        known = _already_stored(connection, told)
         fresh = [one for key, one in told.items() if key not in known]
         keys = [key for one in fresh for key in one.keys]
         done = Loaded(len(told), len(fresh), len(keys))
@@ -108,7 +108,7 @@ def _store(database: Database, told: Mapping[Identifier, _Ready], event: Callabl
     return done
 
 
-def _known(connection: Connection, keys: Collection[Identifier]) -> set[Identifier]:
+def _already_stored(connection: Connection, keys: Collection[Identifier]) -> set[Identifier]:
     values = among(connection, _record.c.value, [key.value for key in keys])
     found = connection.execute(select(_record.c.authority, _record.c.value).where(values))
     return {Identifier(row.authority, row.value) for row in found}

@@ -350,9 +350,14 @@ def statements_on_the_way() -> Iterator[tuple[str, str, int, int]]:
         for file, node in functions[function]:
             for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
                 owner, _, name = ast.unparse(call.func).rpartition(".")
-                if name in {"execute", "exec_driver_sql"}:
+                if (name in _SENDS and owner != "cursor") or (not owner and name in _HEARD):
                     yield function, file, call.lineno, call.end_lineno or call.lineno
                 waiting.append(f"{_class_of(owner, function)}{name}")
+
+
+_SENDS = frozenset({"execute", "exec_driver_sql"})
+_HEARD = frozenset({"before", "after"})
+"""How the driver's own cursor (asking.py) lets it be heard what it sends: there its statements are steps."""
 
 
 def _class_of(owner: str, function: str) -> str:
