@@ -13,6 +13,9 @@ AUTHORITY = "1.2.250.1.999.1"
 UNIT = "3201"
 """A unit that a secretariat serves."""
 
+AHEAD = 20_000_000
+"""Minutes to an appointment that no run of the tests sees come near: what is late has a version of its own by time."""
+
 _DAY = datetime(2026, 3, 2, 8)  # noqa: DTZ001 - HL7 times without offset are the site's
 
 
@@ -79,7 +82,7 @@ def result(
     return message("ORU^R01^ORU_R01", control_id, pid(ipp), obr, obx, application="LAB", when=when)
 
 
-def appointment(event: str, control_id: str, ipp: str, number: str, *, when: int = 0, starts: int = 2_000) -> bytes:
+def appointment(event: str, control_id: str, ipp: str, number: str, *, when: int = 0, starts: int = AHEAD) -> bytes:
     """The agenda books (S12), moves (S13) or cancels (S15) an appointment."""
     sch = f"SCH|P{number}^AGENDA|F{number}^AGENDA|||||CONS^Consultation||||^^^{hl7_time(starts)}"
     ail = f"AIL|1||{UNIT}^Salle 2"

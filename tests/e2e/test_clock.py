@@ -5,7 +5,7 @@ from collections import Counter
 
 import steps
 from gateways import Wire, code, write_site
-from messages import admission, appointment, patient_told, result
+from messages import AHEAD, admission, appointment, patient_told, result
 from normalised import the_day
 from test_crash_matrix import BATCH, BEFORE, SteppedGateway, control_id
 
@@ -17,7 +17,7 @@ READINGS = (1, 3, 8)
 NEWER = (
     patient_told("N1", "8001", when=30, event="A31", given="ODETTE"),
     result("N2", "8001", "O1", when=31, value="5.5"),
-    appointment("S13", "N3", "8001", "R1", when=32, starts=4_000),
+    appointment("S13", "N3", "8001", "R1", when=32, starts=AHEAD + 4_000),
     admission("N4", "8003", "V3", when=33),
     appointment("S15", "N5", "8003", "R2", when=34),
 )
@@ -44,7 +44,7 @@ def a_day(folder, database_url, every):
 
 def timeless(day):
     """Give what came of a day without the times up to which each source has told: none is after its reception."""
-    times = re.compile(r'"times": \{[^}]*\}|"(?:told|received)_at": "[^"]*"')
+    times = re.compile(r'"times": \{[^}]*\}|"(?:(?:told|received)_at|at|due|place)": "[^"]*"')
     return {t: Counter(times.sub("", row) for row in rows.elements()) for t, rows in day.effects.items()}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from gateways import Gateway, Wire, code, fields
-from messages import admission, appointment, patient_told, result
+from messages import AHEAD, admission, appointment, patient_told, result
 
 from adapters.store.audit import AuditTrail
 
@@ -69,8 +69,6 @@ class Sender:
 
 
 MESSAGES_EACH = 6
-YEARS_AHEAD = 20_000_000
-"""Minutes: what is past would be late, and time would make a version of its own of it."""
 
 
 def _patients(name: str) -> Iterator[tuple[str, bytes]]:
@@ -85,8 +83,8 @@ def _patients(name: str) -> Iterator[tuple[str, bytes]]:
                 lambda c, i=ipp, v=ident: admission(c, i, f"V{v}", when=1),
                 lambda c, i=ipp, o=ident: result(c, i, f"O{o}", when=2, status="P"),
                 lambda c, i=ipp, o=ident: result(c, i, f"O{o}", when=3, value="7.7", flag="HH"),
-                lambda c, i=ipp, r=ident: appointment("S12", c, i, f"R{r}", when=4, starts=YEARS_AHEAD),
-                lambda c, i=ipp, r=ident: appointment("S13", c, i, f"R{r}", when=5, starts=YEARS_AHEAD + 60),
+                lambda c, i=ipp, r=ident: appointment("S12", c, i, f"R{r}", when=4),
+                lambda c, i=ipp, r=ident: appointment("S13", c, i, f"R{r}", when=5, starts=AHEAD + 60),
             )
         ):
             control_id = f"{ident}-{place}"

@@ -20,7 +20,7 @@ import pika
 import pytest
 import steps
 from gateways import REPOSITORY, Gateway, Wire, code, gateway_in, write_site
-from messages import admission, appointment, billing, document, merge, patient_told, pid, result
+from messages import AHEAD, admission, appointment, billing, document, merge, patient_told, pid, result
 from messages import message as hl7
 from normalised import Day, the_day
 from services import PostgresServer
@@ -53,7 +53,7 @@ MFI, STF = "MFI|STF^Staff^HL70175||UPD|||AL", "STF|77|77^^^CHU|ROUX^MARC^^^DR|||
 BATCH = (
     patient_told("C1", "8003", when=10),
     result("C2", "8001", "O1", when=11, value="7.7", flag="HH"),
-    appointment("S13", "C3", "8001", "R1", when=12, starts=3_000),
+    appointment("S13", "C3", "8001", "R1", when=12, starts=AHEAD + 3_000),
     BEFORE[0],  # again
     document("T10", "C4", "8001", "D2", when=13, replaces="D1"),  # waits for its original
     result("C5", "8009", "O9", when=14),  # of a patient whom admissions has not told

@@ -16,7 +16,7 @@ from functools import partial
 import pika
 import pytest
 from gateways import Gateway, Wire, code, write_site
-from messages import admission, appointment, patient_told, result
+from messages import AHEAD, admission, appointment, patient_told, result
 from services import RabbitServer
 
 from adapters.bus import topology
@@ -55,7 +55,7 @@ def of_a_patient(n: int) -> Iterator[bytes]:
     yield result(f"{ident}-2", ipp, f"O{ident}", when=2, status="P")
     yield result(f"{ident}-3", ipp, f"O{ident}", when=3, value="7.7", flag="HH")
     yield appointment("S12", f"{ident}-4", ipp, f"R{ident}", when=4)
-    yield appointment("S13", f"{ident}-5", ipp, f"R{ident}", when=5, starts=3_000)
+    yield appointment("S13", f"{ident}-5", ipp, f"R{ident}", when=5, starts=AHEAD + 3_000)
 
 
 def lanes(strength: Strength, chosen: random.Random) -> list[list[bytes]]:
